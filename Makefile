@@ -1,0 +1,70 @@
+# What there is to do, and how. `make` alone prints it.
+# Nothing but Python 3.11+ and make is needed: .venv is made at the first use and kept up to date after it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+CANDIDATES := python3 python3.13 python3.12 python3.11 python
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
+PORT ?= 8000
+# Passed on to jupyter-book and to pytest, e.g. BOOK="-W --keep-going", TESTS="tests/test_layer.py -x".
+BOOK ?=
+TESTS ?= -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab serve bench check format clean distclean
+
+help:
+	@echo "make book     build the book into _build/html"
+	@echo "make test     build the book, then run every test (brings a browser if there is none)"
+	@echo "make lab      open the chapters in JupyterLab"
+	@echo "make serve    serve the built book on http://localhost:$(PORT)  (PORT=...)"
+	@echo "make bench    measure the book and the package"
+	@echo "make check    look for faults of style (ruff); make format mends what it can"
+	@echo "make clean    remove what was built; make distclean removes .venv too"
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer, and none of these is one: $(CANDIDATES)."; \
+	  echo "Install it (python.org), or name it: make PYTHON=/path/to/python book"; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is too old: this needs Python 3.11 or newer."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }; \
+	  echo "Making $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing requirements.txt into $(VENV) (torch is large: the first time takes a few minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: $(INSTALLED)
+	$(BIN)/jupyter-book build --quiet . $(BOOK)
+	@touch _build/html/.built  # the page tests refuse a book that is older than its sources
+	@echo "The book: _build/html/index.html"
+
+test: book
+	@echo "Browser for the page tests: $$($(BIN)/python tests/browsers.py)"
+	$(BIN)/python -m pytest $(TESTS)
+
+lab: $(INSTALLED)
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab book/index.md
+
+serve: $(INSTALLED)
+	@test -f _build/html/index.html || { echo "Nothing to serve yet: run make book first."; exit 1; }
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+bench: $(INSTALLED)
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf _build
+
+distclean: clean
+	rm -rf $(VENV) gru.egg-info .pytest_cache .ruff_cache .hypothesis

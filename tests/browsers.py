@@ -1,0 +1,133 @@
+"""The one place that finds a browser for the page tests and says how it is started.
+
+Order: the path in the environment variable GRU_BROWSER; an installed Chromium, Chrome or Edge; the one that Playwright
+has downloaded. A candidate counts only if it answers `--version`: some systems ship a launcher that only
+says which package to install.
+
+    python tests/browsers.py        prints the path, bringing a browser where there is none
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+VARIABLE = "GRU_BROWSER"
+DOWNLOAD_SECONDS = 240  # a browser is about 170 MB; without a network the download must not hang
+PACKAGE_SECONDS = 420
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+)
+
+ADVICE = f"""\
+The page tests need Chromium or Chrome, and none was found or could be installed. Do one of these, then try again:
+  * install Chromium or Chrome (Debian: sudo apt install chromium; elsewhere: google.com/chrome);
+  * let Playwright bring one: .venv/bin/playwright install --with-deps chromium;
+  * name one that you have: {VARIABLE}=/path/to/chrome make test."""
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # The pages are for readers without a network: every other host fails at once, whatever this machine can reach.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+
+def find() -> str | None:
+    """Path of a browser that starts, or None. GRU_BROWSER, where set, is the only candidate."""
+    named = os.environ.get(VARIABLE)
+    candidates = [named] if named else _candidates()
+    return next((path for path in candidates if _answers(path)), None)
+
+
+def launch_options() -> dict:
+    """Keywords for Playwright's `chromium.launch`. RuntimeError that says what to do where there is no browser."""
+    path = find()
+    if path is None:
+        raise RuntimeError(ADVICE)
+    return {"executable_path": path, "args": list(FLAGS)}
+
+
+def bring() -> str | None:
+    """Path of a browser, installing one where there is none: Playwright's own, else Debian's package (for root)."""
+    path = find()
+    if path or os.environ.get(VARIABLE):
+        return path
+    _say(f"No Chromium or Chrome found: asking Playwright for its own (at most {DOWNLOAD_SECONDS} s) ...")
+    _run([sys.executable, "-m", "playwright", "install", "chromium"], DOWNLOAD_SECONDS)
+    path = find()
+    if path is None and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        _say("No luck: installing Debian's package chromium ...")
+        apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        _run(["apt-get", "-qq", "update"], PACKAGE_SECONDS, apt)
+        _run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "chromium"], PACKAGE_SECONDS, apt)
+        path = find()
+    return path
+
+
+def _candidates() -> Iterator[str]:
+    for name in NAMES:
+        if path := shutil.which(name):
+            yield path
+    yield from (place for place in PLACES if Path(place).exists())
+    if path := _playwrights_own():
+        yield path
+
+
+def _playwrights_own() -> str | None:
+    # Asked in a process of its own: Playwright's blocking interface allows one instance at a time.
+    code = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    path = done.stdout.strip()
+    return path if path and Path(path).exists() else None
+
+
+def _answers(path: str) -> bool:
+    if os.name == "nt":  # there, chrome.exe opens a window instead of answering
+        return Path(path).exists()
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _run(command: list[str], seconds: int, env: dict[str, str] | None = None) -> None:
+    try:
+        # Output goes to stderr: this script's stdout is the path alone.
+        done = subprocess.run(
+            command, stdout=sys.stderr, stdin=subprocess.DEVNULL, timeout=seconds, env=env, check=False
+        )
+        if done.returncode:
+            _say(f"`{' '.join(command)}` failed with exit status {done.returncode}.")
+    except subprocess.TimeoutExpired:
+        _say(f"`{' '.join(command)}` did not finish within {seconds} s.")
+    except OSError as error:
+        _say(f"`{' '.join(command)}` could not be started: {error}.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    found = bring()
+    if found is None:
+        named = os.environ.get(VARIABLE)
+        sys.exit(f"{VARIABLE}={named} does not start.\n{ADVICE}" if named else ADVICE)
+    print(found)
