@@ -1,1 +1,50 @@
-"""The gated recurrent unit, explained and exact."""
+"""The gated recurrent unit, explained and exact.
+
+>>> import torch, gru
+>>> layer = gru.GRU(input_size=12, hidden_size=32)
+>>> outputs, h_n = layer(torch.zeros(29, 1, 12))
+>>> gru.trace(layer, torch.zeros(29, 1, 12)).z.shape
+torch.Size([29, 1, 32])
+
+Submodules such as ``gru.views``, ``gru.plots`` and ``gru.datasets`` load when they are first named, so that ``import gru``
+brings neither matplotlib nor ipywidgets. (``gru.trace`` is the function; its module's other names come by
+``from gru.trace import ...``.)
+"""
+
+import importlib
+import importlib.util
+
+from gru import equations
+from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
+from gru.devices import best_device
+from gru.equations import Gates, Weights
+from gru.init import init_chrono_, init_orthogonal_
+from gru.layer import GRU
+from gru.trace import Recurrence, Trace, recurrences, trace, weights_of
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GRU",
+    "ElmanCell",
+    "Gates",
+    "Recurrence",
+    "ResetAfterCell",
+    "ResetBeforeCell",
+    "Trace",
+    "Weights",
+    "best_device",
+    "equations",
+    "init_chrono_",
+    "init_orthogonal_",
+    "recurrences",
+    "trace",
+    "weights_of",
+]
+
+
+def __getattr__(name: str):
+    """Load a submodule when it is first named."""
+    if not name.startswith("_") and importlib.util.find_spec(f"gru.{name}"):
+        return importlib.import_module(f"gru.{name}")
+    raise AttributeError(f"module 'gru' has no attribute '{name}'")

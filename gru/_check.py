@@ -1,0 +1,52 @@
+"""Argument checks shared by cells, layer and trace.
+
+Each message names the argument, what was expected and what came. Where PyTorch has a sentence for the same mistake, that
+sentence opens the message and the class is PyTorch's. One exception: PyTorch meets a list or None where a tensor belongs
+with an AttributeError about ``.dim``; here it is a TypeError.
+"""
+
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+
+def shape(tensor: Tensor) -> str:
+    """A tensor's shape as one writes it: ``(2, 3)``."""
+    return str(tuple(tensor.shape))
+
+
+def is_tensor(name: str, value: object, expected: str = "a Tensor") -> None:
+    """Raise TypeError unless ``value`` is a tensor."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+
+
+def size(name: str, value: object) -> None:
+    """Raise unless ``value`` is a positive int: TypeError for the type, ValueError for the value, as torch.nn.GRU does."""
+    if not isinstance(value, int):
+        raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+    if value <= 0:
+        raise ValueError(f"{name} must be greater than zero, got: {value}")
+
+
+def flag(name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is a bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+
+
+def autocasting(device: torch.device) -> bool:
+    """Whether autocast minds the dtypes on this device, so that they need not agree."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+def same_device(name: str, tensor: Tensor, weight: Tensor, sentence: str) -> None:
+    """Raise RuntimeError unless the tensor lies where the weights lie."""
+    if tensor.device != weight.device:
+        refuse(RuntimeError, sentence, name, f"device {weight.device}", tensor.device)
+
+
+def refuse(error: type[Exception], sentence: str, name: str, expected: object, got: object) -> NoReturn:
+    """Raise ``error``: PyTorch's sentence, then the argument, what was expected and what came."""
+    raise error(f"{sentence} ({name}: expected {expected}, got {got})")

@@ -1,0 +1,237 @@
+"""The cells as modules: one step each, written with the layers that a first reading of the equations suggests.
+
+Three cells, one interface: ``cell(x, h=None) -> h'`` and ``cell.gates(x, h=None) -> Gates(r, z, n, h')``. Input x is
+(B, D) or (D,), state h is (B, H) or (H,) and starts at zero; all parameters start at U(-1/sqrt(H), 1/sqrt(H)).
+
+    ===============  ============  =============  ========  ==========================
+    cell             reset acts    z              biases    equals
+    ===============  ============  =============  ========  ==========================
+    ElmanCell        -             -              2H        torch.nn.RNNCell
+    ResetBeforeCell  before U_n    writes         3H        Chung et al. 2014; Haiku
+    ResetAfterCell   after U_n     keeps          6H        torch.nn.GRUCell
+    ===============  ============  =============  ========  ==========================
+
+Symbols and sources: see :mod:`gru.equations`.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gru import _check
+from gru.equations import Gates, Weights, elman
+
+
+def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
+    """Check what a cell is given for one step, and return the state to start from: h, or zeros."""
+    name, D, H = type(cell).__name__, cell.input_size, cell.hidden_size
+    weight = next(cell.parameters())
+    _check.is_tensor("x", x)
+    if x.dim() not in (1, 2):
+        sentence = f"{name}: Expected input to be 1D or 2D, got {x.dim()}D instead"
+        _check.refuse(ValueError, sentence, "x", f"shape (B, {D}) or ({D},)", _check.shape(x))
+    if h is not None:
+        _check.is_tensor("h", h, "a Tensor or None")
+        if h.dim() not in (1, 2):
+            sentence = f"{name}: Expected hidden to be 1D or 2D, got {h.dim()}D instead"
+            _check.refuse(ValueError, sentence, "h", f"shape (B, {H}) or ({H},)", _check.shape(h))
+    if x.shape[-1] != D:
+        sentence = f"input has inconsistent input_size: got {x.shape[-1]} expected {D}"
+        _check.refuse(RuntimeError, sentence, "x", f"shape (B, {D}) or ({D},)", _check.shape(x))
+    if h is None:
+        h = x.new_zeros(*x.shape[:-1], H)
+    elif h.shape != (*x.shape[:-1], H):
+        expected = (*x.shape[:-1], H)
+        sentence = f"{name}: hidden has inconsistent batch or hidden_size"
+        _check.refuse(RuntimeError, sentence, "h", f"shape {expected}", _check.shape(h))
+    for argument, tensor in (("x", x), ("h", h)):
+        _check.same_device(argument, tensor, weight, f"{name}: input, hidden and parameters lie on different devices")
+        if tensor.dtype != weight.dtype and not _check.autocasting(tensor.device):
+            sentence = f"{name}: input, hidden and parameters must have the same dtype"
+            _check.refuse(RuntimeError, sentence, argument, weight.dtype, tensor.dtype)
+    return h
+
+
+class _Cell(nn.Module):
+    """What the cells share: sizes, initial values, checks, and a state that starts at zero."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
+        super().__init__()
+        _check.size("input_size", input_size)
+        _check.size("hidden_size", hidden_size)
+        _check.flag("bias", bias)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H))."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def gates(self, x: Tensor, h: Tensor | None = None) -> Gates:
+        """One step with everything it computes: Gates(r, z, n, h'), each (B, H), or (H,) for a single sample.
+
+        Raises what :meth:`forward` raises.
+        """
+        return self._gates(x, check_step(self, x, h))
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+        """One step.
+
+        Args:
+            x: input (B, D) or (D,).
+            h: state (B, H) or (H,); zeros where None.
+
+        Returns:
+            the new state h' (B, H) or (H,).
+
+        Raises:
+            TypeError: x or h is no tensor.
+            ValueError: x or h has the wrong number of axes.
+            RuntimeError: a size, dtype or device does not fit.
+        """
+        return self.gates(x, h).h
+
+    def _gates(self, x: Tensor, h: Tensor) -> Gates:
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+
+
+class ElmanCell(_Cell):
+    """The plain tanh recurrence, ``h' = tanh(W x + b_i + U h + b_h)``: what the gates are there to improve.
+
+    Parameters have the names, order and initial values of ``torch.nn.RNNCell``: weight_ih (H, D), weight_hh (H, H),
+    bias_ih and bias_hh (H); state dicts load both ways.
+
+    Source: Elman 1990, Cognitive Science 14(2).
+
+    >>> import torch, gru
+    >>> cell = gru.ElmanCell(4, 5)
+    >>> cell(torch.zeros(2, 4)).shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, device=None, dtype=None) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        options = {"device": device, "dtype": dtype}
+        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size, **options))
+        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size, **options))
+        self.bias_ih = nn.Parameter(torch.empty(hidden_size, **options)) if bias else None
+        self.bias_hh = nn.Parameter(torch.empty(hidden_size, **options)) if bias else None
+        self.reset_parameters()
+
+    def _gates(self, x: Tensor, h: Tensor) -> Gates:
+        # A tanh recurrence is a GRU with r = 1 and z = 0, so this cell can stand wherever gates are read.
+        n = elman(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # (B, H)
+        return Gates(torch.ones_like(n), torch.zeros_like(n), n, n)
+
+
+class ResetBeforeCell(_Cell):
+    r"""The GRU of Chung et al. 2014: reset *before* the recurrent product, and z *writes*.
+
+    ::
+
+        r  = sigmoid(reset_gate([x, h]))
+        z  = sigmoid(update_gate([x, h]))
+        n  = tanh(hidden_transform([x, r * h]))
+        h' = (1 - z) * h + z * n
+
+    Each of the three layers is a ``Linear(D + H, H)`` on the input and the state side by side, so there are
+    3 (DH + H^2 + H) parameters. Mind the sign of z: most libraries let it keep.
+
+    Source: Chung et al. 2014, arXiv 1412.3555, equations 5 to 8.
+
+    >>> import gru
+    >>> cell = gru.ResetBeforeCell(4, 5)
+    >>> sum(p.numel() for p in cell.parameters())
+    150
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, device=None, dtype=None) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        options = {"bias": bias, "device": device, "dtype": dtype}
+        self.reset_gate = nn.Linear(input_size + hidden_size, hidden_size, **options)
+        self.update_gate = nn.Linear(input_size + hidden_size, hidden_size, **options)
+        self.hidden_transform = nn.Linear(input_size + hidden_size, hidden_size, **options)
+        self.reset_parameters()
+
+    def _gates(self, x: Tensor, h: Tensor) -> Gates:
+        both = torch.cat((x, h), dim=-1)  # (B, D + H)
+        r = torch.sigmoid(self.reset_gate(both))  # (B, H)
+        z = torch.sigmoid(self.update_gate(both))  # (B, H)
+        n = torch.tanh(self.hidden_transform(torch.cat((x, r * h), dim=-1)))  # (B, H)
+        return Gates(r, z, n, (1 - z) * h + z * n)
+
+    def weights(self) -> Weights:
+        """The same recurrence in PyTorch's layout, where z keeps: z's rows are negated. Gradients flow through.
+
+        >>> import torch, gru
+        >>> cell, x, h = gru.ResetBeforeCell(4, 5), torch.randn(2, 4), torch.randn(2, 5)
+        >>> torch.allclose(gru.equations.step(x, h, cell.weights()).h, cell(x, h), atol=1e-6)
+        True
+        """
+        r, z, n = self.reset_gate, self.update_gate, self.hidden_transform
+        weight = torch.cat((r.weight, -z.weight, n.weight))  # (3H, D + H)
+        bias = torch.cat((r.bias, -z.bias, n.bias)) if self.bias else None  # (3H)
+        W, U = weight.split((self.input_size, self.hidden_size), dim=1)  # (3H, D), (3H, H)
+        return Weights(W, U, bias, None, reset_after=False)
+
+
+class ResetAfterCell(_Cell):
+    r"""The GRU of cuDNN and PyTorch: reset *after* the recurrent product, and z *keeps*. Equals ``torch.nn.GRUCell``.
+
+    ::
+
+        r  = sigmoid(input_reset(x) + hidden_reset(h))
+        z  = sigmoid(input_update(x) + hidden_update(h))
+        n  = tanh(input_candidate(x) + r * hidden_candidate(h))
+        h' = (1 - z) * n + z * h
+
+    The input layers are ``Linear(D, H)``, the hidden ones ``Linear(H, H)``, each with its own bias: 3 (DH + H^2 + 2H)
+    parameters. The bias of hidden_candidate lies inside the reset, so it cannot merge with that of input_candidate.
+
+    Source: Cho et al. 2014, arXiv 1406.1078 v1; torch.nn.GRUCell.
+
+    >>> import gru
+    >>> cell = gru.ResetAfterCell(4, 5)
+    >>> sum(p.numel() for p in cell.parameters())
+    165
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, device=None, dtype=None) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        options = {"bias": bias, "device": device, "dtype": dtype}
+        self.input_reset = nn.Linear(input_size, hidden_size, **options)
+        self.hidden_reset = nn.Linear(hidden_size, hidden_size, **options)
+        self.input_update = nn.Linear(input_size, hidden_size, **options)
+        self.hidden_update = nn.Linear(hidden_size, hidden_size, **options)
+        self.input_candidate = nn.Linear(input_size, hidden_size, **options)
+        self.hidden_candidate = nn.Linear(hidden_size, hidden_size, **options)
+        self.reset_parameters()
+
+    def _gates(self, x: Tensor, h: Tensor) -> Gates:
+        r = torch.sigmoid(self.input_reset(x) + self.hidden_reset(h))  # (B, H)
+        z = torch.sigmoid(self.input_update(x) + self.hidden_update(h))  # (B, H)
+        n = torch.tanh(self.input_candidate(x) + r * self.hidden_candidate(h))  # (B, H)
+        return Gates(r, z, n, (1 - z) * n + z * h)
+
+    def weights(self) -> Weights:
+        """The parameters in PyTorch's layout, rows of r, z, n. Gradients flow through.
+
+        >>> import torch, gru
+        >>> cell, x, h = gru.ResetAfterCell(4, 5), torch.randn(2, 4), torch.randn(2, 5)
+        >>> torch.allclose(gru.equations.step(x, h, cell.weights()).h, cell(x, h), atol=1e-6)
+        True
+        """
+        from_x = (self.input_reset, self.input_update, self.input_candidate)
+        from_h = (self.hidden_reset, self.hidden_update, self.hidden_candidate)
+        W, U = (torch.cat([layer.weight for layer in layers]) for layers in (from_x, from_h))  # (3H, D), (3H, H)
+        if not self.bias:
+            return Weights(W, U, None, None, reset_after=True)
+        b_i, b_h = (torch.cat([layer.bias for layer in layers]) for layers in (from_x, from_h))  # (3H) each
+        return Weights(W, U, b_i, b_h, reset_after=True)

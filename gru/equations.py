@@ -1,0 +1,176 @@
+r"""One step of each recurrence, as the papers write it: pure functions of tensors.
+
+Sources
+    reset before    Cho et al. 2014, arXiv 1406.1078 v3; Chung et al. 2014, arXiv 1412.3555
+    reset after     Cho et al. 2014, arXiv 1406.1078 v1 and v2; cuDNN; torch.nn.GRUCell
+    elman           Elman 1990, Cognitive Science 14(2); torch.nn.RNNCell
+
+Glossary
+    B, D, H     batch, input size, hidden size; every function also takes more leading axes than B
+    x (B, D)    input            h (B, H)   state
+    r (B, H)    reset gate       z (B, H)   update gate: it *keeps*, z = 1 copies the old state
+    n (B, H)    candidate, the papers' h-tilde
+    W (3H, D), U (3H, H), b_i (3H), b_h (3H)    weight_ih, weight_hh, bias_ih, bias_hh: PyTorch's layout,
+                the rows of r, then z, then n
+
+Where this differs from the papers: they have one bias a gate or none, PyTorch and cuDNN have two. In both reset
+gate and update gate the two only ever meet as a sum. In the candidate of "reset after" they do not: r scales b_hn.
+Chung et al. let z *write*, h' = (1 - z) * h + z * n, which is the same recurrence with z's weights and biases negated.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+
+class Gates(NamedTuple):
+    """What one step computes: reset gate r, update gate z, candidate n, new state h, each (B, H)."""
+
+    r: Tensor
+    z: Tensor
+    n: Tensor
+    h: Tensor
+
+
+class Weights(NamedTuple):
+    """One recurrence in PyTorch's layout: rows of r, z, n; z keeps. ``reset_after`` names the variant."""
+
+    weight_ih: Tensor  # (3H, D)
+    weight_hh: Tensor  # (3H, H)
+    bias_ih: Tensor | None  # (3H)
+    bias_hh: Tensor | None  # (3H)
+    reset_after: bool
+
+
+def reset_after(
+    x: Tensor,
+    h: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+) -> Gates:
+    r"""One step of the GRU whose reset gate acts *after* the recurrent product; what ``torch.nn.GRUCell`` computes.
+
+    ::
+
+        r  = sigmoid(W_r x + b_ir + U_r h + b_hr)
+        z  = sigmoid(W_z x + b_iz + U_z h + b_hz)
+        n  = tanh(W_n x + b_in + r * (U_n h + b_hn))
+        h' = (1 - z) * n + z * h
+
+    Args:
+        x: input (B, D).
+        h: state (B, H).
+        weight_ih, weight_hh, bias_ih, bias_hh: W (3H, D), U (3H, H), b_i and b_h (3H) or None; rows of r, z, n.
+
+    Returns:
+        Gates(r, z, n, h'), each (B, H).
+
+    Source: Cho et al. 2014, arXiv 1406.1078 v1.
+
+    >>> import torch
+    >>> x, h = torch.ones(1, 2), torch.ones(1, 1)
+    >>> W, U = torch.zeros(3, 2), torch.tensor([[0.0], [0.0], [1.0]])
+    >>> gates = reset_after(x, h, W, U)        # r = z = 1/2, n = tanh(r * h)
+    >>> torch.equal(gates.n, torch.tanh(torch.tensor([[0.5]])))
+    True
+    """
+    from_x = linear(x, weight_ih, bias_ih)  # (B, 3H)
+    from_h = linear(h, weight_hh, bias_hh)  # (B, 3H)
+    x_r, x_z, x_n = from_x.chunk(3, -1)  # (B, H) each
+    h_r, h_z, h_n = from_h.chunk(3, -1)
+    r = torch.sigmoid(x_r + h_r)  # (B, H)
+    z = torch.sigmoid(x_z + h_z)  # (B, H)
+    n = torch.tanh(x_n + r * h_n)  # (B, H)
+    return Gates(r, z, n, (1 - z) * n + z * h)
+
+
+def reset_before(
+    x: Tensor,
+    h: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+) -> Gates:
+    r"""One step of the GRU whose reset gate acts *before* the recurrent product.
+
+    ::
+
+        r  = sigmoid(W_r x + b_ir + U_r h + b_hr)
+        z  = sigmoid(W_z x + b_iz + U_z h + b_hz)
+        n  = tanh(W_n x + b_in + U_n (r * h) + b_hn)
+        h' = (1 - z) * n + z * h
+
+    Args:
+        x: input (B, D).
+        h: state (B, H).
+        weight_ih, weight_hh, bias_ih, bias_hh: W (3H, D), U (3H, H), b_i and b_h (3H) or None; rows of r, z, n.
+
+    Returns:
+        Gates(r, z, n, h'), each (B, H).
+
+    Source: Cho et al. 2014, arXiv 1406.1078 v3; Chung et al. 2014, arXiv 1412.3555 (where z writes).
+
+    With one unit and b_hn = 0 the two variants are the same function; with more units they are not:
+
+    >>> import torch
+    >>> def gap(H):
+    ...     g = torch.Generator().manual_seed(0)
+    ...     x, h, W, U = (torch.randn(*s, generator=g).double() for s in [(4, 2), (4, H), (3 * H, 2), (3 * H, H)])
+    ...     return (reset_before(x, h, W, U).h - reset_after(x, h, W, U).h).abs().max().item()
+    >>> gap(1) < 1e-12, gap(8) > 0.01
+    (True, True)
+    """
+    hidden_size = h.shape[-1]
+    split = [2 * hidden_size, hidden_size]
+    u_rz, u_n = weight_hh.split(split)  # (2H, H), (H, H)
+    b_rz, b_n = (None, None) if bias_hh is None else bias_hh.split(split)
+    x_rz, x_n = linear(x, weight_ih, bias_ih).split(split, -1)  # (B, 2H), (B, H)
+    r, z = torch.sigmoid(x_rz + linear(h, u_rz, b_rz)).chunk(2, -1)  # (B, H) each
+    n = torch.tanh(x_n + linear(r * h, u_n, b_n))  # (B, H)
+    return Gates(r, z, n, (1 - z) * n + z * h)
+
+
+def step(x: Tensor, h: Tensor, weights: Weights) -> Gates:
+    """One step of the variant that ``weights.reset_after`` names: see :func:`reset_after`, :func:`reset_before`.
+
+    >>> import torch
+    >>> W, U = torch.zeros(6, 3), torch.zeros(6, 2)
+    >>> step(torch.ones(1, 3), torch.ones(1, 2), Weights(W, U, None, None, reset_after=True)).h
+    tensor([[0.5000, 0.5000]])
+    """
+    variant = reset_after if weights.reset_after else reset_before
+    return variant(x, h, *weights[:4])
+
+
+def elman(
+    x: Tensor,
+    h: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+) -> Tensor:
+    r"""One step of the plain tanh recurrence: ``h' = tanh(W x + b_i + U h + b_h)``.
+
+    It is a GRU with r = 1 *and* z = 0 (z keeps).
+
+    Args:
+        x: input (B, D).
+        h: state (B, H).
+        weight_ih, weight_hh, bias_ih, bias_hh: W (H, D), U (H, H), b_i and b_h (H) or None.
+
+    Returns:
+        the new state (B, H).
+
+    Source: Elman 1990; ``torch.nn.RNNCell``.
+
+    >>> import torch
+    >>> elman(torch.zeros(1, 3), torch.zeros(1, 2), torch.ones(2, 3), torch.ones(2, 2))
+    tensor([[0., 0.]])
+    """
+    return torch.tanh(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh))  # (B, H)

@@ -1,0 +1,348 @@
+r"""The GRU over sequences: stacked, bidirectional, packed; a drop-in for ``torch.nn.GRU`` with both variants.
+
+Sources
+    interface, parameter names, initial values, errors    torch.nn.GRU (torch/nn/modules/rnn.py)
+    equations                                             :mod:`gru.equations`, which holds their sources
+
+Glossary
+    T, B, D, H      time, batch, input size, hidden size
+    rows            what passes from layer to layer: (T, B, D), or (N, D) when packed, N the sum of all lengths
+    steps           what time stepping sees: always a dense (T, B, D) that runs forward in time
+
+Where this differs from torch.nn.GRU: ``reset_after=False`` is offered; the initial state must have the batch size of a
+packed input in any order (PyTorch drops what is too much when the sequences are unsorted); a list in place of a tensor is
+a TypeError.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
+
+from gru import _check
+from gru.equations import Weights, step
+
+
+class GRU(nn.RNNBase):
+    r"""A gated recurrent unit over sequences, everything ``torch.nn.GRU`` takes and returns.
+
+    Layer by layer and step by step, with z that keeps::
+
+        r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+        z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+        n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))        reset_after=True, what torch.nn.GRU computes
+        n  = tanh(W_in x + b_in + W_hn (r * h) + b_hn)        reset_after=False
+        h' = (1 - z) * n + z * h
+
+    Args:
+        input_size: D, the number of features of the input.
+        hidden_size: H, the number of units.
+        num_layers: how many layers are stacked, each reading the states of the one below.
+        bias: whether there are biases b_i and b_h.
+        batch_first: input and output are (B, T, features) rather than (T, B, features); states are not affected.
+        dropout: probability that a state is zeroed on its way to the next layer, in training only.
+        bidirectional: a second run reads each sequence from its end; its states stand beside the first run's.
+        device, dtype: of the parameters.
+        reset_after: the variant.
+
+    Parameters: weight_ih_l{k} (3H, D or what the layer below gives), weight_hh_l{k} (3H, H), bias_ih_l{k} and
+    bias_hh_l{k} (3H), rows of r, z, n; with ``_reverse`` at the end for the second direction. Names, order and, for the same
+    seed, initial values are those of ``torch.nn.GRU``, and state dicts load both ways. The two variants share all
+    of it, so a state dict does not tell which one it belongs to.
+
+    Raises:
+        ValueError, TypeError: as ``torch.nn.GRU`` does, for options out of range or of the wrong type.
+
+    Source: torch.nn.GRU; Cho et al. 2014, arXiv 1406.1078, v1 (reset after) and v3 (reset before).
+
+    >>> import torch, gru
+    >>> layer = gru.GRU(4, 5, num_layers=2)
+    >>> outputs, h_n = layer(torch.zeros(7, 3, 4))
+    >>> outputs.shape, h_n.shape
+    (torch.Size([7, 3, 5]), torch.Size([2, 3, 5]))
+    >>> reference = torch.nn.GRU(4, 5, num_layers=2)
+    >>> reference.load_state_dict(layer.state_dict())
+    <All keys matched successfully>
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device=None,
+        dtype=None,
+        *,
+        reset_after: bool = True,
+        **unknown,
+    ) -> None:
+        if "proj_size" in unknown:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if unknown:
+            raise TypeError(f"GRU.__init__() got an unexpected keyword argument '{next(iter(unknown))}'")
+        if not isinstance(num_layers, int):
+            raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
+        _check.flag("reset_after", reset_after)
+        super().__init__(
+            "GRU",
+            input_size,
+            hidden_size,
+            num_layers=num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+        self.reset_after = reset_after
+
+    def weights(self, layer: int = 0, reverse: bool = False) -> Weights:
+        """The parameters of one layer and direction, themselves and not copies.
+
+        Raises:
+            IndexError: there is no such layer.
+            ValueError: reverse is asked of a layer that runs in one direction.
+
+        >>> import gru
+        >>> gru.GRU(4, 5).weights().weight_ih.shape
+        torch.Size([15, 4])
+        """
+        return layer_weights(self, layer, reverse, self.reset_after)
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: Tensor | None = None
+    ) -> tuple[Tensor | PackedSequence, Tensor]:
+        """Run over whole sequences.
+
+        Args:
+            input: (T, B, D), or (B, T, D) if batch_first, or (T, D) for a single sequence, or a PackedSequence.
+            hx: initial states (layers * directions, B, H), without B for a single sequence; zeros where None.
+
+        Returns:
+            outputs: the last layer's state after every step, (T, B, H), laid out as the input; 2H if bidirectional.
+            h_n: the state after the last valid step of each layer and direction, shaped as hx.
+
+        Raises:
+            TypeError: input or hx is no tensor.
+            ValueError: input has the wrong number of axes or the wrong dtype.
+            RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another device, T = 0.
+        """
+        layout = layout_of(self, input, hx)
+        rows, h0 = layout.enter(input), layout.enter_state(hx)
+        directions = 2 if self.bidirectional else 1
+        last = []  # states after the last valid step, (B, H) each
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                rows = dropout(rows, self.dropout, self.training)
+            steps = layout.spread(rows)  # (T, B, D)
+            runs = []  # states of each direction, (T, B, H)
+            for reverse in range(directions):
+                h = h0[layer * directions + reverse]  # (B, H)
+                states, end = sweep(steps, h, self.weights(layer, bool(reverse)), layout, bool(reverse))
+                runs.append(states)
+                last.append(end)
+            rows = layout.collect(torch.cat(runs, -1) if self.bidirectional else runs[0])
+        return layout.leave(rows), layout.leave_state(torch.stack(last))
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
+
+
+def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """The state after every step (T, B, H), from inputs x (T, B, D) and the state before the first step h0 (B, H)."""
+    h, states = h0, []
+    for x_t in x.unbind(0):
+        h = step(x_t, h, weights).h
+        states.append(h)
+    return torch.stack(states)
+
+
+def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:
+    """One layer in one direction: the states (T, B, H) in the order of the input, and those after the last valid step."""
+    states = _run(layout.reverse(x) if reverse else x, h0, weights)
+    return layout.reverse(states) if reverse else states, layout.last(states)
+
+
+def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bool) -> Weights:
+    """The parameters of one layer and direction of anything that names them as ``torch.nn.GRU`` does."""
+    if not 0 <= layer < module.num_layers:
+        raise IndexError(f"layer: expected 0 to {module.num_layers - 1}, got {layer}")
+    if reverse and not module.bidirectional:
+        raise ValueError("reverse: expected False for a layer with one direction, got True")
+    suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    found = [getattr(module, kind + suffix, None) for kind in kinds]  # no such attribute where bias=False
+    return Weights(*found, reset_after=reset_after)
+
+
+class Dense:
+    """Sequences of one length: rows are the steps themselves."""
+
+    def __init__(self, module: nn.RNNBase, input: Tensor) -> None:
+        self.single = input.dim() == 2  # one sequence, no batch axis
+        self.batch_first = module.batch_first and not self.single
+        self.batch_size = 1 if self.single else input.shape[0 if self.batch_first else 1]
+        self.zeros = input.new_zeros(_state_rows(module), self.batch_size, module.hidden_size)
+
+    def enter(self, input: Tensor) -> Tensor:
+        """What came, as rows (T, B, D)."""
+        return input.unsqueeze(1) if self.single else input.transpose(0, 1) if self.batch_first else input
+
+    def leave(self, rows: Tensor) -> Tensor:
+        """Rows, laid out as what came."""
+        return rows.squeeze(1) if self.single else rows.transpose(0, 1) if self.batch_first else rows
+
+    def enter_state(self, hx: Tensor | None) -> Tensor:
+        """Initial states (layers * directions, B, H)."""
+        return self.zeros if hx is None else hx.unsqueeze(1) if self.single else hx
+
+    def leave_state(self, h_n: Tensor) -> Tensor:
+        """Last states, laid out as the initial ones came."""
+        return h_n.squeeze(1) if self.single else h_n
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Rows as steps (T, B, D)."""
+        return rows
+
+    def collect(self, steps: Tensor) -> Tensor:
+        """Steps as rows."""
+        return steps
+
+    def reverse(self, steps: Tensor) -> Tensor:
+        """Each sequence from its end."""
+        return steps.flip(0)
+
+    def last(self, states: Tensor) -> Tensor:
+        """The state after the last valid step (B, H)."""
+        return states[-1]
+
+    def restore(self, steps: Tensor) -> Tensor:
+        """Steps (T, B, H) with the samples in the order in which they came."""
+        return steps
+
+
+class Packed:
+    """A PackedSequence: rows are its data (N, D); steps are padded with zeros at each sample's end, longest first."""
+
+    def __init__(self, module: nn.RNNBase, input: PackedSequence) -> None:
+        self.packed = input
+        sizes = input.batch_sizes  # (T): how many samples still run at each step; on the CPU
+        self.length, self.batch_size = len(sizes), int(sizes[0])
+        device = input.data.device
+        self.valid = (torch.arange(self.batch_size) < sizes.unsqueeze(1)).to(device)  # (T, B)
+        self.place = self.valid.flatten().nonzero().squeeze(1)  # (N): where each row lies among T * B
+        lengths = self.valid.sum(0)  # (B)
+        time = torch.arange(self.length, device=device).unsqueeze(1)  # (T, 1)
+        self.mirror = torch.where(self.valid, lengths - 1 - time, time)  # (T, B): its own inverse; padding stays
+        self.sample = torch.arange(self.batch_size, device=device)  # (B)
+        self.end = lengths - 1  # (B)
+        self.zeros = input.data.new_zeros(_state_rows(module), self.batch_size, module.hidden_size)
+
+    def enter(self, input: PackedSequence) -> Tensor:
+        """What came, as rows (N, D)."""
+        return input.data
+
+    def leave(self, rows: Tensor) -> PackedSequence:
+        """Rows, packed as what came."""
+        return PackedSequence(rows, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices)
+
+    def enter_state(self, hx: Tensor | None) -> Tensor:
+        """Initial states (layers * directions, B, H), longest sequence first."""
+        if hx is None:
+            return self.zeros
+        order = self.packed.sorted_indices
+        return hx if order is None else hx.index_select(1, order)
+
+    def leave_state(self, h_n: Tensor) -> Tensor:
+        """Last states, in the order of the initial ones."""
+        return self.restore(h_n)
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Rows as steps (T, B, D), zero where a sequence has ended."""
+        steps = rows.new_zeros(self.length * self.batch_size, rows.shape[-1])
+        return steps.index_copy(0, self.place, rows).unflatten(0, (self.length, self.batch_size))
+
+    def collect(self, steps: Tensor) -> Tensor:
+        """Steps as rows (N, H)."""
+        return steps.flatten(0, 1).index_select(0, self.place)
+
+    def reverse(self, steps: Tensor) -> Tensor:
+        """Each sequence from its own end."""
+        return steps[self.mirror, self.sample]
+
+    def last(self, states: Tensor) -> Tensor:
+        """The state after the last valid step (B, H)."""
+        return states[self.end, self.sample]
+
+    def restore(self, steps: Tensor) -> Tensor:
+        """Steps (T, B, H) with the samples in the order in which they came."""
+        order = self.packed.unsorted_indices
+        return steps if order is None else steps.index_select(1, order)
+
+
+def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | None) -> Dense | Packed:
+    """Check what a layer was given, in PyTorch's order and words, and say how its sequences lie."""
+    packed = isinstance(input, PackedSequence)
+    weight, D = module.weight_ih_l0, module.input_size
+    if not packed:
+        _check.is_tensor("input", input, "a Tensor or PackedSequence")
+        if input.dim() not in (2, 3):
+            expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
+            sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"
+            _check.refuse(ValueError, sentence, "input", expected, _check.shape(input))
+    if hx is not None:
+        _check.is_tensor("hx", hx, "a Tensor or None")
+        if not packed and hx.dim() != input.dim():
+            batched = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
+            sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"
+            _check.refuse(RuntimeError, sentence, "hx", f"{input.dim()} axes", f"shape {_check.shape(hx)}")
+    data = input.data if packed else input
+    if data.dtype != weight.dtype and not _check.autocasting(data.device):
+        raise ValueError(
+            f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype}) "
+            f"(input: expected {weight.dtype}, got {data.dtype})"
+        )
+    if packed and data.dim() != 2:
+        _check.refuse(
+            RuntimeError,
+            f"input must have 2 dimensions, got {data.dim()}",
+            "input",
+            f"data (N, {D})",
+            _check.shape(data),
+        )
+    if data.shape[-1] != D:
+        sentence = f"input.size(-1) must be equal to input_size. Expected {D}, got {data.shape[-1]}"
+        _check.refuse(RuntimeError, sentence, "input", f"{D} features", f"shape {_check.shape(data)}")
+    layout = Packed(module, input) if packed else Dense(module, input)
+    if hx is not None:
+        expected = tuple(layout.zeros.shape)
+        got = list(hx.shape) if packed or not layout.single else [hx.shape[0], 1, hx.shape[1]]
+        if tuple(got) != expected:
+            _check.refuse(RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", expected, tuple(got))
+        _check.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
+        if hx.dtype != weight.dtype and not _check.autocasting(hx.device):
+            sentence = "hx and the parameters must have the same dtype"
+            _check.refuse(RuntimeError, sentence, "hx", weight.dtype, hx.dtype)
+    _check.same_device("input", data, weight, _elsewhere("parameter", data, weight))
+    if not packed and layout.enter(input).shape[0] == 0:
+        sentence = "Expected sequence length to be larger than 0 in RNN"
+        _check.refuse(RuntimeError, sentence, "input", "at least one step", f"shape {_check.shape(data)}")
+    return layout
+
+
+def _elsewhere(what: str, input: Tensor, other: Tensor) -> str:
+    """PyTorch's sentence about tensors on two devices."""
+    return (
+        f"Input and {what} tensors are not at the same device, "
+        f"found input tensor at {input.device} and {what} tensor at {other.device}"
+    )
+
+
+def _state_rows(module: nn.RNNBase) -> int:
+    return module.num_layers * (2 if module.bidirectional else 1)

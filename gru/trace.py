@@ -1,0 +1,319 @@
+r"""The gates of any recurrence at every step: r, z, n and h of a cell, a layer, or a whole model.
+
+One call to :func:`trace` runs the module once and reads what its recurrent parts were given. With every state known, all gates
+follow at once: step t needs x_t and h_{t-1}, both at hand, so one call of the equations over (T, B) replaces a second loop.
+
+Glossary
+    x (T, B, D)    what the recurrence reads at each step
+    r, z, n (T, B, H)    reset gate, update gate, candidate
+    h (T, B, H)    the state *after* each step; r[t], z[t], n[t] lead from h[t-1] to h[t]
+"""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gru import _check
+from gru.cells import ResetAfterCell, ResetBeforeCell, check_step
+from gru.equations import Gates, Weights, step
+from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, sweep
+
+
+class Trace(NamedTuple):
+    """Inputs and gates at every step, (T, B, D) and (T, B, H); lists, one entry a layer and direction, if there are several."""
+
+    x: Tensor | list[Tensor]
+    r: Tensor | list[Tensor]
+    z: Tensor | list[Tensor]
+    n: Tensor | list[Tensor]
+    h: Tensor | list[Tensor]
+
+
+class Recurrence(NamedTuple):
+    """A recurrent part of a module: its dotted name ("" for the module itself), and the part; a cell or a layer."""
+
+    name: str
+    module: nn.Module
+    is_cell: bool
+
+
+def recurrences(module: nn.Module) -> list[Recurrence]:
+    """The recurrent parts of a module, in the order of its children.
+
+    These are our cells and layer, ``torch.nn.GRU`` and ``GRUCell``, and any module whose class has a method
+    ``gates(x, h)``. What lies inside such a part belongs to it, and a part used under two names is listed once.
+
+    >>> from torch import nn
+    >>> model = nn.ModuleDict({"encoder": nn.GRU(4, 5), "head": nn.Linear(5, 2)})
+    >>> [(part.name, part.is_cell) for part in recurrences(model)]
+    [('encoder', False)]
+    """
+    found: dict[int, Recurrence] = {}
+
+    def search(part: nn.Module, name: str) -> None:
+        if isinstance(part, (GRU, nn.GRU)):
+            found.setdefault(id(part), Recurrence(name, part, is_cell=False))
+        elif isinstance(part, nn.GRUCell) or inspect.isroutine(getattr(type(part), "gates", None)):
+            found.setdefault(id(part), Recurrence(name, part, is_cell=True))
+        else:
+            for child_name, child in part.named_children():
+                search(child, f"{name}.{child_name}" if name else child_name)
+
+    search(module, "")
+    return list(found.values())
+
+
+def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights:
+    """The weights of a recurrence in PyTorch's layout (rows of r, z, n; z keeps), gradients flowing to its parameters.
+
+    Args:
+        module: ResetBeforeCell, ResetAfterCell, gru.GRU, torch.nn.GRU or torch.nn.GRUCell.
+        layer, reverse: which layer and direction of a GRU; a cell has layer 0 alone.
+
+    Raises:
+        TypeError: another kind of module.
+        IndexError, ValueError: there is no such layer or direction.
+
+    >>> import torch
+    >>> weights_of(torch.nn.GRUCell(4, 5)).weight_ih.shape
+    torch.Size([15, 4])
+    """
+    if isinstance(module, GRU):
+        return module.weights(layer, reverse)
+    if isinstance(module, nn.GRU):
+        return layer_weights(module, layer, reverse, reset_after=True)
+    if not isinstance(module, (ResetBeforeCell, ResetAfterCell, nn.GRUCell)):
+        raise TypeError(
+            "module: expected ResetBeforeCell, ResetAfterCell, gru.GRU, torch.nn.GRU or torch.nn.GRUCell, "
+            f"got {type(module).__name__}"
+        )
+    if layer != 0:
+        raise IndexError(f"layer: expected 0 for a cell, got {layer}")
+    if reverse:
+        raise ValueError("reverse: expected False for a cell, got True")
+    if isinstance(module, nn.GRUCell):
+        return Weights(module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh, reset_after=True)
+    return module.weights()
+
+
+def trace(
+    module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, *, grad: bool = False, **kwargs
+) -> Trace:
+    """r, z, n and h at every step of a cell, a layer, or the recurrences inside a model.
+
+    Args:
+        module: a cell (ours, ``torch.nn.GRUCell``, or your own with a method ``gates(x, h)`` that returns something with
+            fields r, z, n, h), a layer (``gru.GRU``, ``torch.nn.GRU``), or a model that contains some.
+        x: what the module reads. For a cell (T, B, D), or (T, D) for one sequence; else whatever its forward takes.
+        h0: the initial state, as the module takes it: (B, H) for a cell, (layers * directions, B, H) for a layer; for
+            a model its second argument. Left out where None.
+        grad: whether the trace keeps its graph, so that gradients reach parameters, x and h0. Off by default: a trace is
+            for reading, and a graph over all steps is large.
+        **kwargs: go to the model's forward, such as ``lengths``.
+
+    Returns:
+        Trace(x, r, z, n, h), time-major whatever ``batch_first`` says, on the module's device. h[t] is the state after step
+        t. One recurrence gives tensors; several (stacked, two directions, or several parts) give lists, in the order of
+        :func:`recurrences`, then layer, then direction. The reverse direction's entries stand where its input stands: its
+        run begins at h[T-1]. A packed input gives zeros where a sequence has ended. z is the cell's own: that of ResetBeforeCell
+        writes. An ElmanCell has r = 1 and z = 0. Where a model calls a part several times, the calls follow
+        each other in time.
+
+    The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens.
+
+    Raises:
+        TypeError: the module contains no recurrence, or x is no tensor.
+        ValueError, RuntimeError: x or h0 do not fit, as the module itself says; the forward never called a recurrence.
+
+    >>> import torch, gru
+    >>> seen = gru.trace(gru.GRU(4, 5), torch.zeros(7, 3, 4))
+    >>> seen.x.shape, seen.z.shape
+    (torch.Size([7, 3, 4]), torch.Size([7, 3, 5]))
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wrapped: its hooks do not run
+    parts = recurrences(module)
+    if not parts:
+        raise TypeError(
+            "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, or a model that contains one or a cell of your own "
+            f"with a method gates(x, h), got {type(module).__name__}, which contains none"
+        )
+    whole = parts[0].module is module
+    with torch.set_grad_enabled(grad), _as_in_eval(module):
+        if whole and parts[0].is_cell:
+            found = [_drive_cell(module, x, h0)]
+        elif whole:
+            found = _read_layer(module, x, h0)
+        else:
+            arguments = (x,) if h0 is None else (x, h0)
+            with _listening(parts) as calls:
+                module(*arguments, **kwargs)
+            found = [entry for part in parts for entry in _read_calls(part, calls[part.name])]
+    if not found:
+        names = ", ".join(part.name for part in parts)
+        raise RuntimeError(f"module: expected its forward to call {names}, but it called none of them")
+    return Trace(*found[0]) if len(found) == 1 else Trace(*(list(field) for field in zip(*found, strict=True)))
+
+
+# One entry of a trace: x (T, B, D), then r, z, n, h, each (T, B, H).
+Entry = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+class _Call(NamedTuple):
+    """What a recurrent part was given and gave back, once."""
+
+    x: Tensor | PackedSequence
+    h: Tensor | None
+    output: object
+
+
+@contextmanager
+def _as_in_eval(module: nn.Module) -> Iterator[None]:
+    """Every part in eval mode, and afterwards in the mode it had."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+@contextmanager
+def _listening(parts: list[Recurrence]) -> Iterator[dict[str, list[_Call]]]:
+    """Collect the calls of each part by name; the hooks are gone afterwards."""
+    calls: dict[str, list[_Call]] = {part.name: [] for part in parts}
+    handles = []
+    try:
+        for part in parts:
+            signature = inspect.signature(part.module.forward)
+
+            def note(module, args, kwargs, output, heard=calls[part.name], signature=signature):
+                x, *rest = signature.bind(*args, **kwargs).arguments.values()
+                heard.append(_Call(x, rest[0] if rest else None, output))
+
+            handles.append(part.module.register_forward_hook(note, with_kwargs=True))
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _read_calls(part: Recurrence, calls: list[_Call]) -> list[Entry]:
+    """The entries of one part, its calls one after the other; none where it was not called."""
+    if not calls:
+        return []
+    try:
+        if part.is_cell:
+            return [_read_cell(part.module, calls)]
+        runs = [_read_layer(part.module, *call) for call in calls]  # one list of entries a call
+        return [tuple(torch.cat(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
+    except RuntimeError as error:
+        batches = [call.x.shape for call in calls if isinstance(call.x, Tensor)]
+        if len({shape[-2:] for shape in batches}) > 1:
+            raise ValueError(
+                f"{part.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
+                f"{', '.join(str(tuple(shape)) for shape in batches)}"
+            ) from error
+        raise
+
+
+def _read_cell(cell: nn.Module, calls: list[_Call]) -> Entry:
+    """The gates of all calls of a cell in a model's own loop at once, as one large batch (T * B)."""
+    x = torch.stack([torch.atleast_2d(call.x) for call in calls])  # (T, B, D)
+    width = next((call.h.shape[-1] for call in calls if call.h is not None), getattr(cell, "hidden_size", None))
+    none = x.new_zeros(x.shape[1], width or 0)
+    h = torch.stack(
+        [none if call.h is None else torch.atleast_2d(call.h) for call in calls]
+    )  # (T, B, H) before each step
+    gates = _gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
+    return x, *(field.unflatten(0, x.shape[:2]) for field in gates)
+
+
+def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
+    """Step a cell through x, keeping everything: the one loop that a bare cell needs."""
+    _check.is_tensor("x", x)
+    if x.dim() not in (2, 3):
+        raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_check.shape(x)}")
+    if not len(x):
+        raise RuntimeError(f"x: expected at least one step, got shape {_check.shape(x)}")
+    single = x.dim() == 2
+    if h0 is not None:
+        _check.is_tensor("h0", h0, "a Tensor or None")
+        if h0.dim() != x.dim() - 1:
+            raise RuntimeError(
+                f"h0: expected shape {'(H,)' if single else '(B, H)'} for this x, got {_check.shape(h0)}"
+            )
+    if single:
+        x, h0 = x.unsqueeze(1), None if h0 is None else h0.unsqueeze(0)
+    h = h0
+    if h is None and hasattr(cell, "hidden_size"):
+        h = x.new_zeros(x.shape[1], cell.hidden_size)
+    gates_of, steps = _gates_function(cell), []
+    for x_t in x.unbind(0):
+        steps.append(gates_of(x_t) if h is None else gates_of(x_t, h))
+        h = steps[-1].h
+    return x, *(torch.stack(field) for field in zip(*steps, strict=True))
+
+
+def _gates_function(cell: nn.Module):
+    """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
+    if isinstance(cell, nn.GRUCell):
+        weights = weights_of(cell)
+        return lambda x, h: step(x, check_step(cell, x, h), weights)
+
+    def gates_of(*arguments: Tensor) -> Gates:
+        gates = cell.gates(*arguments)
+        try:
+            return Gates(gates.r, gates.z, gates.n, gates.h)
+        except AttributeError:
+            name = type(cell).__name__
+            raise TypeError(
+                f"{name}.gates: expected a result with fields r, z, n, h, got {type(gates).__name__}"
+            ) from None
+
+    return gates_of
+
+
+def _read_layer(
+    layer: GRU | nn.GRU, input: Tensor | PackedSequence, hx: Tensor | None, output: object = None
+) -> list[Entry]:
+    """The entries of a layer, one a layer and direction.
+
+    ``output`` is what the layer's forward gave, if it ran; it holds the last layer's states. Those of the layers below it
+    are nowhere to be seen and are stepped through again. (cuDNN refuses to go back through a run in eval mode, so
+    with gradients the states of a torch.nn.GRU are computed here.)
+    """
+    if output is None and layer.num_layers == 1:
+        output = layer(input, hx)
+    layout = layout_of(layer, input, hx)
+    rows, h0 = layout.enter(input), layout.enter_state(hx)
+    directions = 2 if layer.bidirectional else 1
+    entries = []
+    for k in range(layer.num_layers):
+        steps = layout.spread(rows)  # (T, B, D)
+        ways = [(weights_of(layer, k, bool(reverse)), h0[k * directions + reverse]) for reverse in range(directions)]
+        known = output is not None and k == layer.num_layers - 1
+        if known and not (torch.is_grad_enabled() and isinstance(layer, nn.GRU)):
+            runs = layout.spread(layout.enter(output[0])).chunk(directions, -1)  # (T, B, H) each
+        else:
+            runs = [sweep(steps, h, weights, layout, bool(way))[0] for way, (weights, h) in enumerate(ways)]
+        for way, (states, (weights, h)) in enumerate(zip(runs, ways, strict=True)):
+            entries.append(_gates_along(steps, h, states, weights, layout, bool(way)))
+        rows = layout.collect(torch.cat(tuple(runs), -1))
+    return entries
+
+
+def _gates_along(x: Tensor, h0: Tensor, h: Tensor, weights: Weights, layout: Dense | Packed, reverse: bool) -> Entry:
+    """All gates at once: step t reads x[t] and h[t-1], and every h is known."""
+    turn = layout.reverse if reverse else lambda steps: steps
+    before = torch.cat((h0.unsqueeze(0), turn(h)[:-1]))  # (T, B, H)
+    r, z, n, _ = step(turn(x), before, weights)
+    fields = (x, turn(r), turn(z), turn(n), h)
+    return tuple(layout.restore(layout.spread(layout.collect(field))) for field in fields)
