@@ -8,9 +8,10 @@ CANDIDATES := python3 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
 PORT ?= 8000
-# Passed on to jupyter-book and to pytest, e.g. BOOK="-W --keep-going", TESTS="tests/test_layer.py -x".
-BOOK ?=
-TESTS ?= -n 2 --dist loadgroup
+# Passed on to jupyter-book, pytest and JupyterLab, e.g. BOOK="-W --keep-going", TESTS="tests/test_layer.py -x".
+BOOK :=
+TESTS := -n 2 --dist loadgroup
+LAB :=
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab serve bench check format clean distclean
@@ -46,7 +47,7 @@ test: book
 	$(BIN)/python -m pytest $(TESTS)
 
 lab: $(INSTALLED)
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab book/index.md
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab book/index.md $(LAB)
 
 serve: $(INSTALLED)
 	@test -f _build/html/index.html || { echo "Nothing to serve yet: run make book first."; exit 1; }
