@@ -6,9 +6,9 @@
 >>> gru.trace(layer, torch.zeros(29, 1, 12)).z.shape
 torch.Size([29, 1, 32])
 
-Submodules such as ``gru.views``, ``gru.plots`` and ``gru.datasets`` load when they are first named, so that ``import gru``
-brings neither matplotlib nor ipywidgets. (``gru.trace`` is the function; its module's other names come by
-``from gru.trace import ...``.)
+Submodules such as ``gru.views``, ``gru.plots`` and ``gru.datasets`` load when they are first named, so that
+``import gru`` brings neither matplotlib nor ipywidgets. (``gru.trace`` is the function; its module's other names
+come by ``from gru.trace import ...``.)
 """
 
 import importlib

@@ -1,0 +1,312 @@
+"""Conversions against the other side's own arithmetic: torch, Keras 3 (on torch) and ONNX Runtime."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gru
+from gru import convert
+
+keras.config.set_floatx("float64")  # or states start in single precision, whatever the layer's dtype
+# Keras reads its torch variables through an interface that NumPy 2 wants changed.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHAPES = {"input_size": st.integers(1, 4), "hidden_size": st.integers(1, 5)}
+OPTIONS = {
+    "num_layers": st.integers(1, 3),
+    "bias": st.booleans(),
+    "bidirectional": st.booleans(),
+    "reset_after": st.booleans(),
+}
+layers = st.builds(gru.GRU, **SHAPES, **OPTIONS, dtype=st.just(torch.float64))
+
+
+def some_input(layer, T=4, B=3):
+    return torch.randn(T, B, layer.input_size, dtype=layer.weight_ih_l0.dtype)
+
+
+def outputs(module, x):
+    with torch.no_grad():
+        return module(x)[0]
+
+
+def step_through(cell, x):
+    with torch.no_grad():
+        h, states = None, []
+        for x_t in x:
+            h = cell(x_t, h)
+            states.append(h)
+        return torch.stack(states)
+
+
+def equal(a, b):
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def identical_parameters(a, b):
+    ours, theirs = a.state_dict(), b.state_dict()
+    assert list(ours) == list(theirs)
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+# PyTorch
+
+
+@given(
+    theirs=st.builds(
+        torch.nn.GRU,
+        **SHAPES,
+        **{name: s for name, s in OPTIONS.items() if name != "reset_after"},
+        dtype=st.just(torch.float64),
+    )
+)
+@settings(max_examples=20)
+def test_torch_layer_there_and_back(theirs):
+    ours = convert.from_torch(theirs)
+    x = some_input(theirs)
+    equal(outputs(ours, x), outputs(theirs, x))
+    back = convert.to_torch(ours)
+    assert isinstance(back, torch.nn.GRU)
+    identical_parameters(back, theirs)
+
+
+def test_torch_layer_keeps_its_options():
+    theirs = torch.nn.GRU(3, 4, 2, batch_first=True, dropout=0.25, dtype=torch.float64).eval()
+    ours = convert.from_torch(theirs)
+    assert ours.batch_first
+    assert ours.dropout == 0.25
+    assert not ours.training
+    assert ours.reset_after
+    assert repr(convert.to_torch(ours)) == repr(theirs)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_torch_cell_there_and_back(bias):
+    theirs = torch.nn.GRUCell(3, 5, bias=bias, dtype=torch.float64)
+    ours = convert.from_torch(theirs)
+    x, h = torch.randn(2, 3, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
+    equal(ours(x, h), theirs(x, h))
+    identical_parameters(convert.to_torch(ours), theirs)
+
+
+def test_a_copy_is_a_copy():
+    theirs = torch.nn.GRU(2, 3)
+    ours = convert.from_torch(theirs)
+    before = ours.weight_ih_l0.clone()
+    with torch.no_grad():
+        theirs.weight_ih_l0.zero_()
+    assert torch.equal(ours.weight_ih_l0, before)
+
+
+@pytest.mark.parametrize("module", [gru.GRU(2, 3, reset_after=False), gru.ResetBeforeCell(2, 3)])
+def test_reset_before_cannot_become_torch(module):
+    with pytest.raises(ValueError, match="PyTorch resets after the product only"):
+        convert.to_torch(module)
+
+
+@pytest.mark.parametrize("function", [convert.from_torch, convert.to_torch])
+def test_torch_refuses_other_modules(function):
+    with pytest.raises(TypeError, match=r"module: expected .* got Linear"):
+        function(torch.nn.Linear(2, 3))
+
+
+# A cell and a layer
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cell_class", [gru.ResetBeforeCell, gru.ResetAfterCell])
+def test_a_cell_and_its_layer_agree(cell_class, bias):
+    cell = cell_class(3, 4, bias=bias).double()
+    layer = convert.layer_from_cell(cell)
+    assert layer.reset_after == (cell_class is gru.ResetAfterCell)
+    x = some_input(layer, T=6)
+    equal(outputs(layer, x), step_through(cell, x))
+    identical_parameters(convert.cell_from_layer(layer), cell)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_a_layer_and_its_cell_agree(reset_after):
+    layer = gru.GRU(3, 4, reset_after=reset_after, dtype=torch.float64)
+    x = some_input(layer, T=6)
+    equal(step_through(convert.cell_from_layer(layer), x), outputs(layer, x))
+
+
+@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}])
+def test_one_cell_holds_one_layer(options):
+    with pytest.raises(ValueError, match="layer: expected one layer and one direction, got"):
+        convert.cell_from_layer(gru.GRU(2, 3, **options))
+
+
+# Keras
+
+
+def equal_to_keras(ours, theirs, reset_after):
+    # Before the product, Keras on torch loses digits on its way (a float64 NumPy loop agrees with us to 1e-16).
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12 if reset_after else 1e-6)
+
+
+def keras_model(layer):
+    """The stack that Keras itself would make of ``layer``'s options; float64."""
+    made = []
+    for _ in range(layer.num_layers):
+        one = keras.layers.GRU(
+            layer.hidden_size,
+            return_sequences=True,
+            use_bias=layer.bias,
+            reset_after=layer.reset_after,
+        )
+        made.append(keras.layers.Bidirectional(one) if layer.bidirectional else one)
+    return keras.Sequential([keras.Input((None, layer.input_size)), *made])
+
+
+def as_lists(arrays):
+    return arrays if isinstance(arrays, list) else [arrays]
+
+
+@given(layer=layers)
+@settings(max_examples=12)
+def test_keras_computes_the_same(layer):
+    model = keras_model(layer)
+    kernel, recurrent_kernel, bias = convert.to_keras(layer)
+    parts = [as_lists(kernel), as_lists(recurrent_kernel)] + ([as_lists(bias)] if layer.bias else [])
+    model.set_weights([array for one_direction in zip(*parts, strict=True) for array in one_direction])
+    x = some_input(layer)
+    theirs = model(x.transpose(0, 1)).transpose(0, 1).detach()
+    equal_to_keras(outputs(layer, x), theirs, layer.reset_after)
+    again = convert.from_keras(
+        kernel, recurrent_kernel, bias, reset_after=layer.reset_after, bidirectional=layer.bidirectional
+    )
+    equal(outputs(again, x), outputs(layer, x))
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_weights_that_keras_made(reset_after):
+    theirs = keras.layers.GRU(4, return_sequences=True, reset_after=reset_after, bias_initializer="random_normal")
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    expected = theirs(x).detach()
+    weights = theirs.get_weights()
+    ours = convert.from_keras(*weights, reset_after=reset_after)
+    equal_to_keras(outputs(ours, x.transpose(0, 1)).transpose(0, 1), expected, reset_after)
+    for back, given_ in zip(convert.to_keras(ours), weights, strict=True):
+        np.testing.assert_array_equal(back, given_)
+
+
+def test_keras_shapes_are_named():
+    kernel, recurrent_kernel, bias = convert.to_keras(gru.GRU(3, 4))
+    with pytest.raises(ValueError, match=r"kernel: expected shape \(12, 12\), got \(12, 3\)"):
+        convert.from_keras(kernel.T, recurrent_kernel, bias)
+    with pytest.raises(ValueError, match=r"recurrent_kernel: expected shape \(3, 9\), got \(3, 12\)"):
+        convert.from_keras(kernel, kernel, bias)
+    with pytest.raises(ValueError, match=r"bias: expected shape \(12,\) with reset_after=False, got \(2, 12\)"):
+        convert.from_keras(kernel, recurrent_kernel, bias, reset_after=False)
+    with pytest.raises(ValueError, match="expected as many of each, got 2, 1, 1"):
+        convert.from_keras([kernel, kernel], recurrent_kernel, bias)
+    with pytest.raises(TypeError, match="kernel: expected a NumPy array or a tensor, got str"):
+        convert.from_keras("kernel", recurrent_kernel, bias)
+    with pytest.raises(ValueError, match="layer 1: expected input size 4 and hidden size 4, got 3 and 4"):
+        convert.from_keras([kernel] * 2, [recurrent_kernel] * 2, [bias] * 2)
+
+
+# ONNX
+
+
+def onnx_run(operators, layer, x):
+    """The stack of ONNX operators, run by ONNX Runtime in float32; (T, B, directions * H)."""
+    nodes, constants, name = [], [], "x"
+    for i, operator in enumerate(operators):
+        given_names = [name]
+        for key in "WRB":
+            if operator[key] is None:
+                continue
+            constants.append(onnx.numpy_helper.from_array(operator[key].astype(np.float32), f"{key}{i}"))
+            given_names.append(f"{key}{i}")
+        nodes.append(
+            onnx.helper.make_node(
+                "GRU",
+                given_names,
+                [f"Y{i}"],
+                hidden_size=layer.hidden_size,
+                direction="bidirectional" if layer.bidirectional else "forward",
+                linear_before_reset=operator["linear_before_reset"],
+            )
+        )
+        # (T, directions, B, H) -> (T, B, directions * H), what the next operator reads
+        nodes.append(onnx.helper.make_node("Transpose", [f"Y{i}"], [f"t{i}"], perm=[0, 2, 1, 3]))
+        nodes.append(onnx.helper.make_node("Reshape", [f"t{i}", "joined"], [f"x{i}"]))
+        name = f"x{i}"
+    constants.append(onnx.numpy_helper.from_array(np.array([0, 0, -1]), "joined"))
+    graph = onnx.helper.make_graph(
+        nodes,
+        "stack",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, list(x.shape))],
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["T", "B", "H"])],
+        constants,
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {"x": x.float().numpy()})[0]).double()
+
+
+@given(layer=layers)
+@settings(max_examples=12)
+def test_onnx_computes_the_same(layer):
+    operators = convert.to_onnx(layer)
+    operators = operators if isinstance(operators, list) else [operators]
+    x = some_input(layer)
+    torch.testing.assert_close(onnx_run(operators, layer, x), outputs(layer, x), rtol=0, atol=1e-5)
+    lists = {key: [operator[key] for operator in operators] for key in "WR"}
+    B = [operator["B"] for operator in operators] if layer.bias else None
+    identical_parameters(convert.from_onnx(**lists, B=B, linear_before_reset=int(layer.reset_after)), layer)
+
+
+def test_onnx_default_resets_before():
+    given_ = convert.to_onnx(gru.GRU(2, 3, reset_after=False))
+    assert given_.pop("linear_before_reset") == 0
+    assert not convert.from_onnx(**given_).reset_after
+
+
+def test_onnx_shapes_are_named():
+    good = convert.to_onnx(gru.GRU(2, 3))
+    with pytest.raises(ValueError, match=r"B: expected shape \(1, 18\), got \(1, 9\)"):
+        convert.from_onnx(**good | {"B": good["B"][:, :9]})
+    with pytest.raises(ValueError, match=r"R: expected shape \(1, 9, 3\), got \(9, 3\)"):
+        convert.from_onnx(**good | {"R": good["R"][0]})
+    with pytest.raises(ValueError, match="linear_before_reset: expected 0 or 1, got 2"):
+        convert.from_onnx(**good | {"linear_before_reset": 2})
+    with pytest.raises(ValueError, match="W: expected one or two directions first"):
+        convert.from_onnx(**good | {"W": good["W"][0], "R": good["R"][0]})
+
+
+@pytest.mark.parametrize("function", [convert.to_keras, convert.to_onnx, convert.cell_from_layer])
+def test_only_our_layer_is_taken_apart(function):
+    with pytest.raises(TypeError, match=r"layer: expected gru.GRU, got GRU|layer: expected gru.GRU, got Linear"):
+        function(torch.nn.Linear(2, 3))
+
+
+def test_the_usual_export_mistakes_are_visible():
+    """Each mistake that others made changes the function, so a silent swap in here would be seen."""
+    layer = gru.GRU(3, 8, dtype=torch.float64)
+    x = some_input(layer, T=10)
+    right = outputs(layer, x)
+    operators = convert.to_onnx(layer)
+    wrong_reset = convert.from_onnx(**operators | {"linear_before_reset": 0})
+    assert (outputs(wrong_reset, x) - right).abs().max() > 1e-3
+    kernel, recurrent_kernel, bias = convert.to_keras(layer)
+    unswapped = gru.GRU(3, 8, dtype=torch.float64)
+    with torch.no_grad():
+        unswapped.weight_ih_l0.copy_(torch.tensor(kernel).T)
+        unswapped.weight_hh_l0.copy_(torch.tensor(recurrent_kernel).T)
+        unswapped.bias_ih_l0.copy_(torch.tensor(bias[0]))
+        unswapped.bias_hh_l0.copy_(torch.tensor(bias[1]))
+    assert (outputs(unswapped, x) - right).abs().max() > 1e-3
