@@ -20,14 +20,19 @@ from gru.devices import best_device
 from gru.equations import Gates, Weights
 from gru.init import init_chrono_, init_orthogonal_
 from gru.layer import GRU
+from gru.models import GRUClassifier, GRUForecaster
 from gru.trace import Recurrence, Trace, recurrences, trace, weights_of
+from gru.training import History, fit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GRU",
+    "GRUClassifier",
+    "GRUForecaster",
     "ElmanCell",
     "Gates",
+    "History",
     "Recurrence",
     "ResetAfterCell",
     "ResetBeforeCell",
@@ -35,6 +40,7 @@ __all__ = [
     "Weights",
     "best_device",
     "equations",
+    "fit",
     "init_chrono_",
     "init_orthogonal_",
     "recurrences",

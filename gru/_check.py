@@ -1,8 +1,8 @@
 """Argument checks shared by cells, layer and trace.
 
-Each message names the argument, what was expected and what came. Where PyTorch has a sentence for the same mistake, that
-sentence opens the message and the class is PyTorch's. One exception: PyTorch meets a list or None where a tensor belongs
-with an AttributeError about ``.dim``; here it is a TypeError.
+Each message names the argument, what was expected and what came. Where PyTorch has a sentence for the same mistake,
+that sentence opens the message, and the class is PyTorch's. One exception: PyTorch meets a list or None where a tensor
+belongs with an AttributeError about ``.dim``; here it is a TypeError.
 """
 
 from typing import NoReturn
@@ -23,7 +23,7 @@ def is_tensor(name: str, value: object, expected: str = "a Tensor") -> None:
 
 
 def size(name: str, value: object) -> None:
-    """Raise unless ``value`` is a positive int: TypeError for the type, ValueError for the value, as torch.nn.GRU does."""
+    """Raise unless ``value`` is a positive int: TypeError for the type, ValueError for the value."""
     if not isinstance(value, int):
         raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
     if value <= 0:

@@ -9,9 +9,9 @@ Glossary
     rows            what passes from layer to layer: (T, B, D), or (N, D) when packed, N the sum of all lengths
     steps           what time stepping sees: always a dense (T, B, D) that runs forward in time
 
-Where this differs from torch.nn.GRU: ``reset_after=False`` is offered; the initial state must have the batch size of a
-packed input in any order (PyTorch drops what is too much when the sequences are unsorted); a list in place of a tensor is
-a TypeError.
+Where this differs from torch.nn.GRU: ``reset_after=False`` is offered; with unsorted packed sequences, too, the
+initial state must have the batch size of the input (PyTorch drops what is too much); a list in place of a tensor is a
+TypeError.
 """
 
 import torch
@@ -46,9 +46,9 @@ class GRU(nn.RNNBase):
         reset_after: the variant.
 
     Parameters: weight_ih_l{k} (3H, D or what the layer below gives), weight_hh_l{k} (3H, H), bias_ih_l{k} and
-    bias_hh_l{k} (3H), rows of r, z, n; with ``_reverse`` at the end for the second direction. Names, order and, for the same
-    seed, initial values are those of ``torch.nn.GRU``, and state dicts load both ways. The two variants share all
-    of it, so a state dict does not tell which one it belongs to.
+    bias_hh_l{k} (3H), rows of r, z, n; with ``_reverse`` at the end for the second direction. Names, order and, for
+    the same seed, initial values are those of ``torch.nn.GRU``, and state dicts load both ways. The two variants share
+    all of it, so a state dict does not tell which one it belongs to.
 
     Raises:
         ValueError, TypeError: as ``torch.nn.GRU`` does, for options out of range or of the wrong type.
@@ -130,7 +130,8 @@ class GRU(nn.RNNBase):
         Raises:
             TypeError: input or hx is no tensor.
             ValueError: input has the wrong number of axes or the wrong dtype.
-            RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another device, T = 0.
+            RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another
+                device, or there is no step.
         """
         layout = layout_of(self, input, hx)
         rows, h0 = layout.enter(input), layout.enter_state(hx)
@@ -163,7 +164,7 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 
 
 def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:
-    """One layer in one direction: the states (T, B, H) in the order of the input, and those after the last valid step."""
+    """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
     states = _run(layout.reverse(x) if reverse else x, h0, weights)
     return layout.reverse(states) if reverse else states, layout.last(states)
 

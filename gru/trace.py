@@ -1,7 +1,8 @@
 r"""The gates of any recurrence at every step: r, z, n and h of a cell, a layer, or a whole model.
 
-One call to :func:`trace` runs the module once and reads what its recurrent parts were given. With every state known, all gates
-follow at once: step t needs x_t and h_{t-1}, both at hand, so one call of the equations over (T, B) replaces a second loop.
+One call to :func:`trace` runs the module once and reads what its recurrent parts were given. With every state known,
+all gates follow at once: step t needs x_t and h_{t-1}, both at hand, so one call of the equations over (T, B) replaces
+a second loop.
 
 Glossary
     x (T, B, D)    what the recurrence reads at each step
@@ -25,7 +26,7 @@ from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, sweep
 
 
 class Trace(NamedTuple):
-    """Inputs and gates at every step, (T, B, D) and (T, B, H); lists, one entry a layer and direction, if there are several."""
+    """Inputs (T, B, D) and gates (T, B, H) at every step; lists, one entry a layer and direction, where several."""
 
     x: Tensor | list[Tensor]
     r: Tensor | list[Tensor]
@@ -107,22 +108,22 @@ def trace(
     """r, z, n and h at every step of a cell, a layer, or the recurrences inside a model.
 
     Args:
-        module: a cell (ours, ``torch.nn.GRUCell``, or your own with a method ``gates(x, h)`` that returns something with
-            fields r, z, n, h), a layer (``gru.GRU``, ``torch.nn.GRU``), or a model that contains some.
+        module: a cell (ours, ``torch.nn.GRUCell``, or your own with a method ``gates(x, h)`` whose result has fields
+            r, z, n, h), a layer (``gru.GRU``, ``torch.nn.GRU``), or a model that contains some.
         x: what the module reads. For a cell (T, B, D), or (T, D) for one sequence; else whatever its forward takes.
         h0: the initial state, as the module takes it: (B, H) for a cell, (layers * directions, B, H) for a layer; for
             a model its second argument. Left out where None.
-        grad: whether the trace keeps its graph, so that gradients reach parameters, x and h0. Off by default: a trace is
-            for reading, and a graph over all steps is large.
+        grad: whether the trace keeps its graph, so that gradients reach parameters, x and h0. Off by default: a trace
+            is for reading, and a graph over all steps is large.
         **kwargs: go to the model's forward, such as ``lengths``.
 
     Returns:
-        Trace(x, r, z, n, h), time-major whatever ``batch_first`` says, on the module's device. h[t] is the state after step
-        t. One recurrence gives tensors; several (stacked, two directions, or several parts) give lists, in the order of
-        :func:`recurrences`, then layer, then direction. The reverse direction's entries stand where its input stands: its
-        run begins at h[T-1]. A packed input gives zeros where a sequence has ended. z is the cell's own: that of ResetBeforeCell
-        writes. An ElmanCell has r = 1 and z = 0. Where a model calls a part several times, the calls follow
-        each other in time.
+        Trace(x, r, z, n, h), time-major whatever ``batch_first`` says, on the module's device; B = 1 for a single
+        sequence. h[t] is the state after step t. One recurrence gives tensors; several (stacked, two directions, or
+        several parts) give lists, in the order of :func:`recurrences`, then layer, then direction. The reverse
+        direction's entries stand where its input stands, so its run begins at h[T-1]. A packed input gives zeros where
+        a sequence has ended. z is the cell's own: that of ResetBeforeCell writes. An ElmanCell has r = 1 and z = 0.
+        Where a model calls a part several times, the calls follow each other in time.
 
     The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens.
 
@@ -141,10 +142,14 @@ def trace(
     parts = recurrences(module)
     if not parts:
         raise TypeError(
-            "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, or a model that contains one or a cell of your own "
-            f"with a method gates(x, h), got {type(module).__name__}, which contains none"
+            "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, a cell of your own with a method gates(x, h), "
+            f"or a model that contains one, got {type(module).__name__}, which contains none"
         )
     whole = parts[0].module is module
+    if whole and kwargs:
+        raise TypeError(
+            f"trace: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
+        )
     with torch.set_grad_enabled(grad), _as_in_eval(module):
         if whole and parts[0].is_cell:
             found = [_drive_cell(module, x, h0)]
@@ -286,9 +291,9 @@ def _read_layer(
 ) -> list[Entry]:
     """The entries of a layer, one a layer and direction.
 
-    ``output`` is what the layer's forward gave, if it ran; it holds the last layer's states. Those of the layers below it
-    are nowhere to be seen and are stepped through again. (cuDNN refuses to go back through a run in eval mode, so
-    with gradients the states of a torch.nn.GRU are computed here.)
+    ``output`` is what the layer's forward gave, if it ran; it holds the last layer's states. Those of the layers below
+    are nowhere to be seen and are stepped through again. (cuDNN refuses to go back through a run in eval mode, so with
+    gradients the states of a torch.nn.GRU are computed here.)
     """
     if output is None and layer.num_layers == 1:
         output = layer(input, hx)
