@@ -28,9 +28,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GRU",
+    "ElmanCell",
     "GRUClassifier",
     "GRUForecaster",
-    "ElmanCell",
     "Gates",
     "History",
     "Recurrence",

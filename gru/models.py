@@ -1,0 +1,170 @@
+r"""Models that read a whole sequence and then answer: a GRU, and a linear head on the state after its last step.
+
+::
+
+    h_1 ... h_T = GRU(x_1 ... x_T)
+    answer      = W h_length + b         length <= T: sequences of a batch may differ in length
+
+Sequences of different lengths share a tensor by padding at their end. A state that has read padding is no longer what
+the sequence left behind, so each sample is read after its last *valid* step, and no number in the padding has any
+influence.
+
+Glossary
+    T, B, D, H    time, batch, input size, hidden size
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from gru import _check
+from gru.layer import GRU
+
+
+class _LastState(nn.Module):
+    """A GRU and a linear head on each sample's last valid state."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, answers: int, batch_first: bool, dropout: float, **options
+    ) -> None:
+        super().__init__()
+        layers = options["num_layers"]
+        between = dropout if isinstance(layers, int) and layers > 1 else 0.0  # with one layer there is no between
+        self.gru = GRU(input_size, hidden_size, batch_first=batch_first, dropout=between, **options)
+        self.head = nn.Linear(hidden_size, answers, device=options["device"], dtype=options["dtype"])
+        self.batch_first = batch_first
+        self.dropout = dropout
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout: expected a probability, 0 to 1, got {dropout}")
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Answer for each sequence.
+
+        Args:
+            x: sequences (T, B, D), or (B, T, D) if batch_first, padded at the end.
+            lengths: integers (B,), 1 to T: the valid steps of each sequence, on any device; T for all where None.
+
+        Returns:
+            answers (B, what the head gives).
+
+        Raises:
+            TypeError: x is no tensor; lengths are no integers.
+            ValueError: x has not three axes; lengths has the wrong shape or a value out of range.
+            ValueError, RuntimeError: x has the wrong number of features, dtype or device, as in ``torch.nn.GRU``.
+        """
+        last = self.last_state(x, lengths)  # (B, H)
+        return self.head(dropout(last, self.dropout, self.training))
+
+    def last_state(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The top layer's state after the last valid step (B, H); arguments and errors as in :meth:`forward`."""
+        _check.is_tensor("x", x)
+        if x.dim() != 3:
+            expected = f"({'B, T' if self.batch_first else 'T, B'}, {self.gru.input_size})"
+            raise ValueError(f"x: expected shape {expected}, got {_check.shape(x)}")
+        time, batch = (1, 0) if self.batch_first else (0, 1)
+        T, B = x.shape[time], x.shape[batch]
+        if lengths is None:
+            states, _ = self.gru(x)
+            return states.select(time, -1)
+        lengths = check_lengths(lengths, T, B).to(x.device)
+        steps = torch.arange(T, device=x.device)
+        valid = steps < lengths.unsqueeze(1)  # (B, T)
+        valid = valid if self.batch_first else valid.T
+        # Later steps never reach earlier states, but NaN in padding would reach the gradient as 0 * NaN.
+        states, _ = self.gru(x.masked_fill(~valid.unsqueeze(2), 0))
+        samples = torch.arange(B, device=x.device)
+        return states[samples, lengths - 1] if self.batch_first else states[lengths - 1, samples]
+
+
+class GRUClassifier(_LastState):
+    """Tell which class a sequence belongs to.
+
+    Args:
+        input_size, hidden_size, num_classes: D, H and how many classes there are.
+        num_layers, bias, reset_after, device, dtype: as in :class:`gru.GRU`.
+        batch_first: x is (B, T, D) rather than (T, B, D).
+        dropout: probability that a state is zeroed on its way to the next layer and to the head, in training only.
+
+    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, num_classes)``).
+
+    ``model(x, lengths=None)`` gives logits (B, num_classes).
+
+    >>> import torch, gru
+    >>> model = gru.GRUClassifier(input_size=12, hidden_size=32, num_classes=9)
+    >>> model(torch.zeros(29, 4, 12), lengths=torch.tensor([29, 7, 12, 20])).shape
+    torch.Size([4, 9])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_classes: int,
+        *,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        reset_after: bool = True,
+        device=None,
+        dtype=None,
+    ) -> None:
+        _check.size("num_classes", num_classes)
+        options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
+        super().__init__(input_size, hidden_size, num_classes, batch_first, dropout, **options)
+
+
+class GRUForecaster(_LastState):
+    """Say how a sequence goes on: its next ``horizon`` values at once.
+
+    Args:
+        input_size, hidden_size: D, H.
+        horizon: how many values are forecast.
+        num_layers, bias, batch_first, dropout, reset_after, device, dtype: as in :class:`GRUClassifier`.
+
+    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, horizon)``).
+
+    ``model(x, lengths=None)`` gives values (B, horizon).
+
+    >>> import torch, gru
+    >>> model = gru.GRUForecaster(input_size=1, hidden_size=16, horizon=24)
+    >>> model(torch.zeros(168, 8, 1)).shape
+    torch.Size([8, 24])
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        horizon: int,
+        *,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        reset_after: bool = True,
+        device=None,
+        dtype=None,
+    ) -> None:
+        _check.size("horizon", horizon)
+        options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
+        super().__init__(input_size, hidden_size, horizon, batch_first, dropout, **options)
+
+
+def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
+    """lengths itself if it is B integers from 1 to T; otherwise an error that says what was expected and what came.
+
+    Raises:
+        TypeError: lengths is no tensor of integers.
+        ValueError: it has the wrong shape, or a value below 1 or above T.
+    """
+    _check.is_tensor("lengths", lengths, "a Tensor of integers")
+    if lengths.dtype == torch.bool or lengths.is_floating_point() or lengths.is_complex():
+        raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
+    if lengths.shape != (B,):
+        raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_check.shape(lengths)}")
+    if B:
+        low, high = torch.stack(lengths.aminmax()).tolist()
+        if low < 1 or high > T:
+            raise ValueError(f"lengths: expected 1 to {T}, the steps of x, got {low if low < 1 else high}")
+    return lengths
