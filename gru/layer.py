@@ -325,7 +325,8 @@ def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | N
         expected = tuple(layout.zeros.shape)
         got = list(hx.shape) if packed or not layout.single else [hx.shape[0], 1, hx.shape[1]]
         if tuple(got) != expected:
-            _check.refuse(RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", expected, tuple(got))
+            own = (expected[0], expected[2]) if not packed and layout.single else expected
+            _check.refuse(RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", own, _check.shape(hx))
         _check.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
         if hx.dtype != weight.dtype and not _check.autocasting(hx.device):
             sentence = "hx and the parameters must have the same dtype"

@@ -251,10 +251,9 @@ def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
     single = x.dim() == 2
     if h0 is not None:
         _check.is_tensor("h0", h0, "a Tensor or None")
-        if h0.dim() != x.dim() - 1:
-            raise RuntimeError(
-                f"h0: expected shape {'(H,)' if single else '(B, H)'} for this x, got {_check.shape(h0)}"
-            )
+        expected = (*x.shape[1:-1], getattr(cell, "hidden_size", h0.shape[-1] if h0.dim() else "H"))
+        if tuple(h0.shape) != expected:
+            raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_check.shape(h0)}")
     if single:
         x, h0 = x.unsqueeze(1), None if h0 is None else h0.unsqueeze(0)
     h = h0

@@ -1,0 +1,135 @@
+"""Imports inside the package run one way, and ``import gru`` stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "gru"
+
+# What each module may import from the package, directly. Lower layers first; a module stands on those before it.
+CORE = ["palette", "_check", "equations"]
+CELLS = [*CORE, "cells", "bptt"]
+LAYER = [*CELLS, "layer"]
+TRACED = [*LAYER, "trace", "flow"]
+MODELS = [*LAYER, "models"]
+ALLOWED = {
+    "palette": [],
+    "_check": [],
+    "devices": [],
+    "equations": ["_check"],
+    "cells": CORE,
+    "bptt": CORE,
+    "layer": CELLS,
+    "trace": LAYER,
+    "flow": [*LAYER, "trace"],
+    "init": TRACED,
+    "models": LAYER,
+    "convert": [*TRACED, "models"],
+    "plots": [*TRACED, "models", "training"],
+    "checks": [*TRACED, "models"],
+    "views": [*TRACED, "models", "views"],  # never training
+    "tasks": ["_check", "devices", "datasets"],
+    "datasets": ["_check", "datasets"],
+    "training": ["_check", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike
+}
+
+
+def module_of(path: Path) -> str:
+    """The name of a file's part of the package: ``views`` for everything below gru/views."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of the package that a file imports anywhere, and ``book`` or ``tests`` if it reaches for those."""
+    found = set()
+    package = ["gru", *path.relative_to(PACKAGE).parts[:-1]]
+
+    def visit(node: ast.AST) -> None:
+        if is_type_checking(node):
+            return
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{origin}.{alias.name}" for alias in node.names] if origin == "gru" else [origin]
+        for name in names:
+            top, *rest = name.split(".")
+            if top == "gru":
+                found.add(rest[0] if rest else "gru")
+            elif top in ("book", "tests"):
+                found.add(top)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    name = module_of(path)
+    assert name in ALLOWED, f"gru/{name} has no place in the order yet: add it to ALLOWED in {Path(__file__).name}"
+    wrong = imported(path) - set(ALLOWED[name])
+    assert not wrong, f"{path.relative_to(PACKAGE)} must not import {', '.join(sorted(wrong))}"
+
+
+def test_the_order_has_no_circle():
+    def below(name: str, seen: tuple[str, ...]) -> None:
+        assert name not in seen, f"circle: {' -> '.join((*seen, name))}"
+        for other in ALLOWED[name]:
+            if other != name and other in ALLOWED:
+                below(other, (*seen, name))
+
+    for name in ALLOWED:
+        below(name, ())
+
+
+def test_views_never_lead_to_training():
+    reached, todo = set(), ["views"]
+    while todo:
+        name = todo.pop()
+        reached.add(name)
+        todo += [other for other in ALLOWED[name] if other not in reached]
+    assert "training" not in reached
+    assert "tasks" not in reached
+
+
+def test_the_reader_of_imports_reads_every_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / "views").mkdir()
+    file = tmp_path / "views" / "one.py"
+    file.write_text(
+        "import gru\nimport gru.flow\nimport torch\nfrom gru import trace\nfrom gru.plots import x\nfrom . import two\n"
+        "from .two import y\nfrom ..layer import z\nfrom .. import cells\nimport book.x\n"
+        "def f():\n    from gru import training\n"
+        "if TYPE_CHECKING:\n    from gru import checks\n"
+    )
+    assert imported(file) == {"gru", "flow", "trace", "plots", "views", "layer", "cells", "book", "training"}
+
+
+def test_import_gru_brings_neither_matplotlib_nor_ipywidgets():
+    code = (
+        "import sys, gru; heavy = {'matplotlib', 'ipywidgets', 'anywidget', 'IPython'} & set(sys.modules); "
+        "assert not heavy, heavy; gru.palette; assert callable(gru.trace)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_public_names_exist_and_unknown_ones_say_so():
+    import gru
+
+    assert all(hasattr(gru, name) for name in gru.__all__)
+    with pytest.raises(AttributeError, match="module 'gru' has no attribute 'nonsense'"):
+        gru.nonsense  # noqa: B018

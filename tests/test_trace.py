@@ -1,0 +1,362 @@
+"""The trace of cells, layers and models: every gate against a loop, the module left as it was."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
+
+import gru
+from gru.equations import step
+from gru.trace import Trace, recurrences, trace, weights_of
+
+EXACT = {"rtol": 0, "atol": 1e-10}
+
+
+@pytest.fixture(autouse=True)
+def _seed_and_double():
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def by_loop(weights, x, h) -> Trace:
+    """The plain reference: one step after the other."""
+    steps = []
+    for x_t in x:
+        steps.append(step(x_t, h, weights))
+        h = steps[-1].h
+    return Trace(x, *(torch.stack(field) for field in zip(*steps, strict=True)))
+
+
+def assert_same(got: Trace, expected: Trace) -> None:
+    for name in Trace._fields:
+        torch.testing.assert_close(getattr(got, name), getattr(expected, name), **EXACT)
+
+
+class OwnGates(NamedTuple):
+    h: torch.Tensor  # in an order of its own: fields are read by name
+    n: torch.Tensor
+    z: torch.Tensor
+    r: torch.Tensor
+
+
+class OwnCell(nn.Module):
+    """A user's cell: no base class of ours, forward gives a pair, ``dim=1`` as in the seed."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.both = nn.Linear(input_size + hidden_size, 2 * hidden_size)
+        self.candidate = nn.Linear(input_size + hidden_size, hidden_size)
+
+    def gates(self, x, h):
+        r, z = torch.sigmoid(self.both(torch.cat((x, h), dim=1))).chunk(2, dim=1)
+        n = torch.tanh(self.candidate(torch.cat((x, r * h), dim=1)))
+        return OwnGates(h=z * h + (1 - z) * n, n=n, z=z, r=r)
+
+    def forward(self, x, h):
+        h = self.gates(x, h).h
+        return h, torch.tanh(h)
+
+
+class LoopModel(nn.Module):
+    """A model that steps a cell itself, batch first, behind dropout, and reads a second argument."""
+
+    def __init__(self, cell, keyword=False):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+        self.cell = cell
+        self.head = nn.Linear(4, 2)
+        self.keyword = keyword
+
+    def forward(self, x, scale=1.0):
+        h = x.new_zeros(len(x), 4)
+        for x_t in self.drop(x * scale).unbind(1):
+            h = (
+                self.cell(x_t, **{"hx" if isinstance(self.cell, nn.GRUCell) else "h": h})
+                if self.keyword
+                else self.cell(x_t, h)
+            )
+            h = h[0] if isinstance(h, tuple) else h
+        return self.head(h)
+
+
+class LayerModel(nn.Module):
+    """A model with a layer inside, packed where lengths are given."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.head = nn.Linear(8 if layer.bidirectional else 4, 2)
+
+    def forward(self, x, h0=None, lengths=None):
+        if lengths is not None:
+            x = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        _, h_n = self.layer(x, h0)
+        return self.head(h_n.transpose(0, 1)[:, -1 - self.layer.bidirectional :].flatten(1))
+
+
+@pytest.mark.parametrize("cell_class", [gru.ResetAfterCell, gru.ResetBeforeCell, gru.ElmanCell, nn.GRUCell, OwnCell])
+def test_a_cell_is_traced_step_by_step(cell_class):
+    cell, x, h = cell_class(3, 4), torch.randn(6, 2, 3), torch.randn(2, 4)
+    got = trace(cell, x, h)
+    previous = h
+    for t in range(6):
+        if cell_class is nn.GRUCell:
+            gates = step(x[t], previous, weights_of(cell))
+            torch.testing.assert_close(got.h[t], cell(x[t], previous), **EXACT)
+        else:
+            gates = cell.gates(x[t], previous)
+        for name in ("r", "z", "n", "h"):
+            torch.testing.assert_close(getattr(got, name)[t], getattr(gates, name), **EXACT)
+        previous = gates.h
+    assert torch.equal(got.x, x)
+    from_zero = trace(cell, x)
+    torch.testing.assert_close(from_zero.h, trace(cell, x, torch.zeros(2, 4)).h, **EXACT)
+    single = trace(cell, x[:, 1], h[1])
+    for name in Trace._fields:
+        torch.testing.assert_close(getattr(single, name), getattr(got, name)[:, 1:], **EXACT)
+
+
+def test_z_of_a_trace_is_the_cell_s_own():
+    before = gru.ResetBeforeCell(3, 4)
+    seen = trace(before, torch.randn(5, 2, 3))
+    previous = torch.cat((torch.zeros(1, 2, 4), seen.h[:-1]))
+    torch.testing.assert_close(seen.h, (1 - seen.z) * previous + seen.z * seen.n, **EXACT)  # writes
+    seen = trace(gru.ResetAfterCell(3, 4), torch.randn(5, 2, 3))
+    previous = torch.cat((torch.zeros(1, 2, 4), seen.h[:-1]))
+    torch.testing.assert_close(seen.h, (1 - seen.z) * seen.n + seen.z * previous, **EXACT)  # keeps
+
+
+LAYERS = [
+    lambda **o: nn.GRU(3, 4, **o),
+    lambda **o: gru.GRU(3, 4, **o),
+    lambda **o: gru.GRU(3, 4, reset_after=False, **o),
+]
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("with_h0", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_one_layer_gives_tensors_time_major(make, with_h0, batch_first):
+    layer, x = make(batch_first=batch_first), torch.randn(6, 2, 3)
+    h0 = torch.randn(1, 2, 4) if with_h0 else torch.zeros(1, 2, 4)
+    seen = trace(layer, x.transpose(0, 1) if batch_first else x, *((h0,) if with_h0 else ()))
+    assert_same(seen, by_loop(weights_of(layer), x, h0[0]))
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_stacked_and_bidirectional_layers_give_lists(make):
+    layer, x, h0 = make(num_layers=2, bidirectional=True), torch.randn(6, 2, 3), torch.randn(4, 2, 4)
+    seen, outputs = trace(layer, x, h0), layer(x, h0)[0]
+    assert all(isinstance(field, list) and len(field) == 4 for field in seen)
+    reads = x
+    for k in range(2):
+        ways = []
+        for reverse in (False, True):
+            turn = (lambda t: t.flip(0)) if reverse else (lambda t: t)
+            expected = by_loop(weights_of(layer, k, reverse), turn(reads), h0[2 * k + reverse])
+            expected = Trace(*(turn(field) for field in expected))
+            assert_same(Trace(*(field[2 * k + reverse] for field in seen)), expected)
+            ways.append(expected.h)
+        reads = torch.cat(ways, -1)
+    torch.testing.assert_close(torch.cat(seen.h[2:], -1), outputs, **EXACT)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_packed_sequences_are_traced_each_in_its_own_length_and_order(make, bidirectional):
+    layer, lengths = make(bidirectional=bidirectional, num_layers=2), [2, 5, 3]
+    sequences = [torch.randn(k, 3) for k in lengths]
+    packed = pack_sequence(sequences, enforce_sorted=False)
+    seen = trace(layer, packed)
+    for b, (length, sequence) in enumerate(zip(lengths, sequences, strict=True)):
+        alone = trace(layer, sequence)
+        for field, expected in zip(seen, alone, strict=True):
+            for entry, own in zip(field, expected, strict=True):
+                torch.testing.assert_close(entry[:length, b], own[:, 0], **EXACT)
+                assert not entry[length:, b].any()
+    last = torch.cat(seen.h[-1 - bidirectional :], -1)
+    torch.testing.assert_close(last, pad_packed_sequence(layer(packed)[0])[0], **EXACT)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_a_model_with_a_layer_hands_its_arguments_on(make, num_layers):
+    model, x, h0 = LayerModel(make(num_layers=num_layers)), torch.randn(6, 2, 3), torch.randn(num_layers, 2, 4)
+    direct, inside = trace(model.layer, x, h0), trace(model, x, h0)
+    packed = trace(model, x, lengths=torch.tensor([4, 6]))
+    expected = trace(model.layer, pack_padded_sequence(x, [4, 6], enforce_sorted=False))
+    for one, other in ((inside, direct), (packed, expected)):
+        for field, own in zip(one, other, strict=True):
+            torch.testing.assert_close(field, own, **EXACT)
+
+
+@pytest.mark.parametrize("keyword", [False, True])
+@pytest.mark.parametrize("cell_class", [gru.ResetAfterCell, gru.ResetBeforeCell, nn.GRUCell, OwnCell])
+def test_a_cell_in_a_model_s_own_loop(cell_class, keyword):
+    model, x = LoopModel(cell_class(3, 4), keyword), torch.randn(2, 6, 3)
+    assert_same(trace(model, x, scale=0.5), trace(model.cell, 0.5 * x.transpose(0, 1)))
+
+
+def test_every_recurrence_of_a_model_is_listed_in_order():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = gru.GRU(3, 4, 2)
+            self.decoder = nn.GRUCell(4, 4)
+            self.again = self.encoder  # a second name for the same part
+            self.gates = nn.Linear(3, 3)  # a layer of that name makes no cell
+
+        def forward(self, x):
+            out, h_n = self.encoder(x)
+            h = h_n[-1]
+            for _ in range(3):
+                h = self.decoder(out[-1], h)
+            return h
+
+    model, x = Both(), torch.randn(6, 2, 3)
+    assert [(part.name, part.is_cell) for part in recurrences(model)] == [("encoder", False), ("decoder", True)]
+    seen = trace(model, x)
+    assert [tuple(h.shape) for h in seen.h] == [(6, 2, 4), (6, 2, 4), (3, 2, 4)]
+    torch.testing.assert_close(seen.h[2][-1], model(x), **EXACT)
+
+
+def test_calls_of_a_layer_follow_each_other_in_time():
+    class Stepwise(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.GRU(3, 4, 2)
+
+        def forward(self, x):
+            h = None
+            for x_t in x.split(1):
+                _, h = self.layer(x_t, h)
+            return h
+
+    model, x = Stepwise(), torch.randn(6, 2, 3)
+    for field, own in zip(trace(model, x), trace(model.layer, x), strict=True):
+        torch.testing.assert_close(field, own, **EXACT)
+
+
+def hooks(module) -> int:
+    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
+
+
+def test_the_module_is_left_as_it_was_also_after_an_error():
+    model = LoopModel(gru.ResetAfterCell(3, 4))
+    model.head.eval()
+    modes = [part.training for part in model.modules()]
+    trace(model, torch.randn(2, 6, 3))
+    with pytest.raises(RuntimeError):
+        trace(model, torch.randn(2, 6, 5))
+    with pytest.raises(TypeError):
+        trace(model, torch.randn(2, 6, 3), wrong=1)
+    assert [part.training for part in model.modules()] == modes
+    assert hooks(model) == 0
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_dropout_is_off_while_tracing():
+    layer, x = gru.GRU(3, 4, 2, dropout=0.9), torch.randn(6, 2, 3)
+    torch.testing.assert_close(trace(layer, x).x[1], trace(layer, x).h[0], **EXACT)
+
+
+@pytest.mark.parametrize("make", [*LAYERS, lambda: gru.ResetBeforeCell(3, 4), lambda: nn.GRUCell(3, 4)])
+def test_gradients_only_when_asked_and_then_the_right_ones(make):
+    module, x = make(), torch.randn(6, 2, 3, requires_grad=True)
+    assert not any(field.requires_grad for field in trace(module, x)[1:])
+    seen = trace(module, x, grad=True)
+    got = torch.autograd.grad(seen.h[-1].square().sum() + seen.z.sum(), (x, *module.parameters()))
+    expected = by_loop(weights_of(module), x, torch.zeros(2, 4))
+    z = 1 - expected.z if isinstance(module, gru.ResetBeforeCell) else expected.z
+    expected = torch.autograd.grad(expected.h[-1].square().sum() + z.sum(), (x, *module.parameters()))
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, **EXACT)
+
+
+def test_time_is_stepped_through_once(monkeypatch):
+    """One run for one layer, whichever way it is reached; a bare cell steps once a step."""
+    runs = []
+    plain = gru.layer._run
+    monkeypatch.setattr("gru.layer._run", lambda *a: runs.append(1) or plain(*a))
+    layer, x = gru.GRU(3, 4), torch.randn(6, 2, 3)
+    trace(layer, x)
+    trace(LayerModel(layer), x)
+    assert len(runs) == 2
+    trace(gru.GRU(3, 4, 2, bidirectional=True), x)
+    assert len(runs) == 2 + 4
+
+
+def test_compiled_modules_are_traced_through_their_original():
+    layer, x = gru.GRU(3, 4), torch.randn(6, 2, 3)
+    assert_same(trace(torch.compile(layer, backend="eager"), x), trace(layer, x))
+
+
+def test_what_cannot_be_traced_says_why():
+    x = torch.randn(6, 2, 3)
+    with pytest.raises(TypeError, match=r"module: expected a cell.*got Linear, which contains none"):
+        trace(nn.Linear(3, 4), x)
+    with pytest.raises(TypeError, match=r"module: expected a torch.nn.Module, got function"):
+        trace(lambda x: x, x)
+    with pytest.raises(TypeError, match=r"lengths would go to a model's forward, but GRU is no model"):
+        trace(gru.GRU(3, 4), x, lengths=[6, 6])
+
+    class Idle(nn.Sequential):
+        def forward(self, x):
+            return x
+
+    with pytest.raises(RuntimeError, match=r"expected its forward to call 0.*called none"):
+        trace(Idle(gru.GRU(3, 4)), x)
+
+    class Odd(OwnCell):
+        def gates(self, x, h):
+            return {"r": x}
+
+    with pytest.raises(TypeError, match=r"Odd.gates: expected a result with fields r, z, n, h, got dict"):
+        trace(Odd(3, 4), x)
+
+    class Shrinking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(3, 4)
+
+        def forward(self, x):
+            for k in (2, 1):
+                self.cell(x[0, :k])
+
+    with pytest.raises(ValueError, match=r"cell: expected the same batch at every call.*\(2, 3\), \(1, 3\)"):
+        trace(Shrinking(), x)
+
+
+def test_weights_of_knows_its_modules_and_says_so():
+    for module in (gru.GRU(3, 4), nn.GRU(3, 4), nn.GRUCell(3, 4), gru.ResetAfterCell(3, 4), gru.ResetBeforeCell(3, 4)):
+        weights = weights_of(module)
+        assert weights.weight_ih.shape == (12, 3)
+        assert weights.weight_hh.shape == (12, 4)
+        with pytest.raises(IndexError, match="layer: expected 0"):
+            weights_of(module, layer=1)
+        with pytest.raises(ValueError, match="reverse: expected False"):
+            weights_of(module, reverse=True)
+    assert weights_of(nn.GRU(3, 4, bias=False)).bias_ih is None
+    for module in (nn.LSTM(3, 4), gru.ElmanCell(3, 4), nn.Linear(3, 4), None):
+        with pytest.raises(TypeError, match=r"module: expected ResetBeforeCell.*got "):
+            weights_of(module)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("grad", [False, True])
+def test_traces_stay_on_cuda(grad):
+    layer, x = nn.GRU(3, 4, 2), torch.randn(6, 2, 3)
+    expected = trace(layer, x)
+    seen = trace(layer.cuda(), x.cuda(), grad=grad)
+    for field, own in zip(seen, expected, strict=True):
+        for entry, value in zip(field, own, strict=True):
+            assert entry.device.type == "cuda"
+            torch.testing.assert_close(entry.cpu(), value, **EXACT)
+    if grad:
+        seen.h[-1].sum().backward()
