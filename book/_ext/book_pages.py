@@ -1,0 +1,97 @@
+"""The pages around the text: template, colours, downloads, and mends of what axe finds in generated HTML.
+
+The book has a template of its own, `theme/layout.html`: one column of text, the chapters on its left, the page's contents on its right.
+The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to the console and has
+accessibility defects; what it does for a reader takes a hundred lines here.
+
+For writers of chapters
+    <span class="gru-r">reset gate</span> has the gate's colour on the page and is plain text in JupyterLab; likewise gru-z, gru-n, gru-h and gru-x.
+    Tag a cell `wide` or write `{.wide}` before a block: it may be wider than the text.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from gru.palette import COLOURS
+
+HERE = Path(__file__).parent
+
+# Written by docutils and by sphinxcontrib-bibtex: roles that ARIA has withdrawn, or that stand where ARIA does not allow them.
+WITHDRAWN = re.compile(r' role="doc-(?:biblioentry|biblioref|noteref|backlink|endnote|footnote)"| role="list"')
+
+HOME = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={root}.html">
+</head>
+<body><main><h1>{title}</h1><p><a href="{root}.html">To the first page</a></p></main></body>
+</html>
+"""
+
+
+def palette_css() -> str:
+    """`--gru-r` and its kin, for light and for dark pages, from gru.palette."""
+    rules = []
+    for selector, mode in ((":root", "light"), ("html[data-theme=dark]", "dark")):
+        variables = "".join(f"--gru-{name}:{getattr(colour, mode)};" for name, colour in COLOURS.items())
+        rules.append(f"{selector}{{{variables}}}")
+    rules += [f".gru-{name}{{color:var(--gru-{name})}}" for name in COLOURS]
+    return "".join(rules)
+
+
+def add_context(
+    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    context["palette_css"] = palette_css()
+    context["css_files"] = [css for css in context["css_files"] if Path(str(css.filename)).name != "pygments.css"]
+    if "body" in context:
+        context["body"] = WITHDRAWN.sub("", context["body"])
+    if doctree is not None:
+        context["notebook"] = offer_notebook(app, page)
+
+
+def offer_notebook(app: Sphinx, page: str) -> str | None:
+    """Put the page's notebook, without outputs, beside its source, and return its place; None where it has no cells."""
+    executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
+    if "kernelspec" not in app.env.metadata[page] or not executed.exists():
+        return None
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
+    return f"_sources/{page}.ipynb"
+
+
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Write an index that leads to the first page, also by double-click, and leave out what no page asks for."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    (out / "index.html").write_text(HOME.format(title=app.config.html_title, root=app.config.root_doc), "utf8")
+    shutil.rmtree(out / "_static" / "__pycache__", ignore_errors=True)
+
+
+def no_options(_app: Sphinx, config: Config) -> None:
+    config.html_theme_options = {}  # Jupyter Book fills in those of its usual theme
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_html_theme("gru_book", str(HERE / "theme"))
+    app.connect("config-inited", no_options)
+    app.connect("html-page-context", add_context)
+    app.connect("build-finished", finish, priority=900)  # after sphinx_external_toc has written its index
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,70 @@
+// @ts-check
+// What a page does besides being read: its colours, its contents, and what must be reachable by keyboard.
+(() => {
+  const root = document.documentElement;
+  const MODES = { auto: "as the system", light: "light", dark: "dark" };
+  const system = matchMedia("(prefers-color-scheme: dark)");
+
+  /** @param {string} mode */
+  function colour(mode) {
+    root.dataset.mode = mode;
+    root.dataset.theme = mode === "dark" || (mode === "auto" && system.matches) ? "dark" : "light";
+    const label = document.querySelector(".mode span");
+    if (label) label.textContent = `Colours: ${MODES[mode]}`;
+  }
+
+  function modeButton() {
+    const button = /** @type {HTMLButtonElement | null} */ (document.querySelector(".mode"));
+    if (!button) return;
+    button.hidden = false;
+    colour(root.dataset.mode in MODES ? root.dataset.mode : "auto");
+    button.addEventListener("click", () => {
+      const order = Object.keys(MODES);
+      const mode = order[(order.indexOf(root.dataset.mode) + 1) % order.length];
+      colour(mode);
+      try {
+        localStorage.setItem("mode", mode);
+      } catch {
+        // storage is closed to this page: the choice lasts as long as the page
+      }
+    });
+    system.addEventListener("change", () => colour(root.dataset.mode));
+  }
+
+  // What scrolls within itself must be reachable by keyboard, and only then.
+  const SCROLLS = "pre, div.math, .table, .output.text_html, .cell_output .output";
+  function reachable() {
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(SCROLLS))) {
+      const scrolls = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible";
+      if (scrolls) element.tabIndex = 0;
+      else element.removeAttribute("tabindex");
+    }
+  }
+
+  // The contents say where the reader is.
+  function spy() {
+    const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".here a[href^='#']")]);
+    const places = new Map(links.map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]));
+    places.delete(null);
+    const watch = new IntersectionObserver(
+      (entries) => {
+        const seen = entries.filter((entry) => entry.isIntersecting).pop();
+        if (!seen) return;
+        for (const link of links) link.removeAttribute("aria-current");
+        places.get(seen.target)?.setAttribute("aria-current", "true");
+      },
+      { rootMargin: "0px 0px -70% 0px" },
+    );
+    for (const place of places.keys()) watch.observe(place.querySelector(":is(h1, h2, h3)") || place);
+    for (const [place, link] of [...places]) places.set(place.querySelector(":is(h1, h2, h3)") || place, link);
+  }
+
+  function start() {
+    modeButton();
+    spy();
+    reachable();
+    new ResizeObserver(reachable).observe(document.querySelector("article"));
+    document.querySelector(".chapters .current > a.current")?.setAttribute("aria-current", "page");
+  }
+  start();
+})();
