@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from gru import _check
+from gru import _check, _onnx
 from gru.equations import Weights, step
 
 
@@ -165,7 +165,8 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 
 def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
-    states = _run(layout.reverse(x) if reverse else x, h0, weights)
+    run = _onnx.operator if _onnx.exporting(x) else _run
+    states = run(layout.reverse(x) if reverse else x, h0, weights)
     return layout.reverse(states) if reverse else states, layout.last(states)
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "gru"
 
 # What each module may import from the package, directly. Lower layers first; a module stands on those before it.
 CORE = ["palette", "_check", "equations"]
-CELLS = [*CORE, "cells", "bptt"]
+CELLS = [*CORE, "cells", "bptt", "_onnx"]
 LAYER = [*CELLS, "layer"]
 TRACED = [*LAYER, "trace", "flow"]
 MODELS = [*LAYER, "models"]
@@ -22,6 +22,7 @@ ALLOWED = {
     "equations": ["_check"],
     "cells": CORE,
     "bptt": CORE,
+    "_onnx": CORE,
     "layer": CELLS,
     "trace": LAYER,
     "flow": [*LAYER, "trace"],
