@@ -1,0 +1,14 @@
+"""Live views: one Python class and one ES module each, alive in a notebook and on a built page.
+
+>>> import torch, gru
+>>> from gru import views
+>>> view = views.GateExplorer(gru.GRU(4, 5), torch.zeros(7, 2, 4))
+>>> view.update_bias = 2.0
+>>> view.trace.z.shape
+torch.Size([7, 5])
+"""
+
+from gru.views._base import View, page_script
+from gru.views.gate_explorer import GateExplorer
+
+__all__ = ["GateExplorer", "View", "page_script"]

@@ -1,0 +1,89 @@
+"""What every view shares: one Python class and one ES module, drawn in two hosts.
+
+In a notebook with a kernel a view is an ipywidget: it composes with VBox, link and observe, and its traits stay in step
+with the page both ways. On a built page there is no kernel. So a view also offers ``text/html``, the custom element
+``<gru-view>`` that carries its state as JSON, and one script (:func:`page_script`) starts these elements with the very
+same module. A reader without that script sees a sentence that says what the view shows.
+"""
+
+import difflib
+import html
+import itertools
+import json
+from typing import Any, ClassVar
+
+import anywidget
+
+from gru.views import _modules, _style
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class View(anywidget.AnyWidget):
+    """A live view. A subclass names its module and the traits that travel with a page:
+
+    ``class Dial(View, module="dial", state=("angle",))`` takes ``js/dial.js`` and ``css/dial.css``.
+    """
+
+    module: ClassVar[str]  # of its ES module in js/, without ".js"
+    state: ClassVar[tuple[str, ...]]  # names of the traits that the module reads
+    modules: ClassVar[list[str]] = []  # of every view there is
+
+    _numbers = itertools.count(1)
+
+    def __init_subclass__(cls, *, module: str | None = None, state: tuple[str, ...] = (), **keywords: Any) -> None:
+        # Without a module this is the nameless subclass that traitlets' add_traits makes: it inherits everything.
+        if module is not None:
+            cls.module, cls.state = module, state
+            cls._esm = f"{_modules.bundle(module)}\nexport default ${module}.default;\n"
+            cls._css = _style.style(module)
+            View.modules.append(module)
+        super().__init_subclass__(**keywords)
+
+    def __init__(self, **traits: Any) -> None:
+        names = self.trait_names()
+        if unknown := [name for name in traits if name not in names]:
+            public = [name for name in self.state if not name.startswith("_")]
+            close = [match for name in unknown for match in difflib.get_close_matches(name, public, n=1)]
+            hint = f"; did you mean {', '.join(close)}?" if close else f"; it takes {', '.join(public)}"
+            raise TypeError(f"{type(self).__name__}: unknown keyword {', '.join(map(repr, unknown))}{hint}")
+        # On a page, displays of one widget share one model: they find each other by this number. It counts from 1 in
+        # every kernel, so that a page is built the same every time.
+        self._number = next(View._numbers)
+        super().__init__(**traits)
+
+    def describe(self) -> str:
+        """One sentence for readers to whom the view cannot be drawn."""
+        raise NotImplementedError
+
+    def to_html(self) -> str:
+        """The view as an element of a page that has :func:`page_script`; without the script, its description."""
+        name = self.module.replace("_", "-")
+        state = json.dumps({key: getattr(self, key) for key in self.state}, allow_nan=False, separators=(",", ":"))
+        # Inside <script> only "<" can end the element or begin a comment, and JSON may write any character as \u....
+        state = state.replace("<", "\\u003c")
+        return (
+            f'<gru-view class="gru-view" data-view="{name}" data-state="loading" data-widget="{self._number}">'
+            f'<script type="application/json">{state}</script>'
+            f'<p class="gru-fallback">{html.escape(self.describe())}</p></gru-view>'
+        )
+
+    def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict, dict] | None:
+        live = super()._repr_mimebundle_(**keywords)
+        if live is None:
+            return None
+        data, metadata = live
+        return {**data, "text/plain": self.describe(), "text/html": self.to_html()}, metadata
+
+
+def page_script() -> str:
+    """One classic script that holds the sources and styles of all views and starts every ``<gru-view>`` of a page.
+
+    It is not a module: browsers refuse module scripts on pages opened from a file.
+    """
+    views = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in View.modules)
+    style = json.dumps(_style.style(*View.modules), ensure_ascii=False)
+    return (
+        f'(() => {{\n"use strict";\n{_modules.bundle("host", *View.modules)}\n'
+        f"$host.start({{ {views} }}, {style});\n}})();\n"
+    )

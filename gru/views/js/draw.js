@@ -1,0 +1,110 @@
+// @ts-check
+/** Numbers, colours and places for drawings. No DOM, no imports. */
+
+/**
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ */
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, Number.isFinite(value) ? value : low));
+
+/**
+ * A number as people write it: a true minus sign, and none before a zero.
+ * @param {number} value
+ * @param {number} [digits]
+ */
+export function format(value, digits = 2) {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
+}
+
+/** A share of one as a percentage. @param {number} share */
+export const percent = (share) => `${Math.round(100 * share)} %`;
+
+/**
+ * A colour as CSS writes it in hexadecimal, "#0067a3" or "#06a".
+ * @param {string} hex
+ * @returns {[number, number, number]}
+ */
+export function rgb(hex) {
+  const digits = hex.trim().replace("#", "");
+  const full = digits.length === 3 ? [...digits].map((digit) => digit + digit).join("") : digits;
+  const value = Number.parseInt(full, 16);
+  return [value >> 16, (value >> 8) & 255, value & 255];
+}
+
+/**
+ * Colours for values from low to high, as bytes r, g, b, a: 255 steps. Two colours for a range from 0 on; three,
+ * with the ground in the middle, for a range around 0.
+ * @param {string[]} stops  hexadecimal colours, evenly spaced
+ * @returns {Uint8ClampedArray}  (255, 4)
+ */
+export function ramp(stops) {
+  const colours = stops.map(rgb);
+  const bytes = new Uint8ClampedArray(255 * 4);
+  for (let i = 0; i < 255; i += 1) {
+    const place = (i / 254) * (colours.length - 1);
+    const left = Math.min(colours.length - 2, Math.floor(place));
+    const share = place - left;
+    for (let c = 0; c < 3; c += 1) bytes[4 * i + c] = colours[left][c] * (1 - share) + colours[left + 1][c] * share;
+    bytes[4 * i + 3] = 255;
+  }
+  return bytes;
+}
+
+/**
+ * The pixels of a heat map, one a value: time to the right, units downwards.
+ * @param {ArrayLike<number>} values  (T, H)
+ * @param {number} steps  T
+ * @param {number} units  H
+ * @param {number} low  value of the ramp's first colour
+ * @param {number} high  value of its last
+ * @param {Uint8ClampedArray} colours  of ramp()
+ * @param {Uint8ClampedArray} pixels  (H, T, 4), filled in
+ */
+export function paint(values, steps, units, low, high, colours, pixels) {
+  const scale = 254 / (high - low);
+  for (let t = 0; t < steps; t += 1) {
+    for (let u = 0; u < units; u += 1) {
+      const at = 4 * Math.round(clamp((values[t * units + u] - low) * scale, 0, 254));
+      const to = 4 * (u * steps + t);
+      for (let c = 0; c < 4; c += 1) pixels[to + c] = colours[at + c];
+    }
+  }
+}
+
+/**
+ * An SVG path through one column of values: step t at t + 1/2, the range from 0 (high) to 1 (low).
+ * @param {ArrayLike<number>} values  (T, width)
+ * @param {number} column
+ * @param {number} width
+ * @param {number} low
+ * @param {number} high
+ */
+export function line(values, column, width, low, high) {
+  let path = "";
+  for (let t = 0, i = column; i < values.length; t += 1, i += width) {
+    path += `${t ? "L" : "M"}${t + 0.5} ${((high - values[i]) / (high - low)).toFixed(4)}`;
+  }
+  return `${path}h.001`; // so that a single step shows as a dot
+}
+
+/**
+ * Places for labels, as near to where they belong as they can be without touching.
+ * @param {number[]} wanted  places from 0 to 1
+ * @param {number} gap  the least distance between two
+ * @returns {number[]}  in the order of `wanted`
+ */
+export function spread(wanted, gap) {
+  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a] - wanted[b]);
+  const places = order.map((i) => wanted[i]);
+  for (let i = 0; i < places.length; i += 1) {
+    places[i] = Math.max(places[i], i ? places[i - 1] + gap : 0);
+  }
+  for (let i = places.length - 1; i >= 0; i -= 1) {
+    places[i] = Math.min(places[i], i < places.length - 1 ? places[i + 1] - gap : 1);
+  }
+  const result = new Array(wanted.length);
+  order.forEach((i, rank) => (result[i] = places[rank]));
+  return result;
+}

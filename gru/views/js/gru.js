@@ -1,0 +1,242 @@
+// @ts-check
+/**
+ * The gated recurrent unit in the page: forward, and backward through time. No DOM, no imports.
+ *
+ * The same equations, layout and names as gru/equations.py: rows of r, z, n; z keeps. T time, D input size, H hidden size.
+ * All arrays are flat, row after row: x (T, D), gates (T, H), weight_ih (3H, D), weight_hh (3H, H), biases (3H).
+ * Numbers are doubles; tests hold both passes against torch.
+ */
+
+/**
+ * @typedef {object} Weights
+ * @property {ArrayLike<number>} weight_ih  (3H, D)
+ * @property {ArrayLike<number>} weight_hh  (3H, H)
+ * @property {ArrayLike<number> | null} bias_ih  (3H)
+ * @property {ArrayLike<number> | null} bias_hh  (3H)
+ * @property {boolean} reset_after  n = tanh(.. + r * (U_n h + b_hn)); otherwise n = tanh(.. + U_n (r * h) + b_hn)
+ */
+
+/**
+ * @typedef {object} Run
+ * @property {Float64Array} r  reset gate (T, H)
+ * @property {Float64Array} z  update gate (T, H); it keeps
+ * @property {Float64Array} n  candidate (T, H)
+ * @property {Float64Array} h  state after each step (T, H)
+ * @property {Float64Array} q  what the recurrence adds to the candidate: U_n h + b_hn, or U_n (r * h) + b_hn (T, H)
+ */
+
+/** @param {number} a */
+export const sigmoid = (a) => 1 / (1 + Math.exp(-a));
+
+/**
+ * Little-endian float32 in base64, as Python sends it.
+ * @param {string} text
+ * @returns {Float64Array}
+ */
+export function decode(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float64Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/**
+ * One row of a matrix times a vector, both parts of longer arrays.
+ * @param {ArrayLike<number>} matrix
+ * @param {number} row
+ * @param {ArrayLike<number>} vector
+ * @param {number} start  where the vector begins in its array
+ * @param {number} size
+ */
+function dot(matrix, row, vector, start, size) {
+  let sum = 0;
+  for (let j = 0, k = row * size; j < size; j += 1, k += 1) sum += matrix[k] * vector[start + j];
+  return sum;
+}
+
+/**
+ * Run a sequence.
+ * @param {ArrayLike<number>} x  (T, D)
+ * @param {Weights} weights
+ * @param {{ h0?: ArrayLike<number> | null, bias?: number }} [options]  h0 (H), zeros if left out;
+ *   bias is added to every update gate, so that more of it is a longer memory
+ * @returns {Run}
+ */
+export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after }, { h0 = null, bias = 0 } = {}) {
+  const H = Math.round(Math.sqrt(weight_hh.length / 3));
+  const D = weight_ih.length / (3 * H);
+  const T = D ? x.length / D : 0;
+  const [r, z, n, h, q] = Array.from({ length: 5 }, () => new Float64Array(T * H));
+  let past = Float64Array.from(h0 ?? new Float64Array(H)); // (H)
+  const reset = new Float64Array(H); // what U_n reads: h, or r * h
+  const input = (row, t) => dot(weight_ih, row, x, t * D, D) + (bias_ih ? bias_ih[row] : 0);
+  const recurrent = (row, state) => dot(weight_hh, row, state, 0, H) + (bias_hh ? bias_hh[row] : 0);
+  for (let t = 0; t < T; t += 1) {
+    for (let i = 0; i < H; i += 1) {
+      const k = t * H + i;
+      r[k] = sigmoid(input(i, t) + recurrent(i, past));
+      z[k] = sigmoid(input(H + i, t) + recurrent(H + i, past) + bias);
+      reset[i] = reset_after ? past[i] : r[k] * past[i];
+    }
+    for (let i = 0; i < H; i += 1) {
+      const k = t * H + i;
+      q[k] = recurrent(2 * H + i, reset);
+      n[k] = Math.tanh(input(2 * H + i, t) + (reset_after ? r[k] * q[k] : q[k]));
+      h[k] = (1 - z[k]) * n[k] + z[k] * past[i];
+    }
+    past = h.subarray(t * H, (t + 1) * H);
+  }
+  return { r, z, n, h, q };
+}
+
+/**
+ * Backward through time: gradients of a number L, given what L sends straight into each state.
+ * @param {ArrayLike<number>} x  (T, D)
+ * @param {Weights} weights
+ * @param {Run} run  what forward gave for them
+ * @param {ArrayLike<number>} dh  direct part of dL/dh_t (T, H)
+ * @param {{ h0?: ArrayLike<number> | null }} [options]
+ * @returns {{ x: Float64Array, h0: Float64Array, weight_ih: Float64Array, weight_hh: Float64Array,
+ *   bias_ih: Float64Array, bias_hh: Float64Array, h: Float64Array }}  h: the whole dL/dh_t (T, H)
+ */
+export function backward(x, weights, run, dh, { h0 = null } = {}) {
+  const { weight_ih, weight_hh, reset_after } = weights;
+  const { r, z, n, h, q } = run;
+  const H = Math.round(Math.sqrt(weight_hh.length / 3));
+  const D = weight_ih.length / (3 * H);
+  const T = h.length / H;
+  const grad = {
+    x: new Float64Array(T * D),
+    h0: new Float64Array(H),
+    weight_ih: new Float64Array(3 * H * D),
+    weight_hh: new Float64Array(3 * H * H),
+    bias_ih: new Float64Array(3 * H),
+    bias_hh: new Float64Array(3 * H),
+    h: new Float64Array(T * H),
+  };
+  const start = Float64Array.from(h0 ?? new Float64Array(H));
+  let flow = new Float64Array(H); // what later steps send into h_t
+  const ofInput = new Float64Array(3 * H); // dL/d(W x + b_i), rows of r, z, n
+  const ofState = new Float64Array(3 * H); // dL/d(U h + b_h), or of U_n (r * h) + b_hn
+  for (let t = T - 1; t >= 0; t -= 1) {
+    const past = t ? h.subarray((t - 1) * H, t * H) : start;
+    const earlier = new Float64Array(H); // dL/dh_{t-1} through this step
+    for (let i = 0; i < H; i += 1) {
+      const k = t * H + i;
+      const g = dh[k] + flow[i];
+      grad.h[k] = g;
+      earlier[i] = g * z[k];
+      ofInput[2 * H + i] = g * (1 - z[k]) * (1 - n[k] * n[k]);
+      ofState[2 * H + i] = ofInput[2 * H + i] * (reset_after ? r[k] : 1);
+      ofInput[H + i] = g * (past[i] - n[k]) * z[k] * (1 - z[k]);
+    }
+    const candidate = new Float64Array(H); // dL/d(what U_n reads)
+    for (let i = 0; i < H; i += 1) {
+      for (let j = 0; j < H; j += 1) candidate[j] += ofState[2 * H + i] * weight_hh[(2 * H + i) * H + j];
+    }
+    for (let i = 0; i < H; i += 1) {
+      const k = t * H + i;
+      const toReset = reset_after ? ofInput[2 * H + i] * q[k] : candidate[i] * past[i];
+      ofInput[i] = toReset * r[k] * (1 - r[k]);
+      earlier[i] += candidate[i] * (reset_after ? 1 : r[k]);
+    }
+    ofState.set(ofInput.subarray(0, 2 * H));
+    for (let row = 0; row < 3 * H; row += 1) {
+      grad.bias_ih[row] += ofInput[row];
+      grad.bias_hh[row] += ofState[row];
+      for (let j = 0; j < D; j += 1) {
+        grad.x[t * D + j] += ofInput[row] * weight_ih[row * D + j];
+        grad.weight_ih[row * D + j] += ofInput[row] * x[t * D + j];
+      }
+      const ofCandidate = row >= 2 * H;
+      for (let j = 0; j < H; j += 1) {
+        const read = ofCandidate && !reset_after ? r[t * H + j] * past[j] : past[j];
+        grad.weight_hh[row * H + j] += ofState[row] * read;
+        if (!ofCandidate) earlier[j] += ofState[row] * weight_hh[row * H + j];
+      }
+    }
+    flow = earlier;
+  }
+  grad.h0 = flow;
+  return grad;
+}
+
+/**
+ * The rows of an array in the opposite order.
+ * @param {Float64Array} rows
+ * @param {number} width
+ */
+export function flip(rows, width) {
+  const turned = new Float64Array(rows.length);
+  for (let start = 0; start < rows.length; start += width) {
+    turned.set(rows.subarray(start, start + width), rows.length - start - width);
+  }
+  return turned;
+}
+
+/**
+ * Stacked layers, each with one direction or two. A reverse direction's entries stand where its input stands.
+ * @param {Float64Array} x  (T, D)
+ * @param {{ weights: Weights, layer: number, reverse: boolean, hidden_size: number }[]} parts  in the order of
+ *   layer, then direction
+ * @param {number} steps  T
+ * @param {number} bias  added to every update gate
+ * @returns {{ runs: Run[], top: Float64Array }}  one run a part, and the last layer's states, directions side by side
+ */
+export function runStack(x, parts, steps, bias) {
+  /** @type {Run[]} */
+  const runs = [];
+  let top = x;
+  for (let layer = 0; parts.some((part) => part.layer === layer); layer += 1) {
+    const input = top;
+    const width = input.length / steps;
+    const here = parts.filter((part) => part.layer === layer);
+    const states = here.map(({ weights, reverse, hidden_size }) => {
+      const run = forward(reverse ? flip(input, width) : input, weights, { bias });
+      if (reverse) for (const name of /** @type {const} */ (["r", "z", "n", "h", "q"])) run[name] = flip(run[name], hidden_size);
+      runs.push(run);
+      return run.h;
+    });
+    top = states.length === 1 ? states[0] : sideBySide(states, steps);
+  }
+  return { runs, top };
+}
+
+/**
+ * @param {Float64Array[]} blocks  (T, H) each
+ * @param {number} steps  T
+ */
+function sideBySide(blocks, steps) {
+  const widths = blocks.map((block) => block.length / steps);
+  const whole = widths.reduce((a, b) => a + b, 0);
+  const all = new Float64Array(steps * whole);
+  for (let t = 0; t < steps; t += 1) {
+    let at = t * whole;
+    blocks.forEach((block, i) => {
+      all.set(block.subarray(t * widths[i], (t + 1) * widths[i]), at);
+      at += widths[i];
+    });
+  }
+  return all;
+}
+
+/**
+ * Class probabilities after each step: softmax of a linear head of the states.
+ * @param {ArrayLike<number>} states  (T, H)
+ * @param {{ weight: ArrayLike<number>, bias: ArrayLike<number> | null }} head  weight (C, H), bias (C)
+ * @param {number} classes  C
+ * @returns {Float64Array}  (T, C)
+ */
+export function believe(states, { weight, bias }, classes) {
+  const size = weight.length / classes;
+  const steps = states.length / size;
+  const out = new Float64Array(steps * classes);
+  for (let t = 0; t < steps; t += 1) {
+    const row = out.subarray(t * classes, (t + 1) * classes);
+    for (let c = 0; c < classes; c += 1) row[c] = dot(weight, c, states, t * size, size) + (bias ? bias[c] : 0);
+    const top = Math.max(...row);
+    let sum = 0;
+    for (let c = 0; c < classes; c += 1) sum += row[c] = Math.exp(row[c] - top);
+    for (let c = 0; c < classes; c += 1) row[c] /= sum;
+  }
+  return out;
+}
