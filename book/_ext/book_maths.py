@@ -5,32 +5,33 @@ For writers of chapters
 
         $\hs_t = (1 - \zg_t) \odot \ng_t + \zg_t \odot \hs_{t-1}$
 
-    JupyterLab does not read this book's settings, so a page that uses them and has code cells says once, on a line of its own
-    near its top, what they mean there:
+    JupyterLab does not read this book's settings, so a page that uses them and has code cells says once, on a line of
+    its own near its top, what they mean there:
 
         $\newcommand{\rg}{r}\newcommand{\zg}{z}\newcommand{\ng}{n}\newcommand{\hs}{h}\newcommand{\xs}{x}$
 
     It draws nothing in JupyterLab, and is left out of the built page, where it would take the colours away.
 
-A page without formulas loads nothing of this. One with formulas loads the parts of MathJax that it needs, not the ready-made bundle
-with its menu: 0.8 MB instead of 1.2 MB.
+A page without formulas loads nothing of this. One with formulas loads the parts of MathJax that it needs, not the
+ready-made bundle with its menu: 0.8 MB instead of 1.2 MB.
 """
 
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms import SphinxTransform
 
-MACROS = {
-    f"{letter}{kind}": rf"\class{{gru-{letter}}}{{{letter}}}" for letter, kind in zip("rznhx", "gggss", strict=True)
-}
+KINDS = {"r": "g", "z": "g", "n": "g", "h": "s", "x": "s"}  # gates, states
+MACROS = {f"{letter}{kind}": rf"\class{{gru-{letter}}}{{{letter}}}" for letter, kind in KINDS.items()}
 TEX = ["ams", "boldsymbol", "configmacros", "html", "newcommand"]
-PARTS = ["core", "input/tex-base", *(f"[tex]/{name}" for name in TEX), "output/chtml", "output/chtml/fonts/tex"]
+PARTS = ["core", "input/tex-base", *(f"[tex]/{name}" for name in TEX), "output/chtml"]
 PARTS += ["a11y/assistive-mml"]  # what a screen reader reads
+BY_THEMSELVES = ["startup", "output/chtml/fonts/tex"]  # loaded before and after those
 FONTS = "output/chtml/fonts/woff-v2"
 
 
@@ -56,13 +57,23 @@ def configure(_app: Sphinx, config: Config) -> None:
     }
 
 
+def only_where_needed(app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+    """Take MathJax off a page without formulas; Sphinx also puts it on every page above one with formulas."""
+    if not app.env.get_domain("math").data["has_equations"].get(page):
+        context["script_files"] = [script for script in context["script_files"] if not _is_mathjax(script)]
+
+
+def _is_mathjax(script: Any) -> bool:
+    return "mathjax" in str(script.filename) or "window.MathJax" in (script.attributes.get("body") or "")
+
+
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
     """Copy the parts named above out of the package sphinx-mathjax-offline."""
     if error or app.builder.format != "html":
         return
     source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
     target = Path(app.outdir) / "_static" / "mathjax"
-    files = [f"{part.replace('[tex]', 'input/tex/extensions')}.js" for part in ["startup", *PARTS]]
+    files = [f"{part.replace('[tex]', 'input/tex/extensions')}.js" for part in [*BY_THEMSELVES, *PARTS]]
     for file in [*files, *(f"{FONTS}/{path.name}" for path in (source / FONTS).iterdir())]:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, target / file)
@@ -71,5 +82,6 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict:
     app.add_transform(LeaveOutMacroLine)
     app.connect("config-inited", configure)
+    app.connect("html-page-context", only_where_needed, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,16 +1,21 @@
 """The pages around the text: template, colours, downloads, and mends of what axe finds in generated HTML.
 
-The book has a template of its own, `theme/layout.html`: one column of text, the chapters on its left, the page's contents on its right.
-The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to the console and has
-accessibility defects; what it does for a reader takes a hundred lines here.
+The book has a template of its own, `theme/layout.html`: one column of text, the chapters on its left, the page's
+contents on its right. The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to
+the console and has accessibility defects; what it does for a reader takes a hundred lines here.
 
 For writers of chapters
-    <span class="gru-r">reset gate</span> has the gate's colour on the page and is plain text in JupyterLab; likewise gru-z, gru-n, gru-h and gru-x.
-    Tag a cell `wide` or write `{.wide}` before a block: it may be wider than the text.
+    <span class="gru-r">reset gate</span> has the gate's colour on the page and is plain text in JupyterLab; likewise
+    gru-z, gru-n, gru-h and gru-x.
+
+    ```{admonition} Solution
+    :class: dropdown
+    ```
+    is closed until the reader opens it.
 """
 
+import html
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +23,14 @@ import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from gru.palette import COLOURS
 
 HERE = Path(__file__).parent
 
-# Written by docutils and by sphinxcontrib-bibtex: roles that ARIA has withdrawn, or that stand where ARIA does not allow them.
-WITHDRAWN = re.compile(r' role="doc-(?:biblioentry|biblioref|noteref|backlink|endnote|footnote)"| role="list"')
+# Written by docutils, sphinxcontrib-bibtex and Sphinx: roles that ARIA has withdrawn, or that lack what it asks for.
+WRONG_ROLES = re.compile(r' role="(?:doc-(?:biblioentry|biblioref|noteref|backlink|endnote|footnote)|list|heading)"')
 
 HOME = """\
 <!DOCTYPE html>
@@ -55,8 +61,7 @@ def add_context(
 ) -> None:
     context["palette_css"] = palette_css()
     context["css_files"] = [css for css in context["css_files"] if Path(str(css.filename)).name != "pygments.css"]
-    if "body" in context:
-        context["body"] = WITHDRAWN.sub("", context["body"])
+    context["mend"] = lambda html: WRONG_ROLES.sub("", html or "")
     if doctree is not None:
         context["notebook"] = offer_notebook(app, page)
 
@@ -76,13 +81,31 @@ def offer_notebook(app: Sphinx, page: str) -> str | None:
     return f"_sources/{page}.ipynb"
 
 
+class CloseDropdowns(SphinxPostTransform):
+    """Notes of class `dropdown` become <details>: the browser opens and closes them, also without a script."""
+
+    default_priority = 500
+    formats = ("html",)
+
+    def run(self, **_options: object) -> None:
+        for note in list(self.document.findall(nodes.admonition)):
+            if "dropdown" in note["classes"]:
+                title = html.escape(note.next_node(nodes.title).astext())
+                body = [child for child in note if not isinstance(child, nodes.title)]
+                opening = f'<details class="admonition"><summary class="admonition-title">{title}</summary>'
+                note.replace_self([_raw(opening), *body, _raw("</details>")])
+
+
+def _raw(text: str) -> nodes.raw:
+    return nodes.raw("", text, format="html")
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Write an index that leads to the first page, also by double-click, and leave out what no page asks for."""
+    """Write an index that leads to the first page, also by double-click."""
     if error or app.builder.format != "html":
         return
     out = Path(app.outdir)
     (out / "index.html").write_text(HOME.format(title=app.config.html_title, root=app.config.root_doc), "utf8")
-    shutil.rmtree(out / "_static" / "__pycache__", ignore_errors=True)
 
 
 def no_options(_app: Sphinx, config: Config) -> None:
@@ -91,6 +114,7 @@ def no_options(_app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.add_html_theme("gru_book", str(HERE / "theme"))
+    app.add_post_transform(CloseDropdowns)
     app.connect("config-inited", no_options)
     app.connect("html-page-context", add_context)
     app.connect("build-finished", finish, priority=900)  # after sphinx_external_toc has written its index
