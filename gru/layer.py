@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from gru import _check, _onnx
-from gru.equations import Weights, step
+from gru import _check, _onnx, bptt
+from gru.equations import Weights
 
 
 class GRU(nn.RNNBase):
@@ -154,18 +154,9 @@ class GRU(nn.RNNBase):
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
 
 
-def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
-    """The state after every step (T, B, H), from inputs x (T, B, D) and the state before the first step h0 (B, H)."""
-    h, states = h0, []
-    for x_t in x.unbind(0):
-        h = step(x_t, h, weights).h
-        states.append(h)
-    return torch.stack(states)
-
-
 def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
-    run = _onnx.operator if _onnx.exporting(x) else _run
+    run = _onnx.operator if _onnx.exporting(x) else bptt.run
     states = run(layout.reverse(x) if reverse else x, h0, weights)
     return layout.reverse(states) if reverse else states, layout.last(states)
 

@@ -281,8 +281,8 @@ def test_gradients_only_when_asked_and_then_the_right_ones(make):
 def test_time_is_stepped_through_once(monkeypatch):
     """One run for one layer, whichever way it is reached; a bare cell steps once a step."""
     runs = []
-    plain = gru.layer._run
-    monkeypatch.setattr("gru.layer._run", lambda *a: runs.append(1) or plain(*a))
+    plain = gru.bptt.run
+    monkeypatch.setattr("gru.bptt.run", lambda *a: runs.append(1) or plain(*a))
     layer, x = gru.GRU(3, 4), torch.randn(6, 2, 3)
     trace(layer, x)
     trace(LayerModel(layer), x)

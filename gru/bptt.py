@@ -1,0 +1,495 @@
+r"""Backpropagation through time by hand: the layer's fast path, and the walk that :mod:`gru.flow` reads.
+
+:func:`run` computes what :func:`loop` computes, the plain recurrence, and differentiates it by the equations below
+instead of recording every operation of every step. A test holds the two together, values and gradients.
+
+Sources
+    backpropagation through time    Werbos 1990, Proceedings of the IEEE 78(10); for the GRU, Cho et al. 2014
+    one product for all gates       Appleyard et al. 2016, arXiv 1604.01946
+
+Glossary
+    T, B, D, H        time, batch, input size, hidden size; everything is time-major
+    r, z, n           reset gate, update gate (it keeps), candidate
+    q = U_n h + b_hn  what r scales where reset acts after     p = r * h    what U_n reads where it acts before
+    g_t (B, H)        dL/dh_t, all of it                       e_t          what the loss sends straight into h_t
+    d_r, d_z, d_n     dL/d(what the sigmoid of r and z and the tanh of n take)      d_q, d_p    dL/dq, dL/dp
+
+Forward, z keeps, h = h_{t-1}::
+
+    r, z = sigmoid(W x + b + U h)
+    n    = tanh(W_n x + b_in + r * q)            reset after
+    n    = tanh(W_n x + b_in + U_n p + b_hn)     reset before
+    h_t  = n + z * (h - n)
+
+Backward, g = g_t. Every d is a coefficient, known for all steps before the walk starts, times g; but where reset
+acts before, d_r waits for d_p::
+
+    c   = (1 - z) * (1 - n^2)
+    d_n = c * g                                  both
+    d_z = (h - n) * z * (1 - z) * g              both
+    d_q = c * r * g                              reset after
+    d_r = c * r * q * (1 - r) * g                reset after
+    d_p = U_n^T d_n                              reset before
+    d_r = h * r * (1 - r) * d_p                  reset before
+
+    g_{t-1} = e_{t-1} + z * g + U_r^T d_r + U_z^T d_z + U_n^T d_q          reset after
+    g_{t-1} = e_{t-1} + z * g + U_r^T d_r + U_z^T d_z + r * d_p            reset before
+
+    dL/dW = sum over t of d x^T        dL/dU = sum over t of d h^T, in U_n's rows d_q h^T or d_n p^T
+    dL/db = sum over t of d
+
+Why it is fast. The gates of a step lie side by side, (B, 4H), in the order q, r, z, n or p, r, z, n: the input product
+writes the last three blocks, the recurrent product adds to the first three, and nothing is copied. That leaves five or
+six operations a step forward, and backward three (reset after) or six (reset before). Time is cut into chunks that
+stay in the processor's cache. On a CPU, tanh(a) = 2 sigmoid(2a) - 1 takes a third of the time of PyTorch's tanh.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gru.equations import Weights, step
+
+CHUNK_BYTES = 2**20  # of gates; what a core's cache holds beside the weights
+CHUNK_STEPS = 32  # enough steps to share the cost of making a chunk's views, where steps are small
+SMALL = 512  # numbers in a state below which one call of tanh is cheaper than two calls that take its place
+
+
+def loop(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """The reference: one call of the equations a step, differentiated by autograd.
+
+    Args:
+        x: inputs (T, B, D).
+        h0: the state before the first step (B, H).
+        weights: of either variant.
+
+    Returns:
+        the state after every step (T, B, H).
+    """
+    h, states = h0, []
+    for x_t in x.unbind(0):
+        h = step(x_t, h, weights).h
+        states.append(h)
+    return torch.stack(states)
+
+
+def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """The state after every step (T, B, H): what :func:`loop` computes, faster, and differentiable.
+
+    Args:
+        x: inputs (T, B, D).
+        h0: the state before the first step (B, H).
+        weights: of either variant.
+
+    Gradients of any order reach x, h0 and all weights; from the second order on they are computed by :func:`loop`. On
+    CUDA, "reset after" takes cuDNN, whose second derivatives PyTorch does not offer: there use
+    ``torch.backends.cudnn.flags(enabled=False)``. While a model is exported, or transformed by ``torch.func``, the
+    plain loop runs, because those must see every operation.
+
+    >>> import torch
+    >>> from gru.equations import Weights
+    >>> g = torch.Generator().manual_seed(0)
+    >>> x, h0, W, U = (torch.randn(*s, generator=g) for s in [(7, 3, 4), (3, 5), (15, 4), (15, 5)])
+    >>> weights = Weights(W, U, None, None, reset_after=False)
+    >>> torch.allclose(run(x, h0, weights), loop(x, h0, weights), atol=1e-6)
+    True
+    """
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return loop(x, h0, weights)
+    if h0.dtype is x.dtype is weights.weight_ih.dtype:
+        return _run(x, h0, weights)
+    # Autocast: computed in the dtype of the weights, given back in that of the state, as torch.nn.GRU does.
+    dtype = weights.weight_ih.dtype
+    return _run(x.to(dtype), h0.to(dtype), weights).to(h0.dtype)
+
+
+@dataclass
+class Walk:
+    """What one run's backward walk met; filled in when gradients are asked for. All in the order of the run.
+
+    ``states`` (T+1, B, H) starts with h_0. ``gates`` (T, B, 4H) hold q (or p), r, z, n and ``deltas`` (T, B, 4H) hold
+    d_q (or d_p), d_r, d_z, d_n. ``grads`` (T+1, B, H) is dL/dh_t. Each is None until it is known.
+    """
+
+    weights: Weights
+    h0: Tensor
+    states: Tensor | None = None
+    gates: Tensor | None = None
+    deltas: Tensor | None = None
+    grads: Tensor | None = None
+
+
+_walks: ContextVar[list[Walk] | None] = ContextVar("walks", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[Walk]]:
+    """Keep the walk of every :func:`run` inside: a list in the order of the calls. Weights get no gradients meanwhile.
+
+    Each walk's ``h0`` is what to differentiate the loss with respect to, so that its walk takes place.
+    """
+    walks: list[Walk] = []
+    token = _walks.set(walks)
+    try:
+        yield walks
+    finally:
+        _walks.reset(token)
+
+
+def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """Choose the way: all of one dtype."""
+    if torch.compiler.is_compiling():
+        return _compiled(x, h0, *weights)[0][1:]
+    if torch._C._are_functorch_transforms_active():
+        return loop(x, h0, weights)
+    walks = _walks.get()
+    if walks is not None:
+        return _recorded(x, h0, weights, walks)
+    if x.is_cuda and weights.reset_after:
+        return _cudnn(x, h0, weights)
+    return _differentiable(x, h0, weights)
+
+
+def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None = None) -> Tensor:
+    tensors = (x, h0, *weights[:4])
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        return Recurrence.apply(*tensors, weights.reset_after, walk)
+    return forward(x, h0, weights)[0]
+
+
+def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Tensor:
+    constants = [None if tensor is None else tensor.detach() for tensor in weights[:4]]
+    h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
+    walks.append(Walk(Weights(*constants, weights.reset_after), h0))
+    return _differentiable(x, h0, walks[-1].weights, walks[-1])
+
+
+def _cudnn(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """PyTorch's own kernels: what ``torch.nn.GRU`` calls."""
+    flat = [tensor for tensor in weights[:4] if tensor is not None]
+    with warnings.catch_warnings():  # it would rather have the weights in one block; they are small beside the gates
+        warnings.filterwarnings("ignore", message=".*single contiguous chunk of memory")
+        biases, layers, no_dropout, one_way, time_major = len(flat) == 4, 1, 0.0, False, False
+        train = torch.is_grad_enabled()  # cuDNN's word for "gradients may be asked for"
+        h0 = h0.unsqueeze(0).contiguous()
+        return torch._VF.gru(x, h0, flat, biases, layers, no_dropout, train, one_way, time_major)[0]
+
+
+class Recurrence(torch.autograd.Function):
+    """Either variant over all steps, with the backward walk written out. See the module's equations."""
+
+    @staticmethod
+    def forward(ctx, x, h0, weight_ih, weight_hh, bias_ih, bias_hh, after, walk):
+        states, gates = forward(x, h0, Weights(weight_ih, weight_hh, bias_ih, bias_hh, after), keep=True)
+        ctx.save_for_backward(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, states, gates)
+        ctx.after, ctx.walk = after, walk
+        if walk is not None:
+            walk.states, walk.gates = states, gates
+        return states[1:].clone()  # the caller may write into what it gets, as it may with torch.nn.GRU
+
+    @staticmethod
+    def backward(ctx, grad_states):
+        *inputs, states, gates = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: second derivatives come from autograd, through the plain loop
+            return *_gradients_by_loop(inputs, ctx.after, ctx.needs_input_grad, grad_states), None, None
+        x, _, *tensors = inputs
+        weights = Weights(*tensors, ctx.after)
+        return *backward(x, weights, states, gates, grad_states, ctx.needs_input_grad, ctx.walk), None, None
+
+
+def _gradients_by_loop(inputs, after, needed, grad_states):
+    # Aliases, so that a gradient does not also count the paths by which one input depends on another.
+    inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+    x, h0, *tensors = inputs
+    asked = [k for k in range(6) if needed[k]]
+    states = loop(x, h0, Weights(*tensors, after))
+    found = torch.autograd.grad(states, [inputs[k] for k in asked], grad_states, create_graph=True)
+    gradients = dict(zip(asked, found, strict=True))
+    return [gradients.get(k) for k in range(6)]
+
+
+def _steps_per_chunk(x: Tensor, hidden_size: int) -> int:
+    if x.device.type != "cpu":
+        return len(x)
+    bytes_per_step = max(1, 4 * x.shape[1] * hidden_size * x.element_size())
+    return max(1, min(len(x), CHUNK_STEPS * max(1, 2**15 // bytes_per_step), CHUNK_BYTES // bytes_per_step))
+
+
+def _blocks(buffer: Tensor) -> list[Tensor]:
+    """The four blocks (C, B, H) of a buffer (C, B, 4H)."""
+    return list(buffer.unflatten(2, (4, buffer.shape[2] // 4)).unbind(2))
+
+
+def forward(x: Tensor, h0: Tensor, weights: Weights, keep: bool = False) -> tuple[Tensor, Tensor | None]:
+    """All steps, without autograd.
+
+    Returns:
+        (states (T, B, H), None); or, to be kept for the way back, (states (T+1, B, H) with h0 first, gates (T, B, 4H)).
+    """
+    (T, B, _), H = x.shape, h0.shape[1]
+    C = _steps_per_chunk(x, H)
+    states = x.new_empty(T + keep, B, H)
+    gates = x.new_empty(T, B, 4 * H) if keep else None
+    with torch.inference_mode():
+        if keep:
+            states[0] = h0
+        h = states.unbind(0) if keep else (h0, *states.unbind(0))
+        fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= SMALL
+        kernel = _Forward(x.new_empty(C, B, 4 * H), weights, fast)
+        for t0 in range(0, T, C):
+            t1 = min(t0 + C, T)
+            kernel(x[t0:t1], h[t0 : t1 + 1])
+            if keep:
+                gates[t0:t1] = kernel.gates[: t1 - t0]
+    return states, gates
+
+
+class _Forward:
+    """One chunk of steps forward, in a buffer that is used again for the next."""
+
+    def __init__(self, gates: Tensor, weights: Weights, fast: bool) -> None:
+        W, U, b_i, b_h, self.after = weights
+        H = U.shape[1]
+        zero = U.new_zeros(3 * H)
+        b_i, b_h = zero if b_i is None else b_i, zero if b_h is None else b_h
+        U_rz, U_n, b_hn = U[: 2 * H], U[2 * H :], b_h[2 * H :]
+        self.twice = 2 if fast else 1  # the candidate's block then holds twice what tanh takes
+        b_n = b_i[2 * H :] if self.after else b_i[2 * H :] + b_hn
+        self.bias = torch.cat((b_i[: 2 * H] + b_h[: 2 * H], self.twice * b_n))
+        self.b_hn = b_hn
+        self.W = torch.cat((W[: 2 * H], self.twice * W[2 * H :])).t()  # (D, 3H)
+        if self.after:
+            self.U = torch.cat((U_n, U_rz)).t().contiguous()  # (H, 3H): q, r, z
+        else:
+            self.U_n, self.U_rz = U_n.t().contiguous(), U_rz.t().contiguous()
+        self.tanh_ = _tanh_of_half if fast else torch.tanh_
+        self.gates = gates  # (C, B, 4H)
+        self.q, self.r, self.z, self.n = (block.unbind(0) for block in _blocks(gates))  # q is p where reset acts before
+        self.rz = gates[:, :, H : 3 * H].unbind(0)
+        self.qrz = gates[:, :, : 3 * H].unbind(0)
+
+    def __call__(self, x: Tensor, h: tuple[Tensor, ...]) -> None:
+        """Inputs (c, B, D); the states h_{t0}, known, to h_{t1}, to be written."""
+        H = h[0].shape[1]
+        rows = self.gates[: len(x)].flatten(0, 1)  # (cB, 4H)
+        torch.addmm(self.bias, x.flatten(0, 1), self.W, out=rows[:, H:])
+        if self.after:
+            rows[:, :H] = self.b_hn
+            self._reset_after(h)
+        else:
+            self._reset_before(h)
+
+    def _reset_after(self, h: tuple[Tensor, ...]) -> None:
+        U, twice, tanh_, lerp = self.U, self.twice, self.tanh_, torch.lerp
+        views = (self.qrz, self.rz, self.q, self.r, self.z, self.n)  # of a whole chunk, which h may fill in part
+        for h_t, h_next, qrz, rz, q, r, z, n in zip(h, h[1:], *views, strict=False):
+            qrz.addmm_(h_t, U)
+            rz.sigmoid_()
+            n.addcmul_(q, r, value=twice)
+            tanh_(n)
+            lerp(n, h_t, z, out=h_next)
+
+    def _reset_before(self, h: tuple[Tensor, ...]) -> None:
+        U_n, U_rz, twice, tanh_, lerp, mul = self.U_n, self.U_rz, self.twice, self.tanh_, torch.lerp, torch.mul
+        views = (self.rz, self.q, self.r, self.z, self.n)
+        for h_t, h_next, rz, p, r, z, n in zip(h, h[1:], *views, strict=False):
+            rz.addmm_(h_t, U_rz)
+            rz.sigmoid_()
+            mul(r, h_t, out=p)
+            n.addmm_(p, U_n, alpha=twice)
+            tanh_(n)
+            lerp(n, h_t, z, out=h_next)
+
+
+_MINUS_ONE = torch.tensor(-1.0, dtype=torch.float64)
+
+
+def _tanh_of_half(a: Tensor) -> Tensor:
+    """tanh(a / 2) = 2 sigmoid(a) - 1, in place."""
+    return torch.add(_MINUS_ONE, a.sigmoid_(), alpha=2, out=a)
+
+
+def backward(
+    x: Tensor,
+    weights: Weights,
+    states: Tensor,
+    gates: Tensor,
+    grad_states: Tensor,
+    needed: tuple[bool, ...] = (True,) * 6,
+    walk: Walk | None = None,
+) -> list[Tensor | None]:
+    """The walk back through time, without autograd.
+
+    Args:
+        x: inputs (T, B, D).
+        weights: as they went forward.
+        states, gates: what :func:`forward` kept.
+        grad_states: e, what the loss sends straight into the state after each step (T, B, H).
+        needed: which gradients are asked for, in the order of the result.
+        walk: where to leave dL/dh_t and the d's.
+
+    Returns:
+        gradients of x, h0, weight_ih, weight_hh, bias_ih, bias_hh; None where not needed.
+    """
+    (T, B, D), H = x.shape, states.shape[2]
+    C = _steps_per_chunk(x, H)
+    W, U, _, _, after = weights
+    for_x, for_h0, for_W, for_U, for_b_i, for_b_h = needed[:6]
+    grad_x = x.new_empty(T, B, D) if for_x else None
+    grad_h0 = x.new_empty(B, H) if for_h0 else None
+    grad_W = torch.zeros_like(W) if for_W else None
+    grad_U = torch.zeros_like(U) if for_U else None  # rows of q, r, z or r, z, n
+    grad_b = W.new_zeros(4 * H) if for_b_i or for_b_h else None  # q (or p), r, z, n
+    if walk is not None:
+        walk.grads, walk.deltas = x.new_empty(T + 1, B, H), x.new_empty(T, B, 4 * H)
+    with torch.inference_mode():
+        kernel = _Backward(x.new_empty(C, B, 4 * H), U, after)
+        g = kernel.grads  # (C+1, B, H)
+        g[0] = grad_states[-1]
+        for t0 in range((T - 1) // C * C, -1, -C):
+            t1 = min(t0 + C, T)
+            c = t1 - t0
+            g[c] = g[0]  # dL/dh_{t1}, from the chunk after this one
+            g[1:c] = grad_states[t0 : t1 - 1]
+            g[0] = grad_states[t0 - 1] if t0 else 0
+            h = states[t0:t1]
+            kernel(h, gates[t0:t1])
+            d = kernel.deltas[:c].flatten(0, 1)  # (cB, 4H)
+            h = h.flatten(0, 1)  # (cB, H)
+            if for_x:
+                torch.mm(d[:, H:], W, out=grad_x[t0:t1].flatten(0, 1))
+            if for_W:
+                grad_W.addmm_(d[:, H:].t(), x[t0:t1].flatten(0, 1))
+            if for_U and after:
+                grad_U.addmm_(d[:, : 3 * H].t(), h)
+            elif for_U:
+                grad_U[: 2 * H].addmm_(d[:, H : 3 * H].t(), h)
+                grad_U[2 * H :].addmm_(d[:, 3 * H :].t(), gates[t0:t1, :, :H].flatten(0, 1))
+            if grad_b is not None:
+                grad_b += d.sum(0)
+            if walk is not None:
+                walk.grads[t0 : t1 + 1], walk.deltas[t0:t1] = g[: c + 1], kernel.deltas[:c]
+        if for_h0:
+            grad_h0.copy_(g[0])
+    if for_U and after:
+        grad_U = torch.cat((grad_U[H:], grad_U[:H]))  # rows of r, z, n
+    grad_b_i = grad_b[H:].clone() if for_b_i else None
+    grad_b_h = torch.cat((grad_b[H : 3 * H], grad_b[:H] if after else grad_b[3 * H :])) if for_b_h else None
+    return [grad_x, grad_h0, grad_W, grad_U, grad_b_i, grad_b_h]
+
+
+class _Backward:
+    """One chunk of steps backward. ``deltas`` (C, B, 4H) first holds coefficients; the walk scales each by its g."""
+
+    def __init__(self, deltas: Tensor, U: Tensor, after: bool) -> None:
+        C, B, _ = deltas.shape
+        H = U.shape[1]
+        self.after, self.deltas = after, deltas
+        self.one = deltas.new_ones(())
+        self.grads = deltas.new_empty(C + 1, B, H)  # filled by the caller with e, and dL/dh at the chunk's end
+        self.z = deltas.new_empty(C, B, H)
+        self.g_t, self.z_t = self.grads.unbind(0), self.z.unbind(0)
+        self.wide_g_t = self.grads.unsqueeze(2).unbind(0)  # (B, 1, H): beside several blocks
+        blocks = deltas.unflatten(2, (4, H))  # (C, B, 4, H)
+        if after:
+            self.U = torch.cat((U[2 * H :], U[: 2 * H]))  # (3H, H): rows of q, r, z
+            self.d_t = blocks.unbind(0)
+            self.d_qrz_t = deltas[:, :, : 3 * H].unbind(0)
+        else:
+            self.U_rz, self.U_n = U[: 2 * H], U[2 * H :]
+            self.r, self.dr_dp = deltas.new_empty(C, B, H), deltas.new_empty(C, B, H)
+            self.r_t, self.dr_dp_t = self.r.unbind(0), self.dr_dp.unbind(0)
+            self.d_zn_t, self.d_rz_t = blocks[:, :, 2:].unbind(0), deltas[:, :, H : 3 * H].unbind(0)
+            self.d_p_t, self.d_r_t, _, self.d_n_t = (block.unbind(0) for block in blocks.unbind(2))
+
+    def __call__(self, h: Tensor, gates: Tensor) -> None:
+        """States before each step (c, B, H) and gates (c, B, 4H)."""
+        c = len(h)
+        q, r, z, n = _blocks(gates)
+        to_q, to_r, to_z, to_n = _blocks(self.deltas[:c])
+        z = self.z[:c].copy_(z)  # side by side in memory for the walk
+        torch.addcmul(self.one, n, n, value=-1, out=to_n)  # 1 - n^2
+        to_n.addcmul_(to_n, z, value=-1)  # times 1 - z
+        torch.sub(h, n, out=to_z).mul_(z)
+        to_z.addcmul_(to_z, z, value=-1)
+        if self.after:
+            torch.mul(to_n, r, out=to_q)
+            torch.mul(to_q, q, out=to_r)
+            to_r.addcmul_(to_r, r, value=-1)
+            self._reset_after(c)
+        else:
+            self.r[:c] = r
+            dr_dp = torch.mul(h, r, out=self.dr_dp[:c])
+            dr_dp.addcmul_(dr_dp, r, value=-1)
+            self._reset_before(c)
+
+    def _reset_after(self, c: int) -> None:
+        U, g_t = self.U, self.g_t
+        for t in range(c - 1, -1, -1):
+            self.d_t[t].mul_(self.wide_g_t[t + 1])
+            g_t[t].addcmul_(g_t[t + 1], self.z_t[t]).addmm_(self.d_qrz_t[t], U)
+
+    def _reset_before(self, c: int) -> None:
+        U_rz, U_n, g_t = self.U_rz, self.U_n, self.g_t
+        for t in range(c - 1, -1, -1):
+            d_p = self.d_p_t[t]
+            self.d_zn_t[t].mul_(self.wide_g_t[t + 1])
+            torch.mm(self.d_n_t[t], U_n, out=d_p)
+            torch.mul(d_p, self.dr_dp_t[t], out=self.d_r_t[t])
+            g_t[t].addcmul_(g_t[t + 1], self.z_t[t]).addcmul_(d_p, self.r_t[t]).addmm_(self.d_rz_t[t], U_rz)
+
+
+# What torch.compile sees: one operator forward and one backward, rather than every operation of every step.
+
+
+@torch.library.custom_op("gru::recurrence", mutates_args=())
+def _compiled(
+    x: Tensor, h0: Tensor, W: Tensor, U: Tensor, b_i: Tensor | None, b_h: Tensor | None, after: bool
+) -> tuple[Tensor, Tensor]:
+    return forward(x, h0, Weights(W, U, b_i, b_h, after), keep=True)
+
+
+@_compiled.register_fake
+def _(x, h0, W, U, b_i, b_h, after):
+    (T, B, _), H = x.shape, h0.shape[1]
+    return x.new_empty(T + 1, B, H), x.new_empty(T, B, 4 * H)
+
+
+@torch.library.custom_op("gru::recurrence_backward", mutates_args=())
+def _compiled_backward(
+    x: Tensor, W: Tensor, U: Tensor, after: bool, states: Tensor, gates: Tensor, grad_states: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return tuple(backward(x, Weights(W, U, None, None, after), states, gates, grad_states))
+
+
+@_compiled_backward.register_fake
+def _(x, W, U, after, states, gates, grad_states):
+    b = W.new_empty(W.shape[0])
+    return (
+        torch.empty_like(x),
+        states.new_empty(states.shape[1:]),
+        torch.empty_like(W),
+        torch.empty_like(U),
+        b,
+        b.clone(),
+    )
+
+
+def _compiled_setup(ctx, inputs, output):
+    x, _, W, U, b_i, _, ctx.after = inputs
+    ctx.biases = b_i is not None
+    ctx.save_for_backward(x, W, U, *output)
+
+
+def _compiled_gradients(ctx, grad_states, _):
+    x, W, U, states, gates = ctx.saved_tensors
+    *found, b_i, b_h = _compiled_backward(x, W, U, ctx.after, states, gates, grad_states[1:])
+    return *found, *((b_i, b_h) if ctx.biases else (None, None)), None
+
+
+_compiled.register_autograd(_compiled_gradients, setup_context=_compiled_setup)
