@@ -66,7 +66,7 @@ class _LastState(nn.Module):
         if lengths is None:
             states, _ = self.gru(x)
             return states.select(time, -1)
-        lengths = check_lengths(lengths, T, B).to(x.device)
+        lengths = check_lengths(lengths, T, B).to(x.device, torch.int64)
         steps = torch.arange(T, device=x.device)
         valid = steps < lengths.unsqueeze(1)  # (B, T)
         valid = valid if self.batch_first else valid.T

@@ -1,0 +1,288 @@
+"""Static figures: sequences and gates as heat maps, training curves, accuracies, confusion matrices.
+
+Every function returns a matplotlib figure, which a notebook shows as SVG; ``figure.savefig(...)`` writes it elsewhere.
+pyplot is never imported, so no global state is touched. Backgrounds are transparent and text is mid-grey, so that
+figures read on light and on dark pages. Hue names a quantity of the GRU and nothing else; within one, brightness alone
+carries the value, so that a print in grey says the same.
+
+Glossary
+    T, B, D, H    time, batch, input size, hidden size
+"""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from gru import _check
+from gru.palette import COLOURS
+from gru.trace import Trace
+from gru.training import History
+
+TEXT = "#737373"  # contrast 4.7 : 1 on white, 4 : 1 on JupyterLab's dark #111
+NAMES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "state"}
+LIMITS = {"r": (0, 1), "z": (0, 1), "n": (-1, 1), "h": (-1, 1)}
+STYLE = {
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "axes.edgecolor": TEXT,
+    "axes.titlecolor": TEXT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "xtick.color": TEXT,
+    "ytick.color": TEXT,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "svg.hashsalt": "gru",  # the same figure is the same file
+}
+
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook, as SVG."""
+
+    def _repr_svg_(self) -> str:
+        file = io.StringIO()
+        with matplotlib.rc_context(STYLE):
+            self.draw_without_rendering()  # settles the layout, which would else creep from drawing to drawing
+            self.set_layout_engine("none")
+            self.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+        return file.getvalue()
+
+
+def sequences(
+    x: Tensor,
+    lengths: Tensor | Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+    feature: str = "feature",
+) -> Picture:
+    """Sequences side by side, one heat map each: time to the right, features upwards, dark is high.
+
+    Args:
+        x: sequences (T, B, D) on any device; B of them are drawn, so choose a few.
+        lengths: valid steps of each (B,); T where None.
+        names: a title for each.
+        limits: what is drawn lightest and darkest; by default what occurs.
+        feature: what the vertical axis counts.
+
+    >>> import torch
+    >>> type(sequences(torch.randn(9, 2, 12), [9, 5], ["a", "b"])).__name__
+    'Picture'
+    """
+    T, B, D = _three_axes("x", x)
+    lengths, names = _columns(lengths, names, T, B)
+    values = [_array(x[:length, i]) for i, length in enumerate(lengths)]  # (length, D) each
+    low, high = limits or (min(v.min() for v in values), max(v.max() for v in values))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(1.2 + 1.5 * B, 2.6), layout="constrained")
+        axes = figure.subplots(1, B, sharey=True, squeeze=False, width_ratios=lengths)[0]
+        for ax, value, name in zip(axes, values, names, strict=True):
+            image = _heat(ax, value, "x", (low, high))
+            ax.set_title(name)
+            ax.set_xlabel("step")
+        axes[0].set_ylabel(feature)
+        axes[0].set_yticks([0, D - 1], ["1", str(D)])
+        figure.colorbar(image, ax=axes.tolist(), shrink=0.8, aspect=12).outline.set_visible(False)
+    return figure
+
+
+def gates(
+    trace: Trace,
+    sequence: int | Sequence[int] = 0,
+    lengths: Tensor | Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> Picture:
+    """r, z, n and h: a row for each quantity, a column for each sequence, and in it a line for each unit.
+
+    Light is 0 (or -1), the plain hue is the middle, dark is 1.
+
+    Args:
+        trace: from :func:`gru.trace`, of one layer: (T, B, H) each.
+        sequence: which of the B sequences, one number or several.
+        lengths: valid steps of *all* B sequences (B,), as they were given to the model; T where None.
+        names: a title for each sequence that is drawn.
+
+    >>> import torch, gru
+    >>> type(gates(gru.trace(gru.GRU(3, 8), torch.randn(10, 4, 3)), sequence=[0, 2])).__name__
+    'Picture'
+    """
+    if isinstance(trace.h, list):
+        raise ValueError(
+            f"trace: expected one layer, got {len(trace.h)}; choose one: Trace(*(part[0] for part in trace))"
+        )
+    T, B, _ = _three_axes("trace.h", trace.h)
+    which = [sequence] if isinstance(sequence, int) else list(sequence)
+    if not which or min(which) < 0 or max(which) >= B:
+        raise ValueError(f"sequence: expected numbers from 0 to {B - 1}, got {sequence}")
+    lengths = _columns(lengths, None, T, B)[0]
+    lengths, names = _columns([lengths[i] for i in which], names, T, len(which))
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(7, 7), layout="constrained")
+        grid = figure.subplots(4, len(which), sharex="col", squeeze=False, width_ratios=lengths)
+        for row, letter in zip(grid, NAMES, strict=True):
+            for ax, i, length in zip(row, which, lengths, strict=True):
+                image = _heat(ax, _array(getattr(trace, letter)[:length, i]), letter, LIMITS[letter])
+                ax.set_yticks([])
+            row[0].set_ylabel(f"{letter}\n{NAMES[letter]}", color=COLOURS[letter].light)
+            low, high = LIMITS[letter]
+            bar = figure.colorbar(image, ax=row.tolist(), aspect=10, ticks=sorted({low, 0, high}))
+            bar.outline.set_visible(False)
+        for ax, name in zip(grid[0], names, strict=True):
+            ax.set_title(name)
+        for ax in grid[-1]:
+            ax.set_xlabel("step")
+    return figure
+
+
+def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = None, *, what: str = "class") -> Picture:
+    """How often each class (row) was taken for each (column), shaded by its share of the row.
+
+    Args:
+        answers: classes (N,) that a model answered, or its logits (N, C).
+        targets: the right classes (N,).
+        names: of the C classes.
+        what: what a class is.
+
+    >>> import torch
+    >>> type(confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))).__name__
+    'Picture'
+    """
+    predicted = answers.argmax(1) if answers.dim() == 2 else answers
+    if predicted.shape != targets.shape or targets.dim() != 1 or not len(targets):
+        raise ValueError(f"answers: expected a class for each of {len(targets)} targets, got {_check.shape(answers)}")
+    C = len(names) if names is not None else 1 + int(max(predicted.max(), targets.max()))
+    names = list(names) if names is not None else [str(k) for k in range(C)]
+    if max(predicted.max(), targets.max()) >= C:
+        raise ValueError(f"names: expected one for each class, {1 + int(max(predicted.max(), targets.max()))}, got {C}")
+    counts = _array(torch.bincount(targets.cpu() * C + predicted.cpu(), minlength=C * C).view(C, C))
+    shares = counts / counts.sum(1, keepdims=True).clip(min=1)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(1 + 0.5 * C, 0.6 + 0.5 * C), layout="constrained")
+        ax = figure.subplots()
+        # The square root lifts the few mistakes out of the background.
+        ax.imshow(np.sqrt(shares), cmap=_map("x"), vmin=0, vmax=1, interpolation="nearest")
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.2 else "#333333"
+                ax.text(column, row, str(count), ha="center", va="center", color=colour)
+        ax.set_xticks(range(C), names)
+        ax.set_yticks(range(C), names)
+        ax.set_xlabel(f"{what} the model names")
+        ax.set_ylabel(f"{what} it was")
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+    return figure
+
+
+def training(histories: History | Sequence[History]) -> Picture:
+    """Loss and, for classes, accuracy after every epoch: training dashed, validation solid, a thin line for each run.
+
+    >>> type(training(History(loss=[1.0, 0.5], accuracy=[0.4, 0.8]))).__name__
+    'Picture'
+    """
+    histories = [histories] if isinstance(histories, History) else list(histories)
+    if not histories or not all(history.loss for history in histories):
+        raise ValueError("histories: expected at least one, with at least one finished epoch")
+    panels = ["loss", "accuracy"] if all(history.accuracy for history in histories) else ["loss"]
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(3.5 * len(panels), 2.8), layout="constrained")
+        for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for prefix, line, tone in (("", "--", "#8c8c8c"), ("validation_", "-", "#5f5f5f")):
+                runs = [values for history in histories if (values := getattr(history, prefix + panel))]
+                for values in runs:
+                    ax.plot(range(1, 1 + len(values)), values, line, color=tone, linewidth=1.3)
+                if runs:
+                    ax.plot([], [], line, color=tone, label="validation" if prefix else "training")
+            ax.set_xlabel("epoch")
+            ax.set_title(panel)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if panel == "accuracy":
+                ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            else:
+                ax.set_ylim(bottom=0)
+            ax.legend(frameon=False)
+    return figure
+
+
+def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = None) -> Picture:
+    """Accuracies of several models: a row for each model, a dot for each run (a seed), a stroke at their mean.
+
+    Args:
+        results: name -> accuracies, 0 to 1.
+        lowest: where the axis starts; by default just below what occurs.
+
+    >>> type(accuracies({"GRU": [0.97, 0.98], "most frequent class": [0.24]})).__name__
+    'Picture'
+    """
+    if not results or not all(len(values) for values in results.values()):
+        raise ValueError("results: expected at least one model, each with at least one accuracy")
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(7, 0.8 + 0.45 * len(results)), layout="constrained")
+        ax = figure.subplots()
+        for row, values in enumerate(results.values()):
+            mean = float(np.mean(values))
+            ax.plot(values, [row] * len(values), "o", color=TEXT, alpha=0.55, markersize=7, markeredgewidth=0)
+            ax.plot([mean, mean], [row - 0.28, row + 0.28], color=TEXT, linewidth=2)
+            spread = f" ({min(values):.1%} to {max(values):.1%})" if len(values) > 1 else ""
+            ax.text(1.02, row, f"{mean:.1%}{spread}", va="center", transform=ax.get_yaxis_transform())
+        ax.set_yticks(range(len(results)), list(results))
+        ax.invert_yaxis()
+        ax.margins(y=0.25)
+        ax.set_xlim(lowest, None)
+        ax.set_xlabel("accuracy")
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+    return figure
+
+
+def _map(letter: str) -> LinearSegmentedColormap:
+    """From near white over the quantity's hue to a dark shade of it: ever darker, so that it works in grey."""
+    hue = np.array(matplotlib.colors.to_rgb(COLOURS[letter].light))
+    return LinearSegmentedColormap.from_list(letter, [(0.97, 0.97, 0.97), 0.45 + 0.55 * hue, 0.75 * hue, 0.3 * hue])
+
+
+def _heat(ax: Axes, values: np.ndarray, letter: str, limits: tuple[float, float]) -> matplotlib.image.AxesImage:
+    """One heat map of (T, features): time to the right from step 1, the first feature at the bottom."""
+    low, high = limits
+    options = {"vmin": low, "vmax": high, "interpolation": "nearest", "aspect": "auto", "origin": "lower"}
+    T, D = values.shape
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
+    ax.spines[:].set_visible(False)
+    return ax.imshow(values.T, cmap=_map(letter), extent=(0.5, T + 0.5, -0.5, D - 0.5), **options)
+
+
+def _columns(
+    lengths: Tensor | Sequence[int] | None, names: Sequence[str] | None, T: int, B: int
+) -> tuple[list[int], list[str]]:
+    """Lengths and titles of B sequences."""
+    lengths = [T] * B if lengths is None else [int(length) for length in lengths]
+    names = [""] * B if names is None else list(names)
+    if len(lengths) != B or not all(1 <= length <= T for length in lengths):
+        raise ValueError(f"lengths: expected {B} integers from 1 to {T}, got {lengths}")
+    if len(names) != B:
+        raise ValueError(f"names: expected {B}, got {len(names)}")
+    return lengths, names
+
+
+def _three_axes(name: str, tensor: Tensor) -> tuple[int, int, int]:
+    _check.is_tensor(name, tensor)
+    if tensor.dim() != 3 or 0 in tensor.shape:
+        raise ValueError(f"{name}: expected shape (T, B, features), got {_check.shape(tensor)}")
+    return tuple(tensor.shape)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

@@ -1,0 +1,124 @@
+"""Figures: what is drawn is what was given, and it reads on any page."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import gru
+from gru import plots
+from gru.training import History
+
+
+def images(figure):
+    """The heat maps of a figure, (features, T) each, without colour bars."""
+    return [np.asarray(ax.images[0].get_array()) for ax in figure.axes if ax.images and ax.get_label() != "<colorbar>"]
+
+
+@pytest.fixture(scope="module")
+def trace():
+    torch.manual_seed(0)
+    return gru.trace(gru.GRU(3, 8), torch.randn(10, 4, 3))
+
+
+def figures(trace):
+    history = History([1.0, 0.5], [0.25, 0.5], [0.75, 0.625], [0.125, 0.25], 1.25)
+    yield plots.sequences(torch.randn(9, 2, 12), [9, 5], ["a", "b"], feature="coefficient")
+    yield plots.gates(trace, [0, 2], [10, 3, 5, 2], ["a", "b"])
+    yield plots.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), what="speaker")
+    yield plots.training([history, history])
+    yield plots.accuracies({"GRU": [0.97, 0.98], "majority": [0.24]})
+
+
+def test_svg_is_the_same_twice_and_transparent(trace):
+    for figure in figures(trace):
+        svg = figure._repr_svg_()
+        assert svg == figure._repr_svg_()
+        assert "<dc:date>" not in svg
+        assert figure.get_facecolor()[3] == 0
+        assert all(ax.get_facecolor()[3] == 0 for ax in figure.axes)
+
+
+def test_every_axis_is_named(trace):
+    for figure in figures(trace):
+        named = "".join(ax.get_xlabel() + ax.get_ylabel() for ax in figure.axes)
+        assert re.search("step|model names|epoch|accuracy", named)
+
+
+def test_gates_draw_the_trace(trace):
+    drawn = images(plots.gates(trace, [0, 2], [10, 3, 5, 2]))
+    assert len(drawn) == 8
+    for row, letter in enumerate("rzn"):
+        for column, (sequence, length) in enumerate([(0, 10), (2, 5)]):
+            expected = getattr(trace, letter)[:length, sequence].T.numpy()
+            np.testing.assert_array_equal(drawn[2 * row + column], expected)
+    np.testing.assert_array_equal(drawn[6], trace.h[:, 0].T.numpy())
+
+
+def test_sequences_draw_valid_steps_only():
+    x = torch.arange(24.0).view(4, 2, 3)
+    drawn = images(plots.sequences(x, [4, 2]))
+    np.testing.assert_array_equal(drawn[0], x[:, 0].T.numpy())
+    np.testing.assert_array_equal(drawn[1], x[:2, 1].T.numpy())
+
+
+def test_confusion_counts():
+    figure = plots.confusion(torch.tensor([0, 1, 1, 2, 1]), torch.tensor([0, 1, 0, 2, 1]), ["a", "b", "c"])
+    ax = figure.axes[0]
+    counts = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert counts == {(0, 0): "1", (0, 1): "1", (1, 1): "2", (2, 2): "1"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+    logits = torch.eye(3)[torch.tensor([0, 1, 1, 2, 1])]
+    again = plots.confusion(logits, torch.tensor([0, 1, 0, 2, 1]), ["a", "b", "c"])
+    np.testing.assert_array_equal(images(figure)[0], images(again)[0])
+
+
+def test_accuracies_write_mean_and_range():
+    figure = plots.accuracies({"GRU": [0.96, 0.98], "majority": [0.24]})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["97.0% (96.0% to 98.0%)", "24.0%"]
+
+
+@pytest.mark.parametrize("letter", ["r", "z", "n", "h", "x"])
+def test_maps_grow_darker_in_grey(letter):
+    colours = plots._map(letter)(np.linspace(0, 1, 50))[:, :3]
+    grey = colours @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(grey) < 0).all()
+    assert grey[0] - grey[-1] > 0.75
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("page", "least"), [("#ffffff", 4.5), ("#111111", 3.9)])
+def test_text_reads_on_light_and_dark(page, least):
+    light, dark = sorted((luminance(plots.TEXT), luminance(page)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= least
+
+
+def test_pyplot_stays_out():
+    code = "import sys, gru.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_errors(trace):
+    stacked = gru.trace(gru.GRU(3, 8, num_layers=2), torch.randn(10, 4, 3))
+    cases = [
+        (lambda: plots.gates(stacked), "trace: expected one layer, got 2"),
+        (lambda: plots.gates(trace, 4), "sequence: expected numbers from 0 to 3, got 4"),
+        (lambda: plots.gates(trace, 0, [11, 1, 1, 1]), "lengths: expected 4 integers from 1 to 10"),
+        (lambda: plots.gates(trace, 0, names=["a", "b"]), "names: expected 1, got 2"),
+        (lambda: plots.sequences(torch.zeros(3, 2)), "x: expected shape (T, B, features), got (3, 2)"),
+        (lambda: plots.confusion(torch.tensor([0]), torch.tensor([0, 1])), "answers: expected a class for each of 2"),
+        (lambda: plots.confusion(torch.tensor([2]), torch.tensor([0]), ["a"]), "names: expected one for each class, 3"),
+        (lambda: plots.training([History()]), "histories: expected at least one"),
+        (lambda: plots.accuracies({}), "results: expected at least one model"),
+    ]
+    for draw, message in cases:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            draw()
