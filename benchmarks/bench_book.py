@@ -95,7 +95,7 @@ def bench_build(folder: Path) -> Path:
 def bench_pages(site: Path) -> None:
     """Weight, readiness and redraws of every page of the table of contents."""
     import browsers
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Response, sync_playwright
 
     pages = sorted(path.relative_to(site).as_posix() for path in (site / "book").rglob("*.html"))
     with (
@@ -111,8 +111,8 @@ def bench_pages(site: Path) -> None:
                 context = browser.new_context()
                 page = context.new_page()
                 page.add_init_script(WATCH)
-                responses = []
-                page.on("response", responses.append)
+                responses: list[Response] = []
+                page.on("response", lambda response, seen=responses: seen.append(response))
                 page.goto(f"http://127.0.0.1:{server.server_port}/{name}", wait_until="networkidle")
                 weight = sum(len(response.body()) for response in responses if response.ok)
                 if page.locator(".gru-view").count() == 0:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,17 +110,30 @@ def _answers(path: str) -> bool:
 
 
 def _run(command: list[str], seconds: int, env: dict[str, str] | None = None) -> None:
-    try:
-        # Output goes to stderr: this script's stdout is the path alone.
-        done = subprocess.run(
-            command, stdout=sys.stderr, stdin=subprocess.DEVNULL, timeout=seconds, env=env, check=False
-        )
-        if done.returncode:
-            _say(f"`{' '.join(command)}` failed with exit status {done.returncode}.")
-    except subprocess.TimeoutExpired:
-        _say(f"`{' '.join(command)}` did not finish within {seconds} s.")
-    except OSError as error:
-        _say(f"`{' '.join(command)}` could not be started: {error}.")
+    """Run a command to its end or for so many seconds; where it fails, say how its output ends."""
+    name = f"`{' '.join(command)}`"
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT, "env": env}
+        try:
+            # A session of its own, so that what the command has started ends with it.
+            process = subprocess.Popen(command, **options, start_new_session=True)
+        except OSError as error:
+            _say(f"{name} could not be started: {error}.")
+            return
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
+            _say(f"{name} did not finish within {seconds} s.")
+            return
+        if status:
+            output.seek(0)
+            lines = [line for line in output.read().splitlines() if line.strip() and not line.startswith("    at ")]
+            _say("\n    ".join([f"{name} failed with exit status {status}:", *lines[-3:]]))
 
 
 def _say(text: str) -> None:

@@ -54,7 +54,7 @@ class View:
         self.page = page
         self.root: Locator = page.locator('.gru-view[data-state="ready"]').first
         self.root.wait_for(state="attached")
-        self.slider = self.root.get_by_label("update", exact=False).and_(self.root.locator('input[type="range"]'))
+        self.slider = self.root.get_by_label("Bias added to every")
         self.slider.scroll_into_view_if_needed()
         self.seen = self._now()
 
