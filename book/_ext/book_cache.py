@@ -1,8 +1,8 @@
 """Cells run again when the code they import has changed, not only when their page has.
 
 MyST-NB's cache knows a page by its cells. An edit of `gru/` would go unseen, so the cache's folder is named by a hash
-of the package, its data and the pinned versions; text is not part of it. The setting is one that Sphinx watches: another
-folder, and every page is read, and so executed, again.
+of the package, its data and the pinned versions; text is not part of it. The setting is one that Sphinx watches:
+another folder, and every page is read, and so executed, again.
 """
 
 import hashlib

@@ -59,11 +59,18 @@ def palette_css() -> str:
 def add_context(
     app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
+    context["author"] = app.config.author
     context["palette_css"] = palette_css()
     context["css_files"] = [css for css in context["css_files"] if Path(str(css.filename)).name != "pygments.css"]
-    context["mend"] = lambda html: WRONG_ROLES.sub("", html or "")
+    context["mend"] = mend
     if doctree is not None:
         context["notebook"] = offer_notebook(app, page)
+
+
+def mend(text: str | None) -> str:
+    """Drop wrong roles, and let a wide table scroll within itself."""
+    text = WRONG_ROLES.sub("", text or "")
+    return re.sub(r'(<table class="docutils.*?</table>)', r'<div class="table">\1</div>', text, flags=re.DOTALL)
 
 
 def offer_notebook(app: Sphinx, page: str) -> str | None:
