@@ -149,7 +149,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         """Trace every sequence, see whether the equations give the same, and put together what the page needs."""
         # Traced as a batch of one each, so that no padding can matter to any model.
         batch_axis = 0 if _is_batch_first(self._module) else 1
-        self._traces = [_entries(trace(self._module, x.unsqueeze(batch_axis))) for x in self._inputs]
+        inputs = [_as_read_by(self._module, x).unsqueeze(batch_axis) for x in self._inputs]
+        self._traces = [_entries(trace(self._module, x)) for x in inputs]
         for i, entries in enumerate(self._traces):
             for entry in entries:
                 for name, field in entry._asdict().items():
@@ -306,6 +307,12 @@ def _sequences(x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | N
     if not sequences:
         raise ValueError("x: expected at least one sequence, got none")
     return sequences
+
+
+def _as_read_by(module: nn.Module, x: Tensor) -> Tensor:
+    """x on the module's device and, unless it counts something, in its dtype."""
+    weight = next(module.parameters(), x)
+    return x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
 
 
 def _labels(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:

@@ -201,7 +201,7 @@ function build({ model, root, signal }) {
 
   on(panels, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { step: t, unit: u } = now;
+    const { step: t, unit: u } = readState(); // what is drawn may be a frame behind fast fingers
     const move = {
       ArrowLeft: { step: t - 1 },
       ArrowRight: { step: t + 1 },
@@ -300,7 +300,7 @@ function heatMap(name) {
       const colours = ramp(LOW[name] < 0 ? [colour("below"), colour("ground"), colour(name)] : [colour("ground"), colour(name)]);
       if (canvas.width !== steps || canvas.height !== units) Object.assign(canvas, { width: steps, height: units });
       // One pixel a value; CSS scales it with hard edges, so it is sharp at any size and any pixel ratio.
-      const context = canvas.getContext("2d");
+      const context = canvas.getContext("2d", { willReadFrequently: true }); // in main memory, where the numbers are
       const image = context.createImageData(steps, units);
       paint(values, steps, units, LOW[name], 1, colours, image.data);
       context.putImageData(image, 0, 0);

@@ -82,6 +82,7 @@ export function view(name, traits, build) {
  * @param {unknown} error
  */
 export function fail(root, error) {
+  console.error(error);
   root.classList.add("gru-view");
   root.dataset.state = "failed";
   const why = error instanceof Error ? error.message : String(error);

@@ -1,0 +1,91 @@
+"""Every live view of the built book: over http and from a file, by mouse and by keyboard, and quickly."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+
+# When each view answered, in milliseconds since the page was asked for.
+CLOCK = """
+window.answered = [];
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    if (target.matches?.(".gru-view") && target.dataset.state === "ready") window.answered.push(performance.now());
+  }
+}).observe(document, { subtree: true, attributeFilter: ["data-state"] });
+"""
+
+# All that a reader can see of a view, as one string.
+SEEN = """(view) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+  view.querySelector(".gru-says").textContent +
+  [...view.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join("") +
+  [...view.querySelectorAll("path")].map((path) => path.getAttribute("d")).join("")
+))))"""
+
+
+@pytest.fixture(scope="session")
+def with_views(site, pages) -> list[str]:
+    """Pages that have a view."""
+    return [page for page in pages if "<gru-view " in (site / page).read_text(encoding="utf-8")]
+
+
+def test_there_are_views(with_views):
+    assert any(page.endswith("index.html") for page in with_views)
+    assert any("hearing-who-speaks" in page for page in with_views)
+
+
+def test_no_output_is_a_widget_alone(site, pages):
+    left = [page for page in pages if WIDGET in (site / page).read_text(encoding="utf-8")]
+    assert not left, f"a widget without HTML shows nothing: {left}"
+
+
+def test_the_script_is_only_where_a_view_is(site, pages, with_views):
+    text = {page: (site / page).read_text(encoding="utf-8") for page in pages}
+    assert [page for page in pages if "gru-views.js" in text[page]] == with_views
+    assert not [page for page in pages if WIDGET_STATE in text[page] or "html-manager" in text[page]]
+    assert (site / "_static" / "gru-views.js").stat().st_size < 80_000
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("source", ["http", "file"])
+def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_views, source, width):
+    for name in with_views:
+        url = f"{http_site}/{name}" if source == "http" else (site / name).as_uri()
+        opened = open_page(url, width=width).ready()
+        for view in opened.page.locator(".gru-view").all():
+            assert view.get_attribute("data-view")
+            assert view.locator(".gru-says[aria-live=polite]").count() == 1
+            slider = view.locator("input[type=range]:enabled:visible").first
+            seen = [view.evaluate(SEEN)]
+            slider.focus()
+            for _ in range(5):
+                opened.page.keyboard.press("ArrowRight")
+            seen.append(view.evaluate(SEEN))
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            opened.page.mouse.down()
+            opened.page.mouse.move(box["x"] + box["width"] / 10, box["y"] + box["height"] / 2, steps=3)
+            opened.page.mouse.up()
+            seen.append(view.evaluate(SEEN))
+            assert len(set(seen)) == 3, f"{name}: the slider moved and the view did not"
+            assert not re.search(r"NaN|undefined|Infinity", view.inner_text()), name
+        assert not opened.complaints()
+
+
+def test_views_are_ready_soon(browser, http_site, with_views):
+    for name in with_views:
+        times = []
+        for _ in range(3):  # the best of three: the machine may be busy with something else
+            page = browser.new_page()
+            page.add_init_script(CLOCK)
+            page.goto(f"{http_site}/{name}")
+            views = page.locator(".gru-view").count()
+            page.wait_for_function("(views) => window.answered.length >= views", arg=views)
+            times.append(page.evaluate("() => Math.max(...window.answered)"))
+            page.close()
+        assert min(times) < 500, f"{name}: {min(times):.0f} ms"

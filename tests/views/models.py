@@ -1,0 +1,84 @@
+"""Models and sequences that the view tests share: every kind that GateExplorer takes."""
+
+import torch
+from torch import nn
+
+import gru
+from gru import views
+
+D, LENGTHS = 3, (7, 4, 1)
+
+
+class OwnCell(nn.Module):
+    """A cell that the page has no equations for: its candidate is bent by a cosine."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.inner = gru.ResetAfterCell(input_size, hidden_size)
+
+    def gates(self, x, h=None):
+        gates = self.inner.gates(x, h)
+        n = torch.cos(gates.n)
+        past = 0 if h is None else h
+        return gru.Gates(gates.r, gates.z, n, (1 - gates.z) * n + gates.z * past)
+
+    def forward(self, x, h=None):
+        return self.gates(x, h).h
+
+
+class Wrapped(nn.Module):
+    """A model that does something of its own before its GRU, and reads (B, T, D)."""
+
+    def __init__(self, start=0.0):
+        super().__init__()
+        self.before = nn.Linear(D, 6)
+        self.gru = nn.GRU(6, 5, batch_first=True)
+        self.out = nn.Linear(5, 4)
+        self.start = start
+
+    def forward(self, x):
+        h0 = torch.full((1, len(x), 5), self.start, dtype=x.dtype, device=x.device)
+        return self.out(self.gru(torch.relu(self.before(x)), h0)[0][:, -1])
+
+
+def sequences(seed=0, batch_first=False):
+    """x (T, B, D) or (B, T, D), lengths."""
+    x = torch.randn(max(LENGTHS), len(LENGTHS), D, generator=torch.Generator().manual_seed(seed))
+    return (x.transpose(0, 1) if batch_first else x), torch.tensor(LENGTHS)
+
+
+def explorer(kind, **options):
+    """A GateExplorer on a small model of this kind, always the same one."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        module = KINDS[kind]()
+    x, lengths = sequences(batch_first=kind.startswith("wrapped"))
+    if kind.startswith("wrapped"):
+        options.setdefault("head", module.out)
+    return views.GateExplorer(module, x, lengths=lengths, **options)
+
+
+KINDS = {
+    "classifier": lambda: gru.GRUClassifier(D, 5, 4),
+    "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
+    "classifier, two layers": lambda: gru.GRUClassifier(D, 5, 4, num_layers=2, dropout=0.5),
+    "classifier, no bias": lambda: gru.GRUClassifier(D, 5, 4, bias=False),
+    "reset before, z writes": lambda: gru.ResetBeforeCell(D, 5),
+    "reset after": lambda: gru.ResetAfterCell(D, 5),
+    "nn.GRUCell": lambda: nn.GRUCell(D, 5),
+    "nn.GRU, two layers, both ways": lambda: nn.GRU(D, 5, num_layers=2, bidirectional=True),
+    "double precision": lambda: gru.GRU(D, 5).double(),
+    "wrapped": Wrapped,
+    "wrapped, another start": lambda: Wrapped(start=0.5),
+    "elman": lambda: gru.ElmanCell(D, 5),
+    "own cell": lambda: OwnCell(D, 5),
+    "two in a row": lambda: nn.Sequential(gru.GRU(D, 5, batch_first=False), First(), nn.GRU(5, 3)),
+}
+TRACED = ("wrapped, another start", "elman", "own cell", "two in a row")
+
+
+class First(nn.Module):
+    """The outputs of a layer, without its last state."""
+
+    def forward(self, both):
+        return both[0]
