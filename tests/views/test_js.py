@@ -1,6 +1,7 @@
 """The page's own GRU against torch, in a browser: forward and backward, both variants."""
 
 import base64
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_labels_never_touch(page, wanted):
     gap = 0.14
     places = page.evaluate("([wanted, gap]) => $draw.spread(wanted, gap)", [wanted, gap])
     ordered = sorted(places)
-    assert all(b - a >= gap - 1e-9 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(b - a >= gap - 1e-9 for a, b in pairwise(ordered))
     assert ordered[-1] <= 1 + 1e-9
     assert ordered[0] >= -1e-9
     if len(wanted) == 1:
@@ -112,7 +113,15 @@ def test_labels_never_touch(page, wanted):
 
 
 def test_ramp_goes_from_stop_to_stop(page):
-    ends = page.evaluate(
-        "() => { const c = $draw.ramp(['#000000', '#102030', '#fff']); return [0, 127, 254].map((i) => [...c.slice(4 * i, 4 * i + 4)]); }"
-    )
+    colours = page.evaluate("() => [...$draw.ramp(['#000000', '#102030', '#fff'])]")
+    ends = [colours[4 * i : 4 * i + 4] for i in (0, 127, 254)]
     assert ends == [[0, 0, 0, 255], [16, 32, 48, 255], [255, 255, 255, 255]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_a_label_covers_no_line_where_there_is_room(page, values):
+    place, gap = page.evaluate("(values) => $draw.beside(values, 0.22)", values), 0.22
+    assert gap / 2 - 1e-9 <= place <= 1 - gap / 2 + 1e-9
+    if max(values) <= 1 - gap or min(values) >= gap:
+        assert all(abs(value - place) >= gap / 2 - 1e-9 for value in values)

@@ -23,7 +23,8 @@ def test_bundle_runs_each_module_once_and_what_it_needs_first(folder, browser):
     sources = folder(
         a='import { two as zwei, three } from "./b.js";\nimport { log } from "./c.js";\n'
         "log.push('a');\nexport default { sum: zwei() + three, log };\n",
-        b='import {\n  log,\n} from "./c.js";\nlog.push("b");\nexport function two() { return 2; }\nexport const three = 3;\n',
+        b='import {\n  log,\n} from "./c.js";\nlog.push("b");\n'
+        "export function two() { return 2; }\nexport const three = 3;\n",
         c="export const log = [];\nexport class Left {}\nexport async function later() {}\n",
     )
     page = browser.new_page()
@@ -44,7 +45,7 @@ def test_bundle_runs_each_module_once_and_what_it_needs_first(folder, browser):
     ],
 )
 def test_other_forms_are_errors_that_show_the_line(folder, line):
-    with pytest.raises(SyntaxError, match="a.js: cannot take this form") as caught:
+    with pytest.raises(SyntaxError, match=r"a\.js: cannot take this form") as caught:
         bundle("a", folder=folder(a=f"const x = 1;\n{line}\n"))
     assert line in str(caught.value)
 

@@ -90,6 +90,19 @@ export function line(values, column, width, low, high) {
 }
 
 /**
+ * Where a label at the right end of a line covers none of it, if there is such a place: above it, or below it.
+ * @param {number[]} values  of the line where the label stands, from 0 to 1
+ * @param {number} gap  room that the label needs
+ * @returns {number}  the place of the label's middle
+ */
+export function beside(values, gap) {
+  const high = Math.max(...values);
+  const low = Math.min(...values);
+  if (high + gap <= 1) return high + gap / 2;
+  return low >= gap ? low - gap / 2 : clamp(values[values.length - 1], gap, 1 - gap);
+}
+
+/**
  * Places for labels, as near to where they belong as they can be without touching.
  * @param {number[]} wanted  places from 0 to 1
  * @param {number} gap  the least distance between two

@@ -1,7 +1,7 @@
 // @ts-check
 /** GateExplorer: what the gates of a trained model do at every step of a sequence, and what a bias on z does to it all. */
 
-import { clamp, format, line, paint, percent, ramp, spread } from "./draw.js";
+import { beside, clamp, format, line, paint, percent, ramp, spread } from "./draw.js";
 import { believe, decode, runStack } from "./gru.js";
 import { labelled, make, view, write } from "./view.js";
 
@@ -374,8 +374,8 @@ function beliefPanel() {
       );
       const end = beliefs[(steps - 1) * names.length + main];
       write(tag, names[main] + (target === null ? "" : " (true)"));
-      tag.style.top = `${100 * (1 - end)}%`;
-      tag.classList.toggle("gru-below", end > 0.5);
+      const under = Array.from({ length: Math.ceil(0.45 * steps) }, (_, i) => beliefs[(steps - 1 - i) * names.length + main]);
+      tag.style.top = `${100 * (1 - beside(under.reverse(), 0.22))}%`;
       plot.setAttribute("aria-label", `Lines: probability of ${names.length} classes over ${steps} steps; ${names[main]} ends at ${percent(end)}`);
     },
     /** @param {any} run @param {any} now */
@@ -449,10 +449,10 @@ function advice({ reason, class_names, parts }) {
     ...(reason
       ? []
       : [
-          `Move the bias to +6. You should see every z go to ${towards}${class_names.length ? ", the state stay near 0 and the probabilities hardly move" : " and the state stay near 0"}: all is kept, nothing gets in.`,
+          `Move the bias to +6. You should see nearly every z go to ${towards}${class_names.length ? ", the state stay near 0 and the probabilities hardly move" : " and the state stay near 0"}: all is kept, nothing gets in.`,
           "Move it to −6. You should see h become a copy of n: each step overwrites the last.",
         ]),
-    "Look for a row of the state that holds its colour over many steps. You should find z of that unit keeping all the while.",
+    "Look for a row of the state that holds its colour over many steps. Is z of that unit keeping all the while, or does n say the same again and again?",
   ];
 }
 
