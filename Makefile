@@ -46,7 +46,7 @@ test: book
 	$(BIN)/python -m pytest $(TESTS)
 
 lab: $(INSTALLED)
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab book/index.md $(LAB)
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab --LabApp.default_url=/lab/tree/book/index.md $(LAB)
 
 serve: $(INSTALLED)
 	@test -f _build/html/index.html || { echo "Nothing to serve yet: run make book first."; exit 1; }
