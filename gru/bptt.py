@@ -56,7 +56,7 @@ from torch import Tensor
 from gru.equations import Weights, step
 
 CHUNK_BYTES = 2**20  # of gates; what a core's cache holds beside the weights
-CHUNK_STEPS = 32  # enough steps to share the cost of making a chunk's views, where steps are small
+CHUNK_STEPS = 32  # at most: a chunk's views are made once and serve all chunks, so few of them where steps are small
 SMALL = 512  # numbers in a state below which one call of tanh is cheaper than two calls that take its place
 
 
@@ -171,7 +171,10 @@ def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Ten
 
 def _cudnn(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     """PyTorch's own kernels: what ``torch.nn.GRU`` calls."""
-    flat = [tensor for tensor in weights[:4] if tensor is not None]
+    W, U, b_i, b_h, _ = weights
+    flat = [W, U]
+    if b_i is not None or b_h is not None:
+        flat += [W.new_zeros(len(W)) if b is None else b for b in (b_i, b_h)]
     with warnings.catch_warnings():  # it would rather have the weights in one block; they are small beside the gates
         warnings.filterwarnings("ignore", message=".*single contiguous chunk of memory")
         biases, layers, no_dropout, one_way, time_major = len(flat) == 4, 1, 0.0, False, False
@@ -214,10 +217,13 @@ def _gradients_by_loop(inputs, after, needed, grad_states):
 
 
 def _steps_per_chunk(x: Tensor, hidden_size: int) -> int:
+    """Steps whose gates fit CHUNK_BYTES, CHUNK_STEPS at most; then as few as make the same number of chunks."""
+    T, B, _ = x.shape
     if x.device.type != "cpu":
-        return len(x)
-    bytes_per_step = max(1, 4 * x.shape[1] * hidden_size * x.element_size())
-    return max(1, min(len(x), CHUNK_STEPS * max(1, 2**15 // bytes_per_step), CHUNK_BYTES // bytes_per_step))
+        return T
+    fitting = CHUNK_BYTES // max(1, 4 * B * hidden_size * x.element_size())
+    chunks = -(-T // max(1, min(fitting, CHUNK_STEPS)))
+    return -(-T // chunks)
 
 
 def _blocks(buffer: Tensor) -> list[Tensor]:
@@ -240,78 +246,87 @@ def forward(x: Tensor, h0: Tensor, weights: Weights, keep: bool = False) -> tupl
             states[0] = h0
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
         fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= SMALL
-        kernel = _Forward(x.new_empty(C, B, 4 * H), weights, fast)
+        chunk = x.new_empty(C, B, 4 * H)
+        kernel = _Forward(chunk, weights, fast)
         for t0 in range(0, T, C):
             t1 = min(t0 + C, T)
             kernel(x[t0:t1], h[t0 : t1 + 1])
             if keep:
-                gates[t0:t1] = kernel.gates[: t1 - t0]
+                gates[t0:t1] = chunk[: t1 - t0]
     return states, gates
 
 
 class _Forward:
-    """One chunk of steps forward, in a buffer that is used again for the next."""
+    """One chunk of steps forward, in a buffer that serves every chunk. q is p where reset acts before."""
 
     def __init__(self, gates: Tensor, weights: Weights, fast: bool) -> None:
         W, U, b_i, b_h, self.after = weights
         H = U.shape[1]
-        zero = U.new_zeros(3 * H)
-        b_i, b_h = zero if b_i is None else b_i, zero if b_h is None else b_h
-        U_rz, U_n, b_hn = U[: 2 * H], U[2 * H :], b_h[2 * H :]
-        self.twice = 2 if fast else 1  # the candidate's block then holds twice what tanh takes
-        b_n = b_i[2 * H :] if self.after else b_i[2 * H :] + b_hn
-        self.bias = torch.cat((b_i[: 2 * H] + b_h[: 2 * H], self.twice * b_n))
-        self.b_hn = b_hn
-        self.W = torch.cat((W[: 2 * H], self.twice * W[2 * H :])).t()  # (D, 3H)
+        b_i, b_h = (U.new_zeros(3 * H) if b is None else b for b in (b_i, b_h))
+        U_rz, U_n, b_n = U[: 2 * H], U[2 * H :], b_i[2 * H :]
+        if not self.after:
+            b_n = b_n + b_h[2 * H :]
+        if fast:  # the candidate's block then holds twice what tanh takes
+            W, b_n = torch.cat((W[: 2 * H], 2 * W[2 * H :])), 2 * b_n
+            U_n = U_n if self.after else 2 * U_n
+        self.W = W.t()  # (D, 3H)
+        self.bias = torch.cat((b_h[2 * H :], b_i[: 2 * H] + b_h[: 2 * H], b_n))  # (4H)
         if self.after:
             self.U = torch.cat((U_n, U_rz)).t().contiguous()  # (H, 3H): q, r, z
         else:
             self.U_n, self.U_rz = U_n.t().contiguous(), U_rz.t().contiguous()
-        self.tanh_ = _tanh_of_half if fast else torch.tanh_
-        self.gates = gates  # (C, B, 4H)
-        self.q, self.r, self.z, self.n = (block.unbind(0) for block in _blocks(gates))  # q is p where reset acts before
+        self.tanh_of_sum_ = _fast_tanh_of_sum_ if fast else _tanh_of_sum_
+        self.tanh_ = _fast_tanh_ if fast else torch.Tensor.tanh_
+        self.rows = gates.flatten(0, 1)  # (CB, 4H)
+        self.q, self.r, self.z, self.n = (block.unbind(0) for block in _blocks(gates))
         self.rz = gates[:, :, H : 3 * H].unbind(0)
-        self.qrz = gates[:, :, : 3 * H].unbind(0)
+        self.qrz = gates[:, :, : 3 * H].unbind(0) if self.after else ()
 
     def __call__(self, x: Tensor, h: tuple[Tensor, ...]) -> None:
         """Inputs (c, B, D); the states h_{t0}, known, to h_{t1}, to be written."""
-        H = h[0].shape[1]
-        rows = self.gates[: len(x)].flatten(0, 1)  # (cB, 4H)
-        torch.addmm(self.bias, x.flatten(0, 1), self.W, out=rows[:, H:])
-        if self.after:
-            rows[:, :H] = self.b_hn
-            self._reset_after(h)
-        else:
-            self._reset_before(h)
+        x = x.flatten(0, 1)  # (cB, D)
+        rows = self.rows[: len(x)]
+        rows.copy_(self.bias)
+        rows[:, h[0].shape[1] :].addmm_(x, self.W)
+        self._reset_after(h) if self.after else self._reset_before(h)
 
     def _reset_after(self, h: tuple[Tensor, ...]) -> None:
-        U, twice, tanh_, lerp = self.U, self.twice, self.tanh_, torch.lerp
-        views = (self.qrz, self.rz, self.q, self.r, self.z, self.n)  # of a whole chunk, which h may fill in part
+        U, tanh_of_sum_, lerp = self.U, self.tanh_of_sum_, torch.lerp
+        views = (self.qrz, self.rz, self.q, self.r, self.z, self.n)  # of a whole chunk; h may be shorter
         for h_t, h_next, qrz, rz, q, r, z, n in zip(h, h[1:], *views, strict=False):
             qrz.addmm_(h_t, U)
             rz.sigmoid_()
-            n.addcmul_(q, r, value=twice)
-            tanh_(n)
+            tanh_of_sum_(n, q, r)
             lerp(n, h_t, z, out=h_next)
 
     def _reset_before(self, h: tuple[Tensor, ...]) -> None:
-        U_n, U_rz, twice, tanh_, lerp, mul = self.U_n, self.U_rz, self.twice, self.tanh_, torch.lerp, torch.mul
+        U_n, U_rz, tanh_, lerp, mul = self.U_n, self.U_rz, self.tanh_, torch.lerp, torch.mul
         views = (self.rz, self.q, self.r, self.z, self.n)
         for h_t, h_next, rz, p, r, z, n in zip(h, h[1:], *views, strict=False):
             rz.addmm_(h_t, U_rz)
             rz.sigmoid_()
             mul(r, h_t, out=p)
-            n.addmm_(p, U_n, alpha=twice)
+            n.addmm_(p, U_n)
             tanh_(n)
             lerp(n, h_t, z, out=h_next)
+
+
+def _tanh_of_sum_(a: Tensor, b: Tensor, c: Tensor) -> None:
+    """tanh(a + b * c), in the place of a."""
+    a.addcmul_(b, c).tanh_()
 
 
 _MINUS_ONE = torch.tensor(-1.0, dtype=torch.float64)
 
 
-def _tanh_of_half(a: Tensor) -> Tensor:
-    """tanh(a / 2) = 2 sigmoid(a) - 1, in place."""
-    return torch.add(_MINUS_ONE, a.sigmoid_(), alpha=2, out=a)
+def _fast_tanh_(a: Tensor) -> None:
+    """tanh(a / 2) = 2 sigmoid(a) - 1, in the place of a."""
+    torch.add(_MINUS_ONE, a.sigmoid_(), alpha=2, out=a)
+
+
+def _fast_tanh_of_sum_(a: Tensor, b: Tensor, c: Tensor) -> None:
+    """tanh(a / 2 + b * c), in the place of a."""
+    _fast_tanh_(a.addcmul_(b, c, value=2))
 
 
 def backward(
@@ -481,15 +496,15 @@ def _(x, W, U, after, states, gates, grad_states):
 
 
 def _compiled_setup(ctx, inputs, output):
-    x, _, W, U, b_i, _, ctx.after = inputs
-    ctx.biases = b_i is not None
+    x, _, W, U, b_i, b_h, ctx.after = inputs
+    ctx.biases = b_i is not None, b_h is not None
     ctx.save_for_backward(x, W, U, *output)
 
 
 def _compiled_gradients(ctx, grad_states, _):
     x, W, U, states, gates = ctx.saved_tensors
     *found, b_i, b_h = _compiled_backward(x, W, U, ctx.after, states, gates, grad_states[1:])
-    return *found, *((b_i, b_h) if ctx.biases else (None, None)), None
+    return *found, *(b if there else None for b, there in zip((b_i, b_h), ctx.biases, strict=True)), None
 
 
 _compiled.register_autograd(_compiled_gradients, setup_context=_compiled_setup)
