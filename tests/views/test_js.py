@@ -30,7 +30,7 @@ def page(browser):
     page.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     T=st.integers(1, 12),
@@ -99,7 +99,7 @@ def test_numbers_are_written_as_people_write_them(page, value, digits, text):
     assert page.evaluate("([v, d]) => $draw.format(v, d)", [value, digits]) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(wanted=st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_labels_never_touch(page, wanted):
     gap = 0.14
@@ -118,7 +118,7 @@ def test_ramp_goes_from_stop_to_stop(page):
     assert ends == [[0, 0, 0, 255], [16, 32, 48, 255], [255, 255, 255, 255]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_a_label_covers_no_line_where_there_is_room(page, values):
     place, gap = page.evaluate("(values) => $draw.beside(values, 0.22)", values), 0.22

@@ -139,8 +139,8 @@ def test_more_bias_is_a_longer_memory_in_both_conventions(opened):
 def test_which_convention_is_drawn_is_said(opened):
     page = opened(explorer("reset after"), explorer("reset before, z writes"))
     keeps, writes = (page.locator(".gru-view").nth(i) for i in (0, 1))
-    assert "keeps the old h" in keeps.locator(".gru-panel-z").inner_text()
-    assert "writes the new n" in writes.locator(".gru-panel-z").inner_text()
+    assert "1 keeps h" in keeps.locator(".gru-panel-z").inner_text()
+    assert "1 writes n" in writes.locator(".gru-panel-z").inner_text()
     symbols = [re.sub(r"[\s0-9.,−]+", "", show(page, i)["equation"].replace("1 − ", "~")) for i in (0, 1)]
     assert symbols == ["h=~z·n+z·hbefore", "h=~z·hbefore+z·n"]
 

@@ -24,8 +24,8 @@ const NOTES = {
   r: "1 uses the past",
   n: "the proposal",
   h: "the memory",
-  keeps: "1 keeps the old h",
-  writes: "1 writes the new n",
+  keeps: "1 keeps h",
+  writes: "1 writes n",
 };
 const TRAITS = ["sequence", "step", "unit", "layer", "update_bias", "compact", "_data"];
 
@@ -67,6 +67,7 @@ function build({ model, root, signal }) {
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const tries = make("details", { class: "gru-try" }, make("summary", {}, "What to try"), make("ul"));
 
+  root.setAttribute("role", "group");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, labelled("Sequence", sequence), layerControl, biasControl),
     why,
@@ -83,8 +84,8 @@ function build({ model, root, signal }) {
   let key = "";
   /** @type {any} */
   let known = null; // Data, decoded
-  /** @type {ReturnType<typeof compute>} */
-  let run;
+  /** @type {any} */
+  let run; // of compute()
 
   function readState() {
     const data = /** @type {Data} */ (model.get("_data"));
@@ -202,14 +203,16 @@ function build({ model, root, signal }) {
   on(panels, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { step: t, unit: u } = readState(); // what is drawn may be a frame behind fast fingers
-    const move = {
+    /** @type {Record<string, { step?: number, unit?: number }>} */
+    const moves = {
       ArrowLeft: { step: t - 1 },
       ArrowRight: { step: t + 1 },
       ArrowUp: { unit: u - 1 },
       ArrowDown: { unit: u + 1 },
       Home: { step: 0 },
       End: { step: now.steps - 1 },
-    }[event.key];
+    };
+    const move = moves[event.key];
     if (!move) return;
     event.preventDefault();
     put({ step: clamp(move.step ?? t, 0, now.steps - 1), unit: clamp(move.unit ?? u, 0, now.units - 1) });
@@ -352,20 +355,21 @@ function linesPanel() {
 function beliefPanel() {
   const svg = make("svg", { preserveAspectRatio: "none", "aria-hidden": "true" });
   const tag = make("span", { class: "gru-tag", "aria-hidden": "true" });
-  const { panel, plot, value } = panelOf("beliefs", ["class probabilities"], { class: "gru-lines" }, svg, tag, ...scale("1", "", "0"));
+  const note = make("span", { class: "gru-note" });
+  const { panel, plot, value } = panelOf("beliefs", ["probabilities ", note], { class: "gru-lines" }, svg, tag, ...scale("1", "", "0"));
   return {
     panel,
     /** @param {any} run @param {any} now */
     draw({ beliefs }, { data, sequence, steps }) {
       if (!beliefs) return;
-      const { class_names: names } = data;
+      const names = /** @type {string[]} */ (data.class_names);
       const { target } = data.sequences[sequence];
       const answer = leader(beliefs, steps - 1, names.length);
       const main = target ?? answer;
-      const order = names.map((_, c) => c).sort((a, b) => Number(a === main) - Number(b === main)); // the main one on top
+      const others = names.map((_, c) => c).filter((c) => c !== main);
       svg.setAttribute("viewBox", `0 0 ${steps} 1`);
       svg.replaceChildren(
-        ...order.map((c) =>
+        ...[...others, main].map((c) =>
           make("path", {
             class: `gru-line gru-class${c === main ? " gru-main" : c === answer ? " gru-answer" : ""}`,
             d: line(beliefs, c, names.length, 0, 1),
@@ -373,8 +377,9 @@ function beliefPanel() {
         ),
       );
       const end = beliefs[(steps - 1) * names.length + main];
-      write(tag, names[main] + (target === null ? "" : " (true)"));
-      const under = Array.from({ length: Math.ceil(0.45 * steps) }, (_, i) => beliefs[(steps - 1 - i) * names.length + main]);
+      write(tag, names[main]);
+      write(note, target === null ? "bold: its answer" : "bold: true class");
+      const under = Array.from({ length: Math.ceil(0.3 * steps) }, (_, i) => beliefs[(steps - 1 - i) * names.length + main]);
       tag.style.top = `${100 * (1 - beside(under.reverse(), 0.22))}%`;
       plot.setAttribute("aria-label", `Lines: probability of ${names.length} classes over ${steps} steps; ${names[main]} ends at ${percent(end)}`);
     },
