@@ -74,7 +74,7 @@ class _Cell(nn.Module):
     def gates(self, x: Tensor, h: Tensor | None = None) -> Gates:
         """One step with everything it computes: Gates(r, z, n, h'), each (B, H), or (H,) for a single sample.
 
-        Raises what :meth:`forward` raises.
+        Arguments x and h, and errors, are those of :meth:`forward`.
         """
         return self._gates(x, check_step(self, x, h))
 
@@ -107,6 +107,11 @@ class ElmanCell(_Cell):
 
     Parameters have the names, order and initial values of ``torch.nn.RNNCell``: weight_ih (H, D), weight_hh (H, H),
     bias_ih and bias_hh (H); state dicts load both ways.
+
+    Args:
+        input_size, hidden_size: D and H.
+        bias: whether there are biases.
+        device, dtype: of the parameters.
 
     Source: Elman 1990, Cognitive Science 14(2).
 
@@ -143,6 +148,11 @@ class ResetBeforeCell(_Cell):
 
     Each of the three layers is a ``Linear(D + H, H)`` on the input and the state side by side, so there are
     3 (DH + H^2 + H) parameters. Mind the sign of z: most libraries let it keep.
+
+    Args:
+        input_size, hidden_size: D and H.
+        bias: whether there are biases.
+        device, dtype: of the parameters.
 
     Source: Chung et al. 2014, arXiv 1412.3555, equations 5 to 8.
 
@@ -194,6 +204,11 @@ class ResetAfterCell(_Cell):
 
     The input layers are ``Linear(D, H)``, the hidden ones ``Linear(H, H)``, each with its own bias: 3 (DH + H^2 + 2H)
     parameters. The bias of hidden_candidate lies inside the reset, so it cannot merge with that of input_candidate.
+
+    Args:
+        input_size, hidden_size: D and H.
+        bias: whether there are biases.
+        device, dtype: of the parameters.
 
     Source: Cho et al. 2014, arXiv 1406.1078 v1; torch.nn.GRUCell.
 

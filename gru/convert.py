@@ -79,6 +79,12 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
     Raises:
         ValueError: where the reset comes before the product, which PyTorch does not offer.
         TypeError: for any other module.
+
+    >>> import torch, gru
+    >>> layer = gru.GRU(4, 5)
+    >>> x = torch.randn(7, 2, 4)
+    >>> torch.allclose(gru.convert.to_torch(layer)(x)[0], layer(x)[0], atol=1e-6)
+    True
     """
     if isinstance(module, ResetBeforeCell) or (isinstance(module, GRU) and not module.reset_after):
         raise ValueError(f"module: expected a GRU that resets after the product, got {module!r}. {_NO_TORCH}")
@@ -118,6 +124,12 @@ def layer_from_cell(cell: ResetBeforeCell | ResetAfterCell) -> GRU:
 
     Raises:
         TypeError: if ``cell`` is neither of the two GRU cells.
+
+    >>> import torch, gru
+    >>> cell, x = gru.ResetBeforeCell(4, 5), torch.randn(1, 2, 4)
+    >>> layer = gru.convert.layer_from_cell(cell)
+    >>> layer.reset_after, torch.allclose(layer(x)[0][0], cell(x[0]), atol=1e-6)
+    (False, True)
     """
     if not isinstance(cell, ResetBeforeCell | ResetAfterCell):
         raise TypeError(f"cell: expected gru.ResetBeforeCell or gru.ResetAfterCell, got {type(cell).__name__}")
@@ -132,6 +144,15 @@ def cell_from_layer(layer: GRU) -> ResetBeforeCell | ResetAfterCell:
     Raises:
         ValueError: if the layer has several layers or two directions, which one cell cannot hold.
         TypeError: if ``layer`` is not a :class:`gru.GRU`.
+
+    >>> import gru
+    >>> gru.convert.cell_from_layer(gru.GRU(4, 5, reset_after=False))
+    ResetBeforeCell(
+      4, 5
+      (reset_gate): Linear(in_features=9, out_features=5, bias=True)
+      (update_gate): Linear(in_features=9, out_features=5, bias=True)
+      (hidden_transform): Linear(in_features=9, out_features=5, bias=True)
+    )
     """
     _expect_layer(layer)
     if layer.num_layers != 1 or layer.bidirectional:
@@ -204,6 +225,10 @@ def from_keras(
 
     Raises:
         ValueError: if a shape does not fit; it names the argument.
+
+    >>> import numpy as np, gru
+    >>> gru.convert.from_keras(np.zeros((4, 15)), np.zeros((5, 15)), np.zeros(15), reset_after=False)
+    GRU(4, 5, reset_after=False)
     """
     kernels, recurrents = _as_list("kernel", kernel), _as_list("recurrent_kernel", recurrent_kernel)
     biases = [None] * len(kernels) if bias is None else _as_list("bias", bias)
@@ -227,6 +252,10 @@ def to_keras(layer: GRU) -> KerasWeights:
     One layer and one direction give three arrays (``bias`` is None without biases); more give three lists, in the
     order that :func:`from_keras` takes. Keras keeps a single bias where the reset comes before the product, so
     bias_ih and bias_hh are added up there.
+
+    >>> import gru
+    >>> [array.shape for array in gru.convert.to_keras(gru.GRU(4, 5))]
+    [(4, 15), (5, 15), (2, 15)]
     """
     _expect_layer(layer)
     triples = []
@@ -261,6 +290,11 @@ def from_onnx(
 
     Raises:
         ValueError: if a shape or ``linear_before_reset`` does not fit; it names the argument.
+
+    >>> import numpy as np, gru
+    >>> W, R, B = np.zeros((2, 15, 4)), np.zeros((2, 15, 5)), np.zeros((2, 30))
+    >>> gru.convert.from_onnx(W, R, B, linear_before_reset=1)
+    GRU(4, 5, bidirectional=True)
     """
     if linear_before_reset not in (0, 1):
         raise ValueError(f"linear_before_reset: expected 0 or 1, got {linear_before_reset!r}")
@@ -287,6 +321,11 @@ def to_onnx(layer: GRU) -> dict[str, Any] | list[dict[str, Any]]:
 
     The operator holds one layer, with both directions if there are two; a stack gives one dict a layer.
     ``B`` is None without biases.
+
+    >>> import gru
+    >>> operator = gru.convert.to_onnx(gru.GRU(4, 5))
+    >>> operator["W"].shape, operator["R"].shape, operator["B"].shape, operator["linear_before_reset"]
+    ((1, 15, 4), (1, 15, 5), (1, 30), 1)
     """
     _expect_layer(layer)
     directions = 1 + layer.bidirectional

@@ -138,6 +138,11 @@ def reset_before(
 def step(x: Tensor, h: Tensor, weights: Weights) -> Gates:
     """One step of the variant that ``weights.reset_after`` names: see :func:`reset_after`, :func:`reset_before`.
 
+    Args:
+        x: input (B, D).
+        h: state (B, H).
+        weights: in PyTorch's layout.
+
     >>> import torch
     >>> W, U = torch.zeros(6, 3), torch.zeros(6, 2)
     >>> step(torch.ones(1, 3), torch.ones(1, 2), Weights(W, U, None, None, reset_after=True)).h

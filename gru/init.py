@@ -31,6 +31,10 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     Args:
         module: a GRU cell or layer, or a model that contains some.
         T_max: the longest dependency expected, in steps; more than 2.
+        generator: where the random numbers come from; PyTorch's own where None.
+
+    Returns:
+        the module, changed in place.
 
     Raises:
         ValueError: if ``T_max`` is not more than 2, or a GRU in ``module`` has no bias.
@@ -64,8 +68,21 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
     All its singular values are then ``gain``; other parameters stay. :class:`gru.ElmanCell` and
     ``torch.nn.RNN`` are reached as well.
 
+    Args:
+        module: a cell or layer, or a model that contains some.
+        gain: the singular value of all.
+        generator: where the random numbers come from; PyTorch's own where None.
+
+    Returns:
+        the module, changed in place.
+
     Raises:
         TypeError: if there is no recurrent part in ``module``.
+
+    >>> import torch, gru
+    >>> U_n = gru.init_orthogonal_(gru.GRU(4, 8)).weight_hh_l0[16:]
+    >>> torch.allclose(U_n @ U_n.T, torch.eye(8), atol=1e-5)
+    True
     """
     found = False
     for part in module.modules():

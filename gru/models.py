@@ -56,7 +56,7 @@ class _LastState(nn.Module):
         return self.head(dropout(last, self.dropout, self.training))
 
     def last_state(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The top layer's state after the last valid step (B, H); arguments and errors as in :meth:`forward`."""
+        """The top layer's state after the last valid step (B, H). For x, lengths and errors see :meth:`forward`."""
         _check.is_tensor("x", x)
         if x.dim() != 3:
             expected = f"({'B, T' if self.batch_first else 'T, B'}, {self.gru.input_size})"

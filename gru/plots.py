@@ -189,6 +189,9 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
 def training(histories: History | Sequence[History]) -> Picture:
     """Loss and, for classes, accuracy after every epoch: training dashed, validation solid, a thin line for each run.
 
+    Args:
+        histories: of one run or of several, as :func:`gru.fit` returns them.
+
     >>> type(training(History(loss=[1.0, 0.5], accuracy=[0.4, 0.8]))).__name__
     'Picture'
     """

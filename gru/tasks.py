@@ -31,6 +31,14 @@ def latch(
     x (T, B, symbols) is one-hot at t = 0 and Gaussian noise of standard deviation ``noise`` afterwards;
     y (B,) is the symbol. Guessing is right once in ``symbols``.
 
+    Args:
+        T: steps; B is ``batch_size``.
+        batch_size: sequences in a batch.
+        symbols: how many there are.
+        noise: standard deviation of what follows the symbol.
+        seed: of the random numbers; the same seed gives the same batches on every device.
+        device: where the batches lie; the CPU where None.
+
     >>> batch = next(latch(T=20, batch_size=4))
     >>> batch.x.shape, bool((batch.x[0].argmax(-1) == batch.y).all())
     (torch.Size([20, 4, 8]), True)
@@ -56,6 +64,12 @@ def adding(T: int, batch_size: int, *, seed: int = 0, device: torch.device | Non
 
     x (T, B, 2) holds a number from U(0, 1) and a mark, which is 1 once in the first half and once in the second;
     y (B, 1) is the sum of the two marked numbers. Answering 1 always has a mean squared error of 1/6.
+
+    Args:
+        T: steps, at least 2; B is ``batch_size``.
+        batch_size: sequences in a batch.
+        seed: of the random numbers; the same seed gives the same batches on every device.
+        device: where the batches lie; the CPU where None.
 
     >>> x, y = next(adding(T=10, batch_size=3))
     >>> torch.allclose((x[..., 0] * x[..., 1]).sum(0), y[:, 0])
@@ -88,6 +102,14 @@ def copy(
     blanks. y (T + 2 length, B) is blank until the last ``length`` steps and the word then. Class ``symbols`` is the
     blank, ``symbols + 1`` the sign. A model without memory can do no better than a mean cross-entropy of
     length ln(symbols) / (T + 2 length).
+
+    Args:
+        T: steps between the word and its repetition; B is ``batch_size``.
+        batch_size: sequences in a batch.
+        length: of the word.
+        symbols: how many there are to make words of.
+        seed: of the random numbers; the same seed gives the same batches on every device.
+        device: where the batches lie; the CPU where None.
 
     >>> x, y = next(copy(T=5, batch_size=2, length=3))
     >>> x.shape, bool((y[-3:] == x[:3].argmax(-1)).all())

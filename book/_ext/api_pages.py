@@ -22,6 +22,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import stringify_signature
+from traitlets import HasTraits
 
 import gru
 
@@ -98,17 +100,28 @@ class Api(SphinxDirective):
         return section.children
 
 
-def list_results(_app: Sphinx, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
-    """Several named results become a list; napoleon knows one result a function."""
-    try:
-        start = lines.index("Returns:") + 1
-    except ValueError:
+def read_results(_app: Sphinx, _what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
+    """Several named results become a list, and a sentence with a colon stays one: to napoleon it would be a type."""
+    if "Returns:" not in lines:
         return
+    start = lines.index("Returns:") + 1
     stop = next((i for i in range(start, len(lines)) if lines[i] and not lines[i].startswith(" ")), len(lines))
     if sum(map(bool, map(ENTRY.match, lines[start:stop]))) > 1:
         for i in range(start, stop):
-            name, colon, rest = lines[i].strip().partition(": ")
+            name, _, rest = lines[i].strip().partition(": ")
             lines[i] = f"    * **{name}** – {rest}" if ENTRY.match(lines[i]) else f"  {lines[i]}".rstrip()
+    else:
+        lines[start] = f"    : {lines[start].strip()}"
+
+
+def sign_view(_app: Sphinx, what: str, _name: str, value: Any, _options: object, _sign: str, result: str) -> Any:
+    """The arguments of a view; traitlets puts `*args, **kwargs` in their place."""
+    if what != "class" or not issubclass(value, HasTraits):
+        return None
+    signature = inspect.signature(value.__init__)
+    arguments = [parameter for name, parameter in signature.parameters.items() if name != "self"]
+    signature = signature.replace(parameters=arguments, return_annotation=inspect.Signature.empty)
+    return stringify_signature(signature, unqualified_typehints=True), result
 
 
 def add_style(app: Sphinx, page: str, _template: str, _context: dict[str, Any], _doctree: object) -> None:
@@ -123,6 +136,7 @@ def configure(_app: Sphinx, config: Config) -> None:
     config.autodoc_typehints_format = "short"
     config.python_use_unqualified_type_names = True
     config.napoleon_numpy_docstring = False
+    config.napoleon_use_param = False  # "weight, bias: ..." stays one entry
     config.toc_object_entries_show_parents = "hide"
     config.copybutton_prompt_text = r">>> |\.\.\. "
     config.copybutton_prompt_is_regexp = True
@@ -130,7 +144,8 @@ def configure(_app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
-    app.connect("autodoc-process-docstring", list_results, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", read_results, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", sign_view)
     app.setup_extension("sphinx.ext.napoleon")
     app.add_directive("api", Api)
     app.connect("config-inited", configure)
