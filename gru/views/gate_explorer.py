@@ -20,8 +20,8 @@ from gru.trace import Trace, recurrences, trace, weights_of
 from gru.views._base import View
 
 BIAS_LIMIT = 6.0
-# The page computes only where the equations give what the module did, up to single precision over a long sequence.
-TOLERANCE = 2e-3
+# The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
+TOLERANCE = 1e-2
 
 
 class Part(NamedTuple):
