@@ -41,9 +41,10 @@ book: $(INSTALLED)
 	$(BIN)/jupyter-book build --quiet . $(BOOK)
 	@echo "The book: _build/html/index.html"
 
+# Two test processes with one thread each: on two cores, more threads only get into each other's way.
 test: book
 	@echo "Browser for the page tests: $$($(BIN)/python tests/browsers.py)"
-	$(BIN)/python -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=jupyterlab --LabApp.default_url=/lab/tree/book/index.md $(LAB)
