@@ -88,8 +88,12 @@ def offer_notebook(app: Sphinx, page: str) -> str | None:
     return f"_sources/{page}.ipynb"
 
 
-class CloseDropdowns(SphinxPostTransform):
-    """Notes of class `dropdown` become <details>: the browser opens and closes them, also without a script."""
+class Dropdown(nodes.General, nodes.Element):
+    """A note that is closed until the reader opens it, by the browser's own means."""
+
+
+class MakeDropdowns(SphinxPostTransform):
+    """Notes of class `dropdown` become dropdowns."""
 
     default_priority = 500
     formats = ("html",)
@@ -97,14 +101,17 @@ class CloseDropdowns(SphinxPostTransform):
     def run(self, **_options: object) -> None:
         for note in list(self.document.findall(nodes.admonition)):
             if "dropdown" in note["classes"]:
-                title = html.escape(note.next_node(nodes.title).astext())
-                body = [child for child in note if not isinstance(child, nodes.title)]
-                opening = f'<details class="admonition"><summary class="admonition-title">{title}</summary>'
-                note.replace_self([_raw(opening), *body, _raw("</details>")])
+                title, *body = note.children
+                note.replace_self(Dropdown("", *body, title=title.astext()))
 
 
-def _raw(text: str) -> nodes.raw:
-    return nodes.raw("", text, format="html")
+def open_dropdown(writer: Any, node: Dropdown) -> None:
+    title = html.escape(node["title"])
+    writer.body.append(f'<details class="admonition"><summary class="admonition-title">{title}</summary>\n')
+
+
+def close_dropdown(writer: Any, _node: Dropdown) -> None:
+    writer.body.append("</details>\n")
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -121,7 +128,8 @@ def no_options(_app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.add_html_theme("gru_book", str(HERE / "theme"))
-    app.add_post_transform(CloseDropdowns)
+    app.add_node(Dropdown, html=(open_dropdown, close_dropdown))
+    app.add_post_transform(MakeDropdowns)
     app.connect("config-inited", no_options)
     app.connect("html-page-context", add_context)
     app.connect("build-finished", finish, priority=900)  # after sphinx_external_toc has written its index

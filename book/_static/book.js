@@ -2,7 +2,7 @@
 // What a page does besides being read: its colours, its contents, and what must be reachable by keyboard.
 (() => {
   const root = document.documentElement;
-  const MODES = { auto: "as the system", light: "light", dark: "dark" };
+  const MODES = { auto: "system", light: "light", dark: "dark" };
   const system = matchMedia("(prefers-color-scheme: dark)");
 
   /** @param {string} mode */

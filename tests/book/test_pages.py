@@ -1,0 +1,333 @@
+"""Every built page, over HTTP and from a file: quiet, light, for every reader, and nobody else is asked for anything."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from gru.palette import COLOURS
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+HEAVIEST = 2_500_000  # bytes, uncompressed, with all that a page loads
+SETTLED = """() => document.readyState === "complete"
+  && [...document.querySelectorAll(".gru-view")].every((view) => view.dataset.state !== "loading")
+  && [...document.querySelectorAll("span.math, div.math")].every((math) => math.querySelector("mjx-container"))"""
+MODES = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
+WIDTHS = [pytest.param(1280, id="desktop"), pytest.param(375, id="phone")]
+
+
+@pytest.fixture(params=["http", "file"])
+def base(request: pytest.FixtureRequest, site: Path) -> str:
+    """Where the pages are: on a server, or opened by a double click."""
+    return request.getfixturevalue("http_site") if request.param == "http" else site.as_uri()
+
+
+@pytest.fixture
+def texts(pages: list[str]) -> list[str]:
+    """The pages that a reader stays on."""
+    return [page for page in pages if page != "index.html"]
+
+
+def settle(opened: object) -> object:
+    """Wait until formulas are set and views have started."""
+    opened.page.wait_for_function(SETTLED)
+    return opened
+
+
+def violations(page: object) -> list[dict]:
+    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
+    return Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+
+
+def _each(texts: list[str], base: str, open_page: Callable, **options: object) -> Iterator[tuple[str, object]]:
+    for text in texts:
+        opened = settle(open_page(f"{base}/{text}", **options))
+        yield text, opened
+        opened.page.close()
+
+
+def test_quiet(base: str, pages: list[str], open_page: Callable) -> None:
+    """No console message, no failed request, none to another host."""
+    said = {}
+    for page, opened in _each(pages, base, open_page):
+        opened.page.wait_for_timeout(300)
+        strays = [url for url in opened.requests if not url.startswith((base, "data:", "blob:"))]
+        if complaints := opened.complaints() + strays:
+            said[page] = complaints
+    assert not said, json.dumps(said, indent=1)
+
+
+def test_light(http_site: str, site: Path, texts: list[str], open_page: Callable) -> None:
+    weights = {}
+    for page, opened in _each(texts, http_site, open_page):
+        paths = {unquote(urlsplit(url).path).lstrip("/") for url in opened.requests if url.startswith(http_site)}
+        assert len(paths) > 5, f"{page}: too few requests to be true: {paths}"
+        weights[page] = sum((site / path).stat().st_size for path in paths)
+    assert max(weights.values()) <= HEAVIEST, weights
+
+
+@pytest.mark.parametrize("dark", MODES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_accessible(http_site: str, texts: list[str], open_page: Callable, width: int, dark: bool) -> None:
+    """No violation by axe, all rules; no page wider than the screen."""
+    found = {}
+    for page, opened in _each(texts, http_site, open_page, width=width, dark=dark):
+        # Hidden parts count as well: what a reader can open must be accessible when it is open.
+        opened.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        for violation in violations(opened.page):
+            places = [node["html"][:160] for node in violation["nodes"][:3]]
+            found.setdefault(page, []).append((violation["id"], violation["help"], places))
+        beyond = opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if beyond > 0:
+            found.setdefault(page, []).append(f"{beyond} pixels wider than the screen")
+    assert not found, json.dumps(found, indent=1)
+
+
+def test_wide_parts_scroll_by_keyboard(http_site: str, texts: list[str], open_page: Callable) -> None:
+    """At 375 pixels formulas, tables and code scroll within themselves, and then take the focus."""
+    tried = 0
+    for page, opened in _each(texts, http_site, open_page, width=375):
+        wide = opened.page.evaluate(
+            """() => [...document.querySelectorAll("pre, div.math, .table")]
+              .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
+              .map((part) => [part.tabIndex, part.outerHTML.slice(0, 120)])"""
+        )
+        tried += len(wide)
+        assert all(tab == 0 for tab, _ in wide), (page, wide)
+    assert tried > 3
+
+
+@pytest.mark.parametrize("dark", MODES)
+def test_gates_can_be_read(http_site: str, open_page: Callable, dark: bool) -> None:
+    """Each gate's colour has a contrast of at least 4.5 : 1 on the page and on a panel, and is that of the palette."""
+    page = open_page(f"{http_site}/book/notation.html", dark=dark).page
+    drawn = page.evaluate(
+        """(names) => {
+          const article = document.querySelector("article");
+          const grounds = [document.body, document.querySelector(".cell_input")];
+          const numbers = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+          const colour = (element, property) => numbers(getComputedStyle(element)[property]);
+          return names.map((name) => {
+            const span = Object.assign(document.createElement("span"), { className: `gru-${name}`, textContent: name });
+            article.append(span);
+            return [name, colour(span, "color"), grounds.map((ground) => colour(ground, "backgroundColor"))];
+          });
+        }""",
+        list(COLOURS),
+    )
+    assert [name for name, *_ in drawn] == list("rznhx")
+    for name, ink, grounds in drawn:
+        hexadecimal = "#" + "".join(f"{round(part):02x}" for part in ink)
+        assert hexadecimal == (COLOURS[name].dark if dark else COLOURS[name].light)
+        for ground in grounds:
+            assert _contrast(ink, ground) >= 4.5, (name, ink, ground)
+
+
+def _contrast(one: list[float], other: list[float]) -> float:
+    """Contrast ratio of two sRGB colours, 1 to 21 (WCAG 2.2)."""
+
+    def luminance(colour: list[float]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour)]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", MODES)
+def test_formulas(base: str, texts: list[str], open_page: Callable, dark: bool) -> None:
+    """Set without an error, each gate in its colour; a page without formulas loads no MathJax."""
+    coloured = 0
+    for page, opened in _each(texts, base, open_page, dark=dark):
+        assert opened.page.locator("mjx-merror").count() == 0, page
+        with_formulas = opened.page.locator("mjx-container").count() > 0
+        assert any("mathjax" in url for url in opened.requests) == with_formulas, page
+        assert "newcommand" not in opened.page.locator("article").inner_text(), page
+        assert opened.page.evaluate("[...document.fonts].every((font) => font.status !== 'error')"), page
+        for name, colour in COLOURS.items():
+            wanted = tuple(int((colour.dark if dark else colour.light)[i : i + 2], 16) for i in (1, 3, 5))
+            letters = opened.page.locator(f"mjx-container .gru-{name}")
+            if letters.count():
+                coloured += 1
+                assert letters.first.evaluate("element => getComputedStyle(element).color") == f"rgb{wanted}", page
+    assert coloured >= 5  # the page on notation uses all of them
+
+
+def test_double_click(site: Path, open_page: Callable) -> None:
+    """index.html, opened as a file, leads to the first page, and its view works."""
+    opened = open_page((site / "index.html").as_uri())
+    opened.page.wait_for_url("**/book/index.html")
+    settle(opened).ready()
+    assert opened.page.locator("h1").inner_text().split() == ["The", "Gated", "Recurrent", "Unit"]
+
+
+def test_colours_are_the_readers_choice(base: str, open_page: Callable) -> None:
+    """System, light, dark, by keyboard; the choice outlives the page."""
+    opened = open_page(f"{base}/book/notation.html", dark=True)
+    page, button = opened.page, opened.page.locator(".mode")
+    theme = "document.documentElement.dataset.theme"
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(theme) == "dark"
+    dark = page.evaluate(ground)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert (page.evaluate(theme), button.inner_text()) == ("light", "Colours: light")
+    assert page.evaluate(ground) != dark
+    page.reload()
+    assert page.evaluate(theme) == "light"
+    button.click()
+    assert (page.evaluate(theme), button.inner_text()) == ("dark", "Colours: dark")
+    button.click()
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{theme} === 'light'")
+    assert button.inner_text() == "Colours: system"
+    assert not opened.complaints()
+
+
+def test_chapters_on_a_phone(base: str, open_page: Callable) -> None:
+    """A button opens them, Escape closes them, a link leads on."""
+    opened = open_page(f"{base}/book/index.html", width=375)
+    page, chapters = opened.page, opened.page.get_by_role("navigation", name="Chapters")
+    assert not chapters.is_visible()
+    page.get_by_role("button", name="Chapters").press("Enter")
+    assert chapters.is_visible()
+    page.keyboard.press("Escape")
+    assert not chapters.is_visible()
+    page.get_by_role("button", name="Chapters").click()
+    chapters.get_by_role("link", name="Notation").click()
+    page.wait_for_url("**/book/notation.html")
+    assert not opened.complaints()
+
+
+def test_first_tab_skips_to_the_text(http_site: str, open_page: Callable) -> None:
+    page = open_page(f"{http_site}/book/notation.html").page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to the text"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_contents_say_where_the_reader_is(http_site: str, open_page: Callable) -> None:
+    page = open_page(f"{http_site}/book/notation.html").page
+    here = page.get_by_role("navigation", name="On this page")
+    here.get_by_role("link", name="Biases and parameters").click()
+    here.locator("[aria-current]", has_text="Biases and parameters").wait_for()
+
+
+def test_search(base: str, open_page: Callable) -> None:
+    """From any page; from a file too, there without excerpts."""
+    opened = open_page(f"{base}/book/index.html")
+    page = opened.page
+    page.get_by_role("searchbox", name="Search the book").fill("reset")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=reset")
+    results = page.locator("#search-results li")
+    results.first.wait_for()
+    page.locator("#search-results li a", has_text="Notation").first.wait_for()
+    if base.startswith("http"):
+        page.locator("#search-results .context").first.wait_for()
+    page.wait_for_timeout(300)
+    assert not opened.complaints()
+    assert not violations(page)
+
+
+def test_without_scripts(site: Path, open_page: Callable) -> None:
+    """A page without JavaScript can be read, and its chapters reached."""
+    page = open_page((site / "book" / "notation.html").as_uri(), java_script_enabled=False).page
+    assert page.get_by_role("heading", name="Symbols and shapes").is_visible()
+    assert page.get_by_role("navigation", name="Chapters").get_by_role("link", name="Run this book").is_visible()
+    assert not page.locator(".mode").is_visible()  # a button that could do nothing
+
+
+def test_notebooks(site: Path, texts: list[str]) -> None:
+    """A page with cells offers its notebook, from this site, without outputs; a page without cells offers none."""
+    offered = 0
+    for text in texts:
+        content = (site / text).read_text("utf8")
+        links = set(re.findall(r'href="([^"]+\.ipynb)"', content))
+        if 'class="cell ' not in content:
+            assert not links, text
+            continue
+        assert len(links) == 1, (text, links)
+        notebook = nbformat.read((site / text).parent / links.pop(), as_version=4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert code, text
+        assert not any(cell.outputs for cell in code), text
+        offered += 1
+    assert offered >= 2
+
+
+def test_no_traces_of_the_machine(site: Path) -> None:
+    """Nothing that is published says where it was built."""
+    paths = [str(ROOT), str(Path.home()) + "/", "site-packages", "/tmp/", "ipykernel_"]
+    for file in site.rglob("*"):
+        if file.suffix in {".html", ".js", ".css", ".ipynb", ".json", ".md", ".txt"} and "mathjax" not in file.parts:
+            content = file.read_text("utf8")
+            found = [path for path in paths if path in content]
+            assert not found, (file.relative_to(site), found)
+
+
+class _Links(HTMLParser):
+    """The places of one page, and where its links and images lead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name == "id":
+                self.ids.add(value)
+            elif name in {"href", "src"} and tag != "base":
+                self.links.append(value)
+
+
+def test_links_lead_somewhere(site: Path, pages: list[str]) -> None:
+    """Every link within the site has a file and, where it names one, a place in it."""
+    read = {}
+    for page in pages:
+        read[page] = _Links()
+        read[page].feed((site / page).read_text("utf8"))
+    broken = []
+    for page, found in read.items():
+        for link in found.links:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("//"):
+                continue
+            target = ((site / page).parent / unquote(parts.path)).resolve() if parts.path else (site / page).resolve()
+            name = target.relative_to(site.resolve()).as_posix()
+            if not target.is_file() or (parts.fragment and name in read and parts.fragment not in read[name].ids):
+                broken.append((page, link))
+    assert not broken
+
+
+def test_cells_run_again_when_the_package_changes(tmp_path: Path) -> None:
+    """The cache's name follows the code and the data that cells can import, and nothing else."""
+    import book_cache
+
+    (tmp_path / "gru" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "requirements.txt").write_text("torch==2.13.0")
+    code = tmp_path / "gru" / "cells.py"
+    code.write_text("a")
+    first = book_cache.fingerprint(tmp_path)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "index.md").write_text("text")
+    (tmp_path / "gru" / "__pycache__" / "cells.pyc").write_text("bytes")
+    assert book_cache.fingerprint(tmp_path) == first
+    code.write_text("b")
+    second = book_cache.fingerprint(tmp_path)
+    (tmp_path / "gru" / "data.npz").write_text("numbers")
+    assert len({first, second, book_cache.fingerprint(tmp_path)}) == 3
