@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import gru
 from gru import convert
@@ -293,11 +293,14 @@ def test_onnx_file_in_double_unrolls_one_length(reset_after):
     assert_runs_alike(session_of(model), layer, torch.randn(3, 7, 3).double(), atol=1e-12)
 
 
-def test_onnx_file_of_a_whole_model():
+@VARIANTS
+def test_onnx_file_of_a_whole_model(reset_after):
     torch.manual_seed(0)
-    model = gru.GRUForecaster(3, 4, 6, reset_after=False)
-    session = session_of(to_onnx_file(model, (torch.randn(5, 2, 3),), {"x": {0: "T", 1: "B"}}, ["x"]))
-    assert_runs_alike(session, model, torch.randn(12, 4, 3))
+    model = gru.GRUClassifier(3, 4, 6, num_layers=2, reset_after=reset_after)
+    inputs = torch.randn(5, 3, 3), torch.tensor([5, 1, 2])
+    axes = {"x": {0: "T", 1: "B"}, "lengths": {0: "B"}}
+    session = session_of(to_onnx_file(model, inputs, axes, ["x", "lengths"]))
+    assert_runs_alike(session, model, torch.randn(12, 4, 3), torch.tensor([3, 12, 1, 7]))
 
 
 @VARIANTS
@@ -306,7 +309,7 @@ def test_weights_put_into_an_operator_by_hand_take_any_length(reset_after):
     operator = convert.to_onnx(layer)
     node = onnx.helper.make_node(
         "GRU",
-        ["x", "W", "R", "B"],
+        ["x", "W", "R", "B", "lengths"],
         ["Y"],
         hidden_size=4,
         direction="bidirectional",
@@ -315,15 +318,19 @@ def test_weights_put_into_an_operator_by_hand_take_any_length(reset_after):
     graph = onnx.helper.make_graph(
         [node],
         "one_layer",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["T", "B", 3])],
+        [
+            onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["T", "B", 3]),
+            onnx.helper.make_tensor_value_info("lengths", onnx.TensorProto.INT32, ["B"]),
+        ],
         [onnx.helper.make_tensor_value_info("Y", onnx.TensorProto.FLOAT, ["T", 2, "B", 4])],
         [onnx.numpy_helper.from_array(operator[key], key) for key in "WRB"],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     session = session_of(model)
     for T, B in ((1, 1), (6, 2), (33, 3)):
-        x = torch.randn(T, B, 3)
-        Y = session.run(None, {"x": x.numpy()})[0]
+        x, lengths = torch.randn(T, B, 3), torch.tensor([T, 1, (T + 1) // 2][:B])
+        Y = session.run(None, {"x": x.numpy(), "lengths": lengths.int().numpy()})[0]
         with torch.no_grad():
-            expected = layer(x)[0].unflatten(2, (2, 4)).transpose(1, 2)
+            outputs = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))[0]
+        expected = pad_packed_sequence(outputs)[0].unflatten(2, (2, 4)).transpose(1, 2)
         np.testing.assert_allclose(Y, expected.numpy(), rtol=0, atol=1e-6)
