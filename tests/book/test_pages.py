@@ -1,4 +1,4 @@
-"""Every built page, over HTTP and from a file: quiet, light, for every reader, and nobody else is asked for anything."""
+"""Every built page, over HTTP and from a file: quiet, light, for every reader, and asking nobody else for anything."""
 
 from __future__ import annotations
 
