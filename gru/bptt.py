@@ -110,13 +110,15 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 
 @dataclass
 class Walk:
-    """What one run's backward walk met; filled in when gradients are asked for. All in the order of the run.
+    """What one run and its backward walk met. All in the order of the run.
 
+    ``x`` (T, B, D) and ``h0`` (B, H) are what came, h0 as what to differentiate the loss with respect to.
     ``states`` (T+1, B, H) starts with h_0. ``gates`` (T, B, 4H) hold q (or p), r, z, n and ``deltas`` (T, B, 4H) hold
     d_q (or d_p), d_r, d_z, d_n. ``grads`` (T+1, B, H) is dL/dh_t. Each is None until it is known.
     """
 
     weights: Weights
+    x: Tensor
     h0: Tensor
     states: Tensor | None = None
     gates: Tensor | None = None
@@ -129,9 +131,10 @@ _walks: ContextVar[list[Walk] | None] = ContextVar("walks", default=None)
 
 @contextmanager
 def recording() -> Iterator[list[Walk]]:
-    """Keep the walk of every :func:`run` inside: a list in the order of the calls. Weights get no gradients meanwhile.
+    """Keep the walk of every :func:`run` inside: a list in the order of the calls.
 
-    Each walk's ``h0`` is what to differentiate the loss with respect to, so that its walk takes place.
+    Where gradients are enabled, the weights get none, and each walk takes place when a loss is differentiated with
+    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward.
     """
     walks: list[Walk] = []
     token = _walks.set(walks)
@@ -163,10 +166,13 @@ def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None =
 
 
 def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Tensor:
-    constants = [None if tensor is None else tensor.detach() for tensor in weights[:4]]
+    weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
+    if not torch.is_grad_enabled():
+        walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True)))
+        return walks[-1].states[1:]
     h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
-    walks.append(Walk(Weights(*constants, weights.reset_after), h0))
-    return _differentiable(x, h0, walks[-1].weights, walks[-1])
+    walks.append(Walk(weights, x, h0))
+    return _differentiable(x, h0, weights, walks[-1])
 
 
 def _cudnn(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:

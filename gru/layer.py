@@ -14,6 +14,8 @@ initial state must have the batch size of the input (PyTorch drops what is too m
 TypeError.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
@@ -133,25 +135,35 @@ class GRU(nn.RNNBase):
             RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another
                 device, or there is no step.
         """
-        layout = layout_of(self, input, hx)
-        rows, h0 = layout.enter(input), layout.enter_state(hx)
-        directions = 2 if self.bidirectional else 1
-        last = []  # states after the last valid step, (B, H) each
-        for layer in range(self.num_layers):
-            if layer and self.dropout:
-                rows = dropout(rows, self.dropout, self.training)
-            steps = layout.spread(rows)  # (T, B, D)
-            runs = []  # states of each direction, (T, B, H)
-            for reverse in range(directions):
-                h = h0[layer * directions + reverse]  # (B, H)
-                states, end = sweep(steps, h, self.weights(layer, bool(reverse)), layout, bool(reverse))
-                runs.append(states)
-                last.append(end)
-            rows = layout.collect(torch.cat(runs, -1) if self.bidirectional else runs[0])
-        return layout.leave(rows), layout.leave_state(torch.stack(last))
+        return run_layers(self, input, hx, self.weights)
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.reset_after else ", reset_after=False")
+
+
+def run_layers(
+    module: nn.RNNBase,
+    input: Tensor | PackedSequence,
+    hx: Tensor | None,
+    weights_of: Callable[[int, bool], Weights],
+) -> tuple[Tensor | PackedSequence, Tensor]:
+    """Layer by layer, each in its directions: the forward of anything with the options of ``torch.nn.GRU``."""
+    layout = layout_of(module, input, hx)
+    rows, h0 = layout.enter(input), layout.enter_state(hx)
+    directions = 2 if module.bidirectional else 1
+    last = []  # states after the last valid step, (B, H) each
+    for layer in range(module.num_layers):
+        if layer and module.dropout:
+            rows = dropout(rows, module.dropout, module.training)
+        steps = layout.spread(rows)  # (T, B, D)
+        runs = []  # states of each direction, (T, B, H)
+        for reverse in range(directions):
+            h = h0[layer * directions + reverse]  # (B, H)
+            states, end = sweep(steps, h, weights_of(layer, bool(reverse)), layout, bool(reverse))
+            runs.append(states)
+            last.append(end)
+        rows = layout.collect(torch.cat(runs, -1) if module.bidirectional else runs[0])
+    return layout.leave(rows), layout.leave_state(torch.stack(last))
 
 
 def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:

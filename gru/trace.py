@@ -1,8 +1,8 @@
 r"""The gates of any recurrence at every step: r, z, n and h of a cell, a layer, or a whole model.
 
-One call to :func:`trace` runs the module once and reads what its recurrent parts were given. With every state known,
-all gates follow at once: step t needs x_t and h_{t-1}, both at hand, so one call of the equations over (T, B) replaces
-a second loop.
+One call to :func:`trace` runs the module once. A layer's gates are those that the run itself computed. Where only the
+states are known (a cell in a model's own loop, or gradients are asked for), all gates follow at once: step t needs x_t
+and h_{t-1}, both at hand, so one call of the equations over (T, B) replaces a second loop.
 
 Glossary
     x (T, B, D)    what the recurrence reads at each step
@@ -11,18 +11,19 @@ Glossary
 """
 
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gru import _check
+from gru import _check, bptt
 from gru.cells import ResetAfterCell, ResetBeforeCell, check_step
 from gru.equations import Gates, Weights, step
-from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, sweep
+from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, run_layers, sweep
 
 
 class Trace(NamedTuple):
@@ -136,6 +137,30 @@ def trace(
     >>> seen.x.shape, seen.z.shape
     (torch.Size([7, 3, 4]), torch.Size([7, 3, 5]))
     """
+    module, parts = find_parts(module)
+    whole = parts[0].module is module
+    if whole and kwargs:
+        raise TypeError(
+            f"trace: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
+        )
+    with torch.set_grad_enabled(grad), as_in_eval(module):
+        if whole and parts[0].is_cell:
+            found = [_drive_cell(module, x, h0)]
+        elif whole:
+            found = _read_layer(module, x, h0)
+        else:
+            arguments = (x,) if h0 is None else (x, h0)
+            with listening(parts, record=not grad) as calls:
+                module(*arguments, **kwargs)
+            found = [entry for part in parts for entry in _read_calls(part, calls[part.name])]
+    if not found:
+        names = ", ".join(part.name for part in parts)
+        raise RuntimeError(f"module: expected its forward to call {names}, but it called none of them")
+    return Trace(*found[0]) if len(found) == 1 else Trace(*(list(field) for field in zip(*found, strict=True)))
+
+
+def find_parts(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
+    """The module, out of what torch.compile wrapped around it, and its recurrent parts; TypeError if there is none."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     module = getattr(module, "_orig_mod", module)  # what torch.compile wrapped: its hooks do not run
@@ -145,41 +170,24 @@ def trace(
             "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, a cell of your own with a method gates(x, h), "
             f"or a model that contains one, got {type(module).__name__}, which contains none"
         )
-    whole = parts[0].module is module
-    if whole and kwargs:
-        raise TypeError(
-            f"trace: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
-        )
-    with torch.set_grad_enabled(grad), _as_in_eval(module):
-        if whole and parts[0].is_cell:
-            found = [_drive_cell(module, x, h0)]
-        elif whole:
-            found = _read_layer(module, x, h0)
-        else:
-            arguments = (x,) if h0 is None else (x, h0)
-            with _listening(parts) as calls:
-                module(*arguments, **kwargs)
-            found = [entry for part in parts for entry in _read_calls(part, calls[part.name])]
-    if not found:
-        names = ", ".join(part.name for part in parts)
-        raise RuntimeError(f"module: expected its forward to call {names}, but it called none of them")
-    return Trace(*found[0]) if len(found) == 1 else Trace(*(list(field) for field in zip(*found, strict=True)))
+    return module, parts
 
 
 # One entry of a trace: x (T, B, D), then r, z, n, h, each (T, B, H).
 Entry = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """What a recurrent part was given and gave back, once."""
 
     x: Tensor | PackedSequence
     h: Tensor | None
     output: object
+    walks: list[bptt.Walk]  # of a layer: one a layer and direction, where they were recorded
 
 
 @contextmanager
-def _as_in_eval(module: nn.Module) -> Iterator[None]:
+def as_in_eval(module: nn.Module) -> Iterator[None]:
     """Every part in eval mode, and afterwards in the mode it had."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -191,26 +199,42 @@ def _as_in_eval(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(parts: list[Recurrence]) -> Iterator[dict[str, list[_Call]]]:
-    """Collect the calls of each part by name; the hooks are gone afterwards."""
-    calls: dict[str, list[_Call]] = {part.name: [] for part in parts}
-    handles = []
-    try:
-        for part in parts:
-            signature = inspect.signature(part.module.forward)
+def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[Call]]]:
+    """Collect the calls of each part by name, and if asked the walks of its layers; the hooks are gone afterwards.
 
-            def note(module, args, kwargs, output, heard=calls[part.name], signature=signature):
-                x, *rest = signature.bind(*args, **kwargs).arguments.values()
-                heard.append(_Call(x, rest[0] if rest else None, output))
+    A torch.nn.GRU then runs on :mod:`gru.bptt` as well, which knows the states of every layer, and the gates.
+    """
+    calls: dict[str, list[Call]] = {part.name: [] for part in parts}
+    undo = []
+    with bptt.recording() if record else nullcontext([]) as walks:
+        try:
+            for part in parts:
+                signature = inspect.signature(part.module.forward)
+                first = [0]  # where the walks of the call at hand begin
 
-            handles.append(part.module.register_forward_hook(note, with_kwargs=True))
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
+                def begin(module, args, first=first):
+                    first[0] = len(walks)
+
+                def note(module, args, kwargs, output, first=first, heard=calls[part.name], signature=signature):
+                    x, *rest = signature.bind(*args, **kwargs).arguments.values()
+                    heard.append(Call(x, rest[0] if rest else None, output, walks[first[0] :]))
+
+                undo.append(part.module.register_forward_pre_hook(begin).remove)
+                undo.append(part.module.register_forward_hook(note, with_kwargs=True).remove)
+                if record and type(part.module).forward is nn.GRU.forward and "forward" not in vars(part.module):
+                    part.module.forward = partial(_forward, part.module)
+                    undo.append(partial(delattr, part.module, "forward"))
+            yield calls
+        finally:
+            for step_back in undo:
+                step_back()
 
 
-def _read_calls(part: Recurrence, calls: list[_Call]) -> list[Entry]:
+def _forward(layer: nn.GRU, input: Tensor | PackedSequence, hx: Tensor | None = None):
+    return run_layers(layer, input, hx, partial(weights_of, layer))
+
+
+def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
     """The entries of one part, its calls one after the other; none where it was not called."""
     if not calls:
         return []
@@ -229,7 +253,7 @@ def _read_calls(part: Recurrence, calls: list[_Call]) -> list[Entry]:
         raise
 
 
-def _read_cell(cell: nn.Module, calls: list[_Call]) -> Entry:
+def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
     """The gates of all calls of a cell in a model's own loop at once, as one large batch (T * B)."""
     x = torch.stack([torch.atleast_2d(call.x) for call in calls])  # (T, B, D)
     width = next((call.h.shape[-1] for call in calls if call.h is not None), getattr(cell, "hidden_size", None))
@@ -286,19 +310,29 @@ def _gates_function(cell: nn.Module):
 
 
 def _read_layer(
-    layer: GRU | nn.GRU, input: Tensor | PackedSequence, hx: Tensor | None, output: object = None
+    layer: GRU | nn.GRU,
+    input: Tensor | PackedSequence,
+    hx: Tensor | None,
+    output: object = None,
+    walks: Sequence[bptt.Walk] = (),
 ) -> list[Entry]:
     """The entries of a layer, one a layer and direction.
 
-    ``output`` is what the layer's forward gave, if it ran; it holds the last layer's states. Those of the layers below
-    are nowhere to be seen and are stepped through again. (cuDNN refuses to go back through a run in eval mode, so with
-    gradients the states of a torch.nn.GRU are computed here.)
+    ``output`` is what the layer's forward gave, if it ran, and ``walks`` what was recorded meanwhile. Without walks,
+    the output holds the last layer's states; those of the layers below are nowhere to be seen and are stepped through
+    again. (cuDNN refuses to go back through a run in eval mode, so with gradients the states of a torch.nn.GRU are
+    computed here.)
     """
+    if output is None and not torch.is_grad_enabled():
+        with bptt.recording() as walks:
+            _forward(layer, input, hx)
+    layout = layout_of(layer, input, hx)
+    directions = 2 if layer.bidirectional else 1
+    if walks:
+        return [_entry_of(walk, layout, bool(k % directions)) for k, walk in enumerate(walks)]
     if output is None and layer.num_layers == 1:
         output = layer(input, hx)
-    layout = layout_of(layer, input, hx)
     rows, h0 = layout.enter(input), layout.enter_state(hx)
-    directions = 2 if layer.bidirectional else 1
     entries = []
     for k in range(layer.num_layers):
         steps = layout.spread(rows)  # (T, B, D)
@@ -314,10 +348,21 @@ def _read_layer(
     return entries
 
 
+def _entry_of(walk: bptt.Walk, layout: Dense | Packed, reverse: bool) -> Entry:
+    """What a run kept, in the order of the input."""
+    _, r, z, n = walk.gates.chunk(4, -1)
+    return _entry(walk.x, r, z, n, walk.states[1:], layout=layout, reverse=reverse)
+
+
 def _gates_along(x: Tensor, h0: Tensor, h: Tensor, weights: Weights, layout: Dense | Packed, reverse: bool) -> Entry:
-    """All gates at once: step t reads x[t] and h[t-1], and every h is known."""
-    turn = layout.reverse if reverse else lambda steps: steps
-    before = torch.cat((h0.unsqueeze(0), turn(h)[:-1]))  # (T, B, H)
-    r, z, n, _ = step(turn(x), before, weights)
-    fields = (x, turn(r), turn(z), turn(n), h)
+    """All gates at once: step t reads x[t] and h[t-1], and every h is known. x and h in the order of the input."""
+    if reverse:
+        x, h = layout.reverse(x), layout.reverse(h)
+    r, z, n, _ = step(x, torch.cat((h0.unsqueeze(0), h[:-1])), weights)
+    return _entry(x, r, z, n, h, layout=layout, reverse=reverse)
+
+
+def _entry(*fields: Tensor, layout: Dense | Packed, reverse: bool) -> Entry:
+    """From the order of the run to that of the input, zero where a sequence has ended."""
+    fields = [layout.reverse(field) if reverse else field for field in fields]
     return tuple(layout.restore(layout.spread(layout.collect(field))) for field in fields)
