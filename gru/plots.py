@@ -68,13 +68,13 @@ def sequences(
     limits: tuple[float, float] | None = None,
     feature: str = "feature",
 ) -> Picture:
-    """Sequences side by side, one heat map each: time to the right, features upwards, dark is high.
+    """Sequences side by side, one heat map each: time to the right, features upwards, strong is high.
 
     Args:
         x: sequences (T, B, D) on any device; B of them are drawn, so choose a few.
         lengths: valid steps of each (B,); T where None.
         names: a title for each.
-        limits: what is drawn lightest and darkest; by default what occurs.
+        limits: what is drawn faintest and strongest; by default what occurs.
         feature: what the vertical axis counts.
 
     >>> import torch
@@ -106,7 +106,7 @@ def gates(
 ) -> Picture:
     """r, z, n and h: a row for each quantity, a column for each sequence, and in it a line for each unit.
 
-    Light is 0 (or -1), the plain hue is the middle, dark is 1.
+    Faint is 0 (or -1), the plain hue is the middle, strong is 1: dark on a light page, bright where a page inverts.
 
     Args:
         trace: from :func:`gru.trace`, of one layer: (T, B, H) each.
@@ -129,7 +129,7 @@ def gates(
     lengths = _columns(lengths, None, T, B)[0]
     lengths, names = _columns([lengths[i] for i in which], names, T, len(which))
     with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(7, 7), layout="constrained")
+        figure = Picture(figsize=(6.2, 7), layout="constrained")
         grid = figure.subplots(4, len(which), sharex="col", squeeze=False, width_ratios=lengths)
         for row, letter in zip(grid, NAMES, strict=True):
             for ax, i, length in zip(row, which, lengths, strict=True):
@@ -200,7 +200,7 @@ def training(histories: History | Sequence[History]) -> Picture:
         raise ValueError("histories: expected at least one, with at least one finished epoch")
     panels = ["loss", "accuracy"] if all(history.accuracy for history in histories) else ["loss"]
     with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(3.5 * len(panels), 2.8), layout="constrained")
+        figure = Picture(figsize=(3 * len(panels), 2.7), layout="constrained")
         for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             for prefix, line, tone in (("", "--", "#8c8c8c"), ("validation_", "-", "#5f5f5f")):
                 runs = [values for history in histories if (values := getattr(history, prefix + panel))]
@@ -232,7 +232,7 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
     if not results or not all(len(values) for values in results.values()):
         raise ValueError("results: expected at least one model, each with at least one accuracy")
     with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(7, 0.8 + 0.45 * len(results)), layout="constrained")
+        figure = Picture(figsize=(5.8, 0.8 + 0.45 * len(results)), layout="constrained")
         ax = figure.subplots()
         for row, values in enumerate(results.values()):
             mean = float(np.mean(values))

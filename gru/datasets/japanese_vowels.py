@@ -100,9 +100,7 @@ def _part(content: bytes, name: str) -> Utterances:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             steps, lengths, speaker = (arrays[f"{name}_{part}"] for part in ("steps", "lengths", "speaker"))
     except KeyError as error:
-        raise ValueError(
-            f"expected {name}_steps, {name}_lengths and {name}_speaker; {error.args[0]}"
-        ) from error
+        raise ValueError(f"expected {name}_steps, {name}_lengths and {name}_speaker; {error.args[0]}") from error
     except Exception as error:  # a broken archive fails in many ways, from zipfile to zlib
         raise ValueError(
             f"expected a NumPy archive of {len(COUNTS)} x 3 arrays, got {len(content)} bytes ({error})"
