@@ -18,6 +18,7 @@ from gru import equations
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.devices import best_device
 from gru.equations import Gates, Weights
+from gru.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
 from gru.init import init_chrono_, init_orthogonal_
 from gru.layer import GRU
 from gru.models import GRUClassifier, GRUForecaster
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU",
     "ElmanCell",
+    "Flow",
     "GRUClassifier",
     "GRUForecaster",
     "Gates",
@@ -41,9 +43,12 @@ __all__ = [
     "best_device",
     "equations",
     "fit",
+    "gradient_flow",
     "init_chrono_",
     "init_orthogonal_",
+    "jacobian_norms",
     "recurrences",
+    "step_jacobian",
     "trace",
     "weights_of",
 ]

@@ -11,7 +11,7 @@ Glossary
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -184,6 +184,7 @@ class Call(NamedTuple):
     h: Tensor | None
     output: object
     walks: list[bptt.Walk]  # of a layer: one a layer and direction, where they were recorded
+    number: int  # among all calls of all parts
 
 
 @contextmanager
@@ -202,32 +203,53 @@ def as_in_eval(module: nn.Module) -> Iterator[None]:
 def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[Call]]]:
     """Collect the calls of each part by name, and if asked the walks of its layers; the hooks are gone afterwards.
 
-    A torch.nn.GRU then runs on :mod:`gru.bptt` as well, which knows the states of every layer, and the gates.
+    A torch.nn.GRU then runs on :mod:`gru.bptt` as well, which knows the states of every layer, and the gates. With
+    gradients enabled, a cell then gets a state that requires one, zeros if it was given none.
     """
     calls: dict[str, list[Call]] = {part.name: [] for part in parts}
     undo = []
     with bptt.recording() if record else nullcontext([]) as walks:
         try:
             for part in parts:
-                signature = inspect.signature(part.module.forward)
-                first = [0]  # where the walks of the call at hand begin
-
-                def begin(module, args, first=first):
-                    first[0] = len(walks)
-
-                def note(module, args, kwargs, output, first=first, heard=calls[part.name], signature=signature):
-                    x, *rest = signature.bind(*args, **kwargs).arguments.values()
-                    heard.append(Call(x, rest[0] if rest else None, output, walks[first[0] :]))
-
-                undo.append(part.module.register_forward_pre_hook(begin).remove)
-                undo.append(part.module.register_forward_hook(note, with_kwargs=True).remove)
-                if record and type(part.module).forward is nn.GRU.forward and "forward" not in vars(part.module):
-                    part.module.forward = partial(_forward, part.module)
-                    undo.append(partial(delattr, part.module, "forward"))
+                undo += _listen(part, calls, walks, record)
             yield calls
         finally:
             for step_back in undo:
                 step_back()
+
+
+def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Walk], record: bool) -> list[Callable]:
+    """Hook one part; what undoes it."""
+    module, signature = part.module, inspect.signature(part.module.forward)
+    first = 0  # where the walks of the call at hand begin
+
+    def begin(module, args, kwargs):
+        nonlocal first
+        first = len(walks)
+        if record and part.is_cell and torch.is_grad_enabled():
+            bound = signature.bind(*args, **kwargs)
+            x, state = next(iter(bound.arguments.values())), list(signature.parameters)[1]
+            h = bound.arguments.get(state)
+            if h is None and hasattr(module, "hidden_size"):
+                h = x.new_zeros(*x.shape[:-1], module.hidden_size)
+            if h is not None and not h.requires_grad:
+                bound.arguments[state] = h.detach().requires_grad_()
+            return bound.args, bound.kwargs
+        return None
+
+    def note(module, args, kwargs, output):
+        x, *rest = signature.bind(*args, **kwargs).arguments.values()
+        number = sum(map(len, calls.values()))
+        calls[part.name].append(Call(x, rest[0] if rest else None, output, walks[first:], number))
+
+    undo = [
+        module.register_forward_pre_hook(begin, with_kwargs=True).remove,
+        module.register_forward_hook(note, with_kwargs=True).remove,
+    ]
+    if record and type(module).forward is nn.GRU.forward and "forward" not in vars(module):
+        module.forward = partial(_forward, module)
+        undo.append(partial(delattr, module, "forward"))
+    return undo
 
 
 def _forward(layer: nn.GRU, input: Tensor | PackedSequence, hx: Tensor | None = None):
@@ -241,7 +263,7 @@ def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
     try:
         if part.is_cell:
             return [_read_cell(part.module, calls)]
-        runs = [_read_layer(part.module, *call) for call in calls]  # one list of entries a call
+        runs = [_read_layer(part.module, *call[:4]) for call in calls]  # one list of entries a call
         return [tuple(torch.cat(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
     except RuntimeError as error:
         batches = [call.x.shape for call in calls if isinstance(call.x, Tensor)]
@@ -261,12 +283,12 @@ def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
     h = torch.stack(
         [none if call.h is None else torch.atleast_2d(call.h) for call in calls]
     )  # (T, B, H) before each step
-    gates = _gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
+    gates = gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
     return x, *(field.unflatten(0, x.shape[:2]) for field in gates)
 
 
-def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
-    """Step a cell through x, keeping everything: the one loop that a bare cell needs."""
+def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Check what a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
     _check.is_tensor("x", x)
     if x.dim() not in (2, 3):
         raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_check.shape(x)}")
@@ -280,17 +302,22 @@ def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
             raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_check.shape(h0)}")
     if single:
         x, h0 = x.unsqueeze(1), None if h0 is None else h0.unsqueeze(0)
-    h = h0
-    if h is None and hasattr(cell, "hidden_size"):
-        h = x.new_zeros(x.shape[1], cell.hidden_size)
-    gates_of, steps = _gates_function(cell), []
+    if h0 is None and hasattr(cell, "hidden_size"):
+        h0 = x.new_zeros(x.shape[1], cell.hidden_size)
+    return x, h0
+
+
+def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
+    """Step a cell through x, keeping everything: the one loop that a bare cell needs."""
+    x, h = check_drive(cell, x, h0)
+    gates_of, steps = gates_function(cell), []
     for x_t in x.unbind(0):
         steps.append(gates_of(x_t) if h is None else gates_of(x_t, h))
         h = steps[-1].h
     return x, *(torch.stack(field) for field in zip(*steps, strict=True))
 
 
-def _gates_function(cell: nn.Module):
+def gates_function(cell: nn.Module):
     """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
     if isinstance(cell, nn.GRUCell):
         weights = weights_of(cell)

@@ -1,0 +1,489 @@
+r"""Gradient flow: how a loss reaches every earlier state, and by which of a step's four paths.
+
+Sources
+    vanishing and exploding gradients    Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063
+    the walk                             :mod:`gru.bptt`, which holds its equations
+
+Glossary
+    T, B, H                  time, batch, hidden size
+    g_t (B, H)               dL/dh_t, t = 0..T; h_0 is the state before the first step
+    J_t (B, H, H)            one step's Jacobian dh_t/dh_{t-1}: row i, column j is d(h_t)_i / d(h_{t-1})_j
+    c = (1 - z) * (1 - n^2)  what a change before the candidate's tanh does to h'
+    q = U_n h + b_hn
+
+With z that keeps, a step has four paths, and J is their sum::
+
+                 reset after                              reset before
+    carry        diag(z)                                  diag(z)
+    candidate    diag(c * r) U_n                          diag(c) U_n diag(r)
+    update       diag((h - n) * z * (1 - z)) U_z          diag((h - n) * z * (1 - z)) U_z
+    reset        diag(c * q * r * (1 - r)) U_r            diag(c) U_n diag(h * r * (1 - r)) U_r
+
+Where z writes (ResetBeforeCell) the roles stay: carry is what passes straight on, there diag(1 - z).
+An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its single path is "candidate", diag(1 - h'^2) U.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+from torch.nn.utils.rnn import PackedSequence
+
+from gru import bptt
+from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
+from gru.equations import Weights, elman, step
+from gru.layer import GRU, Packed, layout_of
+from gru.trace import Call, Recurrence, as_in_eval, check_drive, find_parts, gates_function, listening, weights_of
+
+PATHS = ("carry", "candidate", "update", "reset")
+
+
+class Flow:
+    """How the loss reaches the states of one recurrence, or of several.
+
+    Attributes:
+        grads: dL/dh_t for t = 0..T, (T+1, B, H).
+        norms: the length of each sample's dL/dh_t, (T+1, B).
+        paths: what reaches h_t, t = 0..T-1, through step t: a dict of "carry", "candidate", "update" and "reset", each
+            (T, B, H), or of "candidate" alone for an ElmanCell. Their sum, and what the loss sends straight into h_t,
+            is dL/dh_t. A LookupError says so where a cell's equations are not known.
+        names: of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``.
+
+    With one recurrence the three are as above. With several each is a list, one entry a layer and direction, and
+    ``flow[k]`` is the Flow of one of them.
+    """
+
+    def __init__(self, entries: "Sequence[_Entry]") -> None:
+        self._entries = list(entries)
+
+    @property
+    def names(self) -> list[str]:
+        return [entry.name for entry in self._entries]
+
+    @property
+    def grads(self) -> Tensor | list[Tensor]:
+        return self._field(lambda entry: entry.grads)
+
+    @property
+    def norms(self) -> Tensor | list[Tensor]:
+        return self._field(lambda entry: entry.grads.norm(dim=-1))
+
+    @property
+    def paths(self) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        return self._field(_Entry.known_paths)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, k: int) -> "Flow":
+        return Flow([self._entries[k]])
+
+    def __repr__(self) -> str:
+        return "Flow(" + ("\n     ".join(map(str, self._entries))) + ")"
+
+    def _field(self, read: "Callable[[_Entry], object]"):
+        found = [read(entry) for entry in self._entries]
+        return found[0] if len(found) == 1 else found
+
+
+class _Entry:
+    """One recurrence: its name, dL/dh_t (T+1, B, H), and the paths, or the class whose paths are not known."""
+
+    def __init__(self, name: str, grads: Tensor, paths: dict[str, Tensor] | str) -> None:
+        self.name, self.grads, self.paths = name, grads, paths
+
+    def known_paths(self) -> dict[str, Tensor]:
+        if isinstance(self.paths, str):
+            raise LookupError(
+                f"paths: not available for {self.paths}, because its equations are not known here; grads and norms "
+                "are, by autograd. Known are gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
+            )
+        return self.paths
+
+    def __str__(self) -> str:
+        T, B, H = self.grads.shape
+        first, last = (self.grads[t].norm().item() for t in (0, -1))
+        known = "no known paths" if isinstance(self.paths, str) else "paths " + ", ".join(self.paths)
+        return f"{self.name}: T={T - 1}, B={B}, H={H}; |dL/dh_0| {first:.3g}, |dL/dh_T| {last:.3g}; {known}"
+
+
+def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+    """The Jacobian dh'/dh of one step, in its four paths.
+
+    Args:
+        cell: ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, or the first layer of a gru.GRU or
+            torch.nn.GRU.
+        x: input (B, D) or (D,).
+        h: state (B, H) or (H,).
+
+    Returns:
+        "carry", "candidate", "update" and "reset", each (B, H, H), or (H, H) for a single sample; for an ElmanCell
+        "candidate" alone. Their sum is dh'/dh; row i, column j is dh'_i/dh_j. For the equations see :mod:`gru.flow`.
+        Gradients flow through.
+
+    Raises:
+        TypeError: another kind of module; ``torch.func.jacrev(cell, 1)(x, h)`` gives the whole of one sample's.
+
+    Source: derived in the module's text; equal to autograd and to finite differences.
+
+    >>> import torch, gru
+    >>> cell, x, h = gru.ResetAfterCell(4, 5).double(), torch.ones(4).double(), torch.zeros(5).double()
+    >>> paths = gru.step_jacobian(cell, x, h)
+    >>> torch.allclose(sum(paths.values()), torch.func.jacrev(cell, 1)(x, h))
+    True
+    """
+    known = _known(cell)
+    if known is None:
+        raise TypeError(
+            "cell: expected ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, gru.GRU or torch.nn.GRU, got "
+            f"{type(cell).__name__}, whose equations are not known; for one sample there is "
+            "torch.func.jacrev(cell, 1)(x, h)"
+        )
+    if not isinstance(cell, nn.RNNBase):
+        check_step(cell, x, h)
+    return _step_paths(known, x, h)
+
+
+# A recurrence whose equations are known: GRU weights, or an ElmanCell.
+Known = Weights | ElmanCell
+
+
+def _known(module: nn.Module) -> Known | None:
+    """What to differentiate a cell by, or a GRU's first layer; None for a cell of the user's own."""
+    if isinstance(module, ElmanCell):
+        return module
+    known = isinstance(module, (ResetBeforeCell, ResetAfterCell, nn.GRUCell, GRU, nn.GRU))
+    return weights_of(module) if known else None
+
+
+def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+    """The paths of one step, (..., H, H), from x (..., D) and h (..., H): the table in the module's text."""
+
+    def scale(rows: Tensor, matrix: Tensor) -> Tensor:
+        return rows.unsqueeze(-1) * matrix
+
+    if isinstance(known, ElmanCell):
+        h_next = elman(x, h, known.weight_ih, known.weight_hh, known.bias_ih, known.bias_hh)
+        return {"candidate": scale(1 - h_next.square(), known.weight_hh)}
+    r, z, n, _ = step(x, h, known)
+    U_r, U_z, U_n = known.weight_hh.chunk(3)
+    c = (1 - z) * (1 - n.square())
+    if known.reset_after:
+        b_hn = None if known.bias_hh is None else known.bias_hh.chunk(3)[2]
+        q = linear(h, U_n, b_hn)
+        candidate, reset = scale(c * r, U_n), scale(c * q * r * (1 - r), U_r)
+    else:
+        from_p = scale(c, U_n)  # dh'/d(r * h)
+        candidate, reset = from_p * r.unsqueeze(-2), from_p @ scale(h * r * (1 - r), U_r)
+    update = scale((h - n) * z * (1 - z), U_z)
+    return {"carry": torch.diag_embed(z), "candidate": candidate, "update": update, "reset": reset}
+
+
+def gradient_flow(
+    module: nn.Module,
+    x: Tensor,
+    h0: Tensor | None = None,
+    loss: Callable[[object], Tensor] | None = None,
+    **kwargs,
+) -> Flow:
+    """How a loss reaches every state, and through which paths, by one walk back through time.
+
+    Args:
+        module: a cell, a layer, or a model that contains some, as :func:`gru.trace` takes it.
+        x: what the module reads; for a cell (T, B, D), or (T, D) for one sequence.
+        h0: the initial state, as the module takes it: (B, H) for a cell, (layers * directions, B, H) for a layer; a
+            model's second argument. Zeros where None.
+        loss: takes the module's outputs to a scalar: of a cell its states (T, B, H), of a layer its output sequence
+            (what its forward returns first), of a model whatever it returns. Where None, the loss is the sum of the
+            last state: of a cell or of a layer's top, both directions of it; in a model, of the part called last.
+        **kwargs: go to a model's forward, such as ``lengths``.
+
+    Returns:
+        a :class:`Flow`: grads (T+1, B, H), norms (T+1, B) and paths (T, B, H) each, or lists of these, one entry a
+        layer and direction. t counts the steps in the order in which they are taken, so in the reverse direction h_0 is
+        the state before the *last* input. Padding of a packed input gets zeros. B = 1 for a single sequence.
+
+    The module runs as ``eval()`` would run it, without dropout, and is left as it was. Parameters get no gradients. The
+    layers' gradients come from :mod:`gru.bptt`'s walk. A cell in a model's own loop, or one whose equations are not
+    known, is differentiated by autograd, all steps in one pass.
+
+    Raises:
+        TypeError: the module contains no recurrence, or x is no tensor.
+        ValueError: the loss is no scalar, or does not depend on the states.
+        ValueError, RuntimeError: x or h0 do not fit, as the module itself says.
+
+    >>> import torch, gru
+    >>> layer = gru.GRU(4, 5)
+    >>> flow = gru.gradient_flow(layer, torch.ones(7, 3, 4), loss=lambda outputs: outputs[-1].square().sum())
+    >>> flow.grads.shape, flow.norms.shape, list(flow.paths)
+    (torch.Size([8, 3, 5]), torch.Size([8, 3]), ['carry', 'candidate', 'update', 'reset'])
+    >>> torch.allclose(sum(flow.paths.values()), flow.grads[:-1])        # this loss reads no state but the last
+    True
+    """
+    module, parts = find_parts(module)
+    with as_in_eval(module), torch.enable_grad():
+        outputs, last_state, visits = _visit(module, parts, x, h0, kwargs)
+        value = last_state.sum() if loss is None else loss(outputs)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"loss: expected a scalar tensor, got {got}")
+        if not value.requires_grad:
+            raise ValueError("loss: expected a value that depends on the states, got one that does not")
+        met = [tensor for visit in visits for tensor in visit.met]
+        found = iter(torch.autograd.grad(value.sum(), met, allow_unused=True))
+    return Flow([visit.entry([next(found) for _ in visit.met]) for visit in visits])
+
+
+def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
+    """The spectral norm of dh_T/dh_t for t = 0..T-1: by how much a change of h_t can at most change h_T.
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gradient_flow` takes them.
+
+    Returns:
+        norms (T,); of several recurrences a list, one entry a layer and direction, each with its own inputs held
+        fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian.
+
+    Raises:
+        what :func:`gradient_flow` raises.
+
+    >>> import torch, gru
+    >>> gru.jacobian_norms(gru.ElmanCell(4, 5), torch.ones(7, 3, 4)).shape
+    torch.Size([7])
+    """
+    found = []
+    for jacobians in _jacobians(module, x, h0, kwargs):
+        norms = [torch.linalg.matrix_norm(jacobian, ord=2).amax() for jacobian in jacobians]
+        found.append(torch.stack(norms[::-1]))
+    return found[0] if len(found) == 1 else found
+
+
+def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
+    """dh_T/dh_t for t = 0..T-1, in closed form: (T, B, H, H), row i, column j is d(h_T)_i / d(h_t)_j.
+
+    For arguments and errors see :func:`jacobian_norms`. It takes T B H^2 numbers of memory and T B H^3 operations.
+
+    >>> import torch, gru
+    >>> cell, x = gru.ResetAfterCell(4, 5).double(), torch.ones(1, 3, 4).double()
+    >>> one_step = gru.step_jacobian(cell, x[0], torch.zeros(3, 5).double())
+    >>> torch.allclose(state_jacobians(cell, x)[0], sum(one_step.values()))
+    True
+    """
+    found = [torch.stack(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
+    return found[0] if len(found) == 1 else found
+
+
+@dataclass
+class _Visit:
+    """One recurrence of a module's forward: all its steps, in the order in which they were taken.
+
+    ``met`` is what to differentiate a loss with respect to. Of what runs on a walk that is h_0, and the walk keeps the
+    rest; of a cell in a loop, h_0 and the state after each step.
+    """
+
+    name: str
+    kind: str  # the part's class
+    known: Known | None
+    x: Tensor  # (T, B, D)
+    before: Tensor  # (T, B, H): the state before each step
+    met: list[Tensor]
+    walks: list[bptt.Walk] = field(default_factory=list)  # one a call; none of a cell in a loop
+    packed: Packed | None = None
+
+    def entry(self, grads: list[Tensor | None]) -> _Entry:
+        """The flow, from the gradients with respect to ``met``."""
+        if self.walks:
+            grads = [torch.zeros_like(walk.states) if walk.grads is None else walk.grads for walk in self.walks]
+            grads = torch.cat([grads[0], *(later[1:] for later in grads[1:])])  # (T+1, B, H)
+        else:
+            rows = zip(grads, self.met, strict=True)
+            rows = [torch.zeros_like(tensor) if grad is None else grad for grad, tensor in rows]
+            grads = torch.stack([torch.atleast_2d(row) for row in rows])
+        paths = self.kind if self.known is None else self._paths(grads[1:])
+        if self.packed is not None:
+            grads = self.packed.restore(grads)
+            paths = {name: self.packed.restore(path) for name, path in paths.items()}
+        return _Entry(self.name, grads, paths)
+
+    @torch.no_grad()
+    def _paths(self, grads: Tensor) -> dict[str, Tensor]:
+        """What reaches each state through the step that follows, (T, B, H), from what reaches the step's result."""
+        if isinstance(self.known, ElmanCell):
+            return {"candidate": _elman_slopes(self.known, self.x, self.before) * grads @ self.known.weight_hh}
+        if all(walk.deltas is not None for walk in self.walks) and self.walks:
+            gates, deltas = (torch.cat([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
+        else:
+            gates, deltas = _deltas_at_once(self.known, self.x, self.before, grads)
+        U_r, U_z, U_n = self.known.weight_hh.chunk(3)
+        _, r, z, _ = gates.chunk(4, -1)
+        d_q, d_r, d_z, _ = deltas.chunk(4, -1)  # d_q is d_p where reset acts before
+        candidate = d_q @ U_n if self.known.reset_after else r * d_q
+        return {"carry": z * grads, "candidate": candidate, "update": d_z @ U_z, "reset": d_r @ U_r}
+
+    def jacobians(self) -> Iterator[Tensor]:
+        """dh_T/dh_t (B, H, H) for t = T-1 down to 0."""
+        if self.known is None:
+            return self._jacobians_by_autograd()
+        return self._jacobians_in_closed_form()
+
+    @torch.no_grad()
+    def _jacobians_in_closed_form(self) -> Iterator[Tensor]:
+        T, B, H = self.before.shape
+        eye = torch.eye(H, dtype=self.before.dtype, device=self.before.device)
+        product = eye.expand(B, H, H)
+        C = max(1, NUMBERS_AT_ONCE // max(1, B * H * H))
+        for t1 in range(T, 0, -C):
+            t0 = max(0, t1 - C)
+            steps = sum(_step_paths(self.known, self.x[t0:t1], self.before[t0:t1]).values())  # (C, B, H, H)
+            if self.packed is not None:  # past its end a state stays as it is
+                steps = torch.where(self.packed.valid[t0:t1, :, None, None], steps, eye)
+            for jacobian in reversed(steps.unbind(0)):
+                product = product @ jacobian
+                yield product
+
+    def _jacobians_by_autograd(self) -> Iterator[Tensor]:
+        *earlier, last = self.met
+        rows = [
+            torch.autograd.grad(unit.sum(), earlier, retain_graph=True) for unit in torch.atleast_2d(last).unbind(-1)
+        ]
+        for states in reversed(list(zip(*rows, strict=True))):
+            yield torch.stack([torch.atleast_2d(row) for row in states], dim=-2)
+
+
+NUMBERS_AT_ONCE = 2**24  # in Jacobians held at a time: 64 MB of float32
+
+
+def _visit(
+    module: nn.Module, parts: list[Recurrence], x: Tensor, h0: Tensor | None, kwargs: dict
+) -> tuple[object, Tensor, list[_Visit]]:
+    """Run the module: what a loss reads, the last state, and a visit for each recurrence."""
+    whole = parts[0].module is module
+    if whole and kwargs:
+        raise TypeError(
+            f"module: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
+        )
+    if whole and parts[0].is_cell:
+        visit, states = _drive(module, *check_drive(module, x, h0))
+        return states, states[-1], [visit]
+    with listening(parts, record=True) as calls:
+        outputs = module(*((x,) if h0 is None else (x, h0)), **kwargs)
+    visits = [visit for part in parts if calls[part.name] for visit in _read(part, calls[part.name])]
+    if not visits:
+        raise RuntimeError(f"module: expected its forward to call {', '.join(part.name for part in parts)}")
+    part, call = max(((part, call) for part in parts for call in calls[part.name]), key=lambda pair: pair[1].number)
+    last = _state(call) if part.is_cell else call.output[1][-2 if part.module.bidirectional else -1 :]
+    return outputs[0] if whole else outputs, last, visits
+
+
+def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
+    """The visits of one part, its calls one after the other."""
+    kind = type(part.module).__name__
+    try:
+        if part.is_cell:
+            x = torch.stack([torch.atleast_2d(call.x) for call in calls]).detach()
+            before = torch.stack([torch.atleast_2d(call.h) for call in calls]).detach()
+            met = [calls[0].h, *map(_state, calls)]
+            return [_Visit(part.name or kind, kind, _detached(_known(part.module)), x, before, met)]
+        suffixes = [
+            name.removeprefix("weight_ih_") for name, _ in part.module.named_parameters() if "weight_ih" in name
+        ]
+        if any(len(call.walks) != len(suffixes) for call in calls):
+            raise TypeError(f"{part.name or kind}: expected the forward of torch.nn.GRU, got one of {kind}'s own")
+        visits = []
+        for k, suffix in enumerate(suffixes):
+            walks = [call.walks[k] for call in calls]
+            x = torch.cat([walk.x for walk in walks]).detach()
+            before = torch.cat([walk.states[:-1] for walk in walks])
+            name = f"{part.name}.{suffix}" if part.name else suffix
+            met = [walk.h0 for walk in walks]
+            packed = layout_of(part.module, calls[0].x, None) if isinstance(calls[0].x, PackedSequence) else None
+            visits.append(_Visit(name, kind, walks[0].weights, x, before, met, walks, packed))
+        return visits
+    except RuntimeError as error:
+        shapes = [tuple(call.x.shape) for call in calls if isinstance(call.x, Tensor)]
+        if len({shape[-2:] for shape in shapes}) > 1:
+            raise ValueError(
+                f"{part.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
+                f"{', '.join(map(str, shapes))}"
+            ) from error
+        raise
+
+
+def _state(call: Call) -> Tensor:
+    """The state after a cell's call; a cell of the user's own may return more after it."""
+    return call.output if isinstance(call.output, Tensor) else call.output[0]
+
+
+def _drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[_Visit, Tensor]:
+    """Step a bare cell through x (T, B, D): its visit, and its states (T, B, H)."""
+    known, kind = _known(cell), type(cell).__name__
+    if known is None:
+        if h0 is None:
+            raise ValueError(f"h0: expected a state (B, H), since {kind} has no attribute hidden_size, got None")
+        gates_of, met = gates_function(cell), [h0 if h0.requires_grad else h0.detach().requires_grad_()]
+        for x_t in x.unbind(0):
+            met.append(gates_of(x_t, met[-1]).h)
+        before = torch.stack(met[:-1]).detach()
+        return _Visit(kind, kind, None, x, before, met), torch.stack(met[1:])
+    check_step(cell, x[0], h0)
+    if isinstance(known, ElmanCell):
+        walk = bptt.Walk(known, x.detach(), h0.detach().requires_grad_())
+        states = _ElmanWalk.apply(walk.h0, walk)
+    else:
+        with bptt.recording() as walks:
+            states = bptt.run(x, h0, known)
+        (walk,) = walks
+    return _Visit(kind, kind, walk.weights, walk.x.detach(), walk.states[:-1], [walk.h0], [walk]), states
+
+
+class _ElmanWalk(torch.autograd.Function):
+    """An ElmanCell over all steps: g_{t-1} = e_{t-1} + U^T ((1 - h_t^2) * g_t)."""
+
+    @staticmethod
+    def forward(ctx, h0, walk):
+        cell, h = walk.weights, h0
+        states = [h0]
+        for x_t in walk.x.unbind(0):
+            h = elman(x_t, h, cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+            states.append(h)
+        ctx.walk, walk.states = walk, torch.stack(states)
+        return walk.states[1:].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_states):
+        walk = ctx.walk
+        walk.grads = torch.cat((torch.zeros_like(grad_states[:1]), grad_states))
+        slopes = 1 - walk.states[1:].square()
+        for t in range(len(slopes), 0, -1):
+            walk.grads[t - 1].addmm_(slopes[t - 1] * walk.grads[t], walk.weights.weight_hh)
+        return walk.grads[0].clone(), None
+
+
+def _elman_slopes(cell: ElmanCell, x: Tensor, h: Tensor) -> Tensor:
+    return 1 - elman(x, h, cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh).square()
+
+
+def _deltas_at_once(weights: Weights, x: Tensor, before: Tensor, grads: Tensor) -> tuple[Tensor, Tensor]:
+    """Gates and deltas (T, B, 4H) of steps whose states and gradients are known: as one step of a batch of T * B."""
+    shape = before.shape[:2]
+    x, before, grads = x.flatten(0, 1).unsqueeze(0), before.flatten(0, 1), grads.flatten(0, 1).unsqueeze(0)
+    states, gates = bptt.forward(x, before, weights, keep=True)
+    walk = bptt.Walk(weights, x, before)
+    bptt.backward(x, weights, states, gates, grads, (False,) * 6, walk)
+    return gates[0].unflatten(0, shape), walk.deltas[0].unflatten(0, shape)
+
+
+def _detached(known: Known | None) -> Known | None:
+    if not isinstance(known, Weights):
+        return known
+    return Weights(*(None if tensor is None else tensor.detach() for tensor in known[:4]), known.reset_after)
+
+
+def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
+    module, parts = find_parts(module)
+    with as_in_eval(module), torch.enable_grad():
+        return [visit.jacobians() for visit in _visit(module, parts, x, h0, kwargs)[2]]
