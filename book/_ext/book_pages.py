@@ -1,7 +1,7 @@
 """The pages around the text: template, colours, downloads, and mends of what axe finds in generated HTML.
 
-The book has a template of its own, `theme/layout.html`: one column of text, the chapters on its left, the page's
-contents on its right. The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to
+The book has a template of its own, `theme/layout.html`: one column of text, and on its left the chapters with the
+contents of this one. The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to
 the console and has accessibility defects; what it does for a reader takes a hundred lines here.
 
 For writers of chapters
@@ -12,6 +12,9 @@ For writers of chapters
     :class: dropdown
     ```
     is closed until the reader opens it.
+
+    On a dark page figures are turned over: what is light on a light page is dark there, and hues stay. So do not write
+    "dark is high" of a figure, but "full colour is high".
 """
 
 import html

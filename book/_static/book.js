@@ -43,7 +43,7 @@
 
   // The contents say where the reader is.
   function spy() {
-    const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".here a[href^='#']")]);
+    const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".chapters .current ul a[href^='#']")]);
     const places = new Map(links.map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]));
     places.delete(null);
     const watch = new IntersectionObserver(

@@ -220,9 +220,10 @@ def test_first_tab_skips_to_the_text(http_site: str, open_page: Callable) -> Non
 
 def test_contents_say_where_the_reader_is(http_site: str, open_page: Callable) -> None:
     page = open_page(f"{http_site}/book/notation.html").page
-    here = page.get_by_role("navigation", name="On this page")
-    here.get_by_role("link", name="Biases and parameters").click()
-    here.locator("[aria-current]", has_text="Biases and parameters").wait_for()
+    chapters = page.get_by_role("navigation", name="Chapters")
+    chapters.get_by_role("link", name="Biases and parameters").click()
+    chapters.locator("[aria-current=true]", has_text="Biases and parameters").wait_for()
+    assert chapters.locator("[aria-current=page]").inner_text() == "Notation"
 
 
 def test_search(base: str, open_page: Callable) -> None:
