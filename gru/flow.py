@@ -44,6 +44,9 @@ PATHS = ("carry", "candidate", "update", "reset")
 class Flow:
     """How the loss reaches the states of one recurrence, or of several.
 
+    Args:
+        entries: one a recurrence, as :func:`gradient_flow` makes them.
+
     Attributes:
         grads: dL/dh_t for t = 0..T, (T+1, B, H).
         norms: the length of each sample's dL/dh_t, (T+1, B).
