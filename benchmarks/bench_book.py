@@ -72,6 +72,8 @@ REDRAWS = """async (moves) => {
 class Quiet(SimpleHTTPRequestHandler):
     """A file server that keeps no log."""
 
+    protocol_version = "HTTP/1.1"  # a connection serves several requests, as with any web server
+
     def log_message(self, *_args: object) -> None:
         pass
 

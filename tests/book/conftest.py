@@ -120,6 +120,8 @@ def pages(site: Path) -> list[str]:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # a connection serves several requests, as with any web server
+
     def log_message(self, *_args: object) -> None:
         pass
 
