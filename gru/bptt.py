@@ -134,7 +134,7 @@ def recording() -> Iterator[list[Walk]]:
     """Keep the walk of every :func:`run` inside: a list in the order of the calls.
 
     Where gradients are enabled, the weights get none, and each walk takes place when a loss is differentiated with
-    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward.
+    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates.
     """
     walks: list[Walk] = []
     token = _walks.set(walks)
@@ -168,7 +168,7 @@ def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None =
 def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Tensor:
     weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
     if not torch.is_grad_enabled():
-        walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True)))
+        walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True, first_block=1)))
         return walks[-1].states[1:]
     h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
     walks.append(Walk(weights, x, h0))
@@ -237,16 +237,19 @@ def _blocks(buffer: Tensor) -> list[Tensor]:
     return list(buffer.unflatten(2, (4, buffer.shape[2] // 4)).unbind(2))
 
 
-def forward(x: Tensor, h0: Tensor, weights: Weights, keep: bool = False) -> tuple[Tensor, Tensor | None]:
+def forward(
+    x: Tensor, h0: Tensor, weights: Weights, keep: bool = False, first_block: int = 0
+) -> tuple[Tensor, Tensor | None]:
     """All steps, without autograd.
 
     Returns:
-        (states (T, B, H), None); or, to be kept for the way back, (states (T+1, B, H) with h0 first, gates (T, B, 4H)).
+        (states (T, B, H), None); or, to be kept for the way back, (states (T+1, B, H) with h0 first, gates (T, B, 4H)),
+        of the gates' blocks those from ``first_block`` on.
     """
     (T, B, _), H = x.shape, h0.shape[1]
     C = _steps_per_chunk(x, H)
     states = x.new_empty(T + keep, B, H)
-    gates = x.new_empty(T, B, 4 * H) if keep else None
+    gates = x.new_empty(T, B, (4 - first_block) * H) if keep else None
     with torch.inference_mode():
         if keep:
             states[0] = h0
@@ -258,7 +261,7 @@ def forward(x: Tensor, h0: Tensor, weights: Weights, keep: bool = False) -> tupl
             t1 = min(t0 + C, T)
             kernel(x[t0:t1], h[t0 : t1 + 1])
             if keep:
-                gates[t0:t1] = chunk[: t1 - t0]
+                gates[t0:t1] = chunk[: t1 - t0, :, first_block * H :]
     return states, gates
 
 

@@ -25,6 +25,7 @@ An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its singl
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -150,27 +151,55 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor) -> dict[str, Tensor]:
     return _step_paths(known, x, h)
 
 
-# A recurrence whose equations are known: GRU weights, or an ElmanCell.
-Known = Weights | ElmanCell
+class Elman(NamedTuple):
+    """The weights of an ElmanCell."""
+
+    weight_ih: Tensor  # (H, D)
+    weight_hh: Tensor  # (H, H)
+    bias_ih: Tensor | None  # (H)
+    bias_hh: Tensor | None  # (H)
+
+
+Known = Weights | Elman  # a recurrence whose equations are known
 
 
 def _known(module: nn.Module) -> Known | None:
-    """What to differentiate a cell by, or a GRU's first layer; None for a cell of the user's own."""
+    """What a cell, or a GRU's first layer, computes with; None for a cell of the user's own."""
     if isinstance(module, ElmanCell):
-        return module
+        return Elman(module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh)
     known = isinstance(module, (ResetBeforeCell, ResetAfterCell, nn.GRUCell, GRU, nn.GRU))
     return weights_of(module) if known else None
 
 
+def _detached(known: Known | None) -> Known | None:
+    return known and type(known)(*(tensor.detach() if isinstance(tensor, Tensor) else tensor for tensor in known))
+
+
 def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
     """The paths of one step, (..., H, H), from x (..., D) and h (..., H): the table in the module's text."""
+    z, others = _carry_and_others(known, x, h)
+    return others if z is None else {"carry": torch.diag_embed(z), **others}
+
+
+def _step_whole(known: Known, x: Tensor, h: Tensor) -> Tensor:
+    """Their sum, without autograd."""
+    z, others = _carry_and_others(known, x, h)
+    whole, *rest = others.values()
+    for path in rest:
+        whole += path
+    if z is not None:
+        whole.diagonal(dim1=-2, dim2=-1).add_(z)
+    return whole
+
+
+def _carry_and_others(known: Known, x: Tensor, h: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """The carry path's diagonal (..., H), and the other paths (..., H, H)."""
 
     def scale(rows: Tensor, matrix: Tensor) -> Tensor:
         return rows.unsqueeze(-1) * matrix
 
-    if isinstance(known, ElmanCell):
-        h_next = elman(x, h, known.weight_ih, known.weight_hh, known.bias_ih, known.bias_hh)
-        return {"candidate": scale(1 - h_next.square(), known.weight_hh)}
+    if isinstance(known, Elman):
+        return None, {"candidate": scale(1 - elman(x, h, *known).square(), known.weight_hh)}
     r, z, n, _ = step(x, h, known)
     U_r, U_z, U_n = known.weight_hh.chunk(3)
     c = (1 - z) * (1 - n.square())
@@ -181,8 +210,7 @@ def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
     else:
         from_p = scale(c, U_n)  # dh'/d(r * h)
         candidate, reset = from_p * r.unsqueeze(-2), from_p @ scale(h * r * (1 - r), U_r)
-    update = scale((h - n) * z * (1 - z), U_z)
-    return {"carry": torch.diag_embed(z), "candidate": candidate, "update": update, "reset": reset}
+    return z, {"candidate": candidate, "update": scale((h - n) * z * (1 - z), U_z), "reset": reset}
 
 
 def gradient_flow(
@@ -314,8 +342,9 @@ class _Visit:
     @torch.no_grad()
     def _paths(self, grads: Tensor) -> dict[str, Tensor]:
         """What reaches each state through the step that follows, (T, B, H), from what reaches the step's result."""
-        if isinstance(self.known, ElmanCell):
-            return {"candidate": _elman_slopes(self.known, self.x, self.before) * grads @ self.known.weight_hh}
+        if isinstance(self.known, Elman):
+            slopes = 1 - elman(self.x, self.before, *self.known).square()
+            return {"candidate": (slopes * grads) @ self.known.weight_hh}
         if all(walk.deltas is not None for walk in self.walks) and self.walks:
             gates, deltas = (torch.cat([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
         else:
@@ -332,7 +361,6 @@ class _Visit:
             return self._jacobians_by_autograd()
         return self._jacobians_in_closed_form()
 
-    @torch.no_grad()
     def _jacobians_in_closed_form(self) -> Iterator[Tensor]:
         T, B, H = self.before.shape
         eye = torch.eye(H, dtype=self.before.dtype, device=self.before.device)
@@ -340,7 +368,7 @@ class _Visit:
         C = max(1, NUMBERS_AT_ONCE // max(1, B * H * H))
         for t1 in range(T, 0, -C):
             t0 = max(0, t1 - C)
-            steps = sum(_step_paths(self.known, self.x[t0:t1], self.before[t0:t1]).values())  # (C, B, H, H)
+            steps = _step_whole(self.known, self.x[t0:t1], self.before[t0:t1])  # (C, B, H, H)
             if self.packed is not None:  # past its end a state stays as it is
                 steps = torch.where(self.packed.valid[t0:t1, :, None, None], steps, eye)
             for jacobian in reversed(steps.unbind(0)):
@@ -432,8 +460,8 @@ def _drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[_Visit, Tenso
         before = torch.stack(met[:-1]).detach()
         return _Visit(kind, kind, None, x, before, met), torch.stack(met[1:])
     check_step(cell, x[0], h0)
-    if isinstance(known, ElmanCell):
-        walk = bptt.Walk(known, x.detach(), h0.detach().requires_grad_())
+    if isinstance(known, Elman):
+        walk = bptt.Walk(_detached(known), x.detach(), h0.detach().requires_grad_())
         states = _ElmanWalk.apply(walk.h0, walk)
     else:
         with bptt.recording() as walks:
@@ -447,27 +475,27 @@ class _ElmanWalk(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, h0, walk):
-        cell, h = walk.weights, h0
-        states = [h0]
-        for x_t in walk.x.unbind(0):
-            h = elman(x_t, h, cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
-            states.append(h)
-        ctx.walk, walk.states = walk, torch.stack(states)
-        return walk.states[1:].clone()
+        W, U, b_i, b_h = walk.weights
+        states = torch.cat((h0.unsqueeze(0), linear(walk.x, W, b_i)))  # (T+1, B, H)
+        if b_h is not None:
+            states[1:] += b_h
+        with torch.inference_mode():
+            U_t, (h, *later) = U.t().contiguous(), states.unbind(0)
+            for state in later:
+                h = state.addmm_(h, U_t).tanh_()
+        ctx.walk, walk.states = walk, states
+        return states[1:].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_states):
         walk = ctx.walk
         walk.grads = torch.cat((torch.zeros_like(grad_states[:1]), grad_states))
-        slopes = 1 - walk.states[1:].square()
-        for t in range(len(slopes), 0, -1):
-            walk.grads[t - 1].addmm_(slopes[t - 1] * walk.grads[t], walk.weights.weight_hh)
+        with torch.inference_mode():
+            slopes, grads = (1 - walk.states[1:].square()).unbind(0), walk.grads.unbind(0)
+            for t in range(len(slopes), 0, -1):
+                grads[t - 1].addmm_(slopes[t - 1] * grads[t], walk.weights.weight_hh)
         return walk.grads[0].clone(), None
-
-
-def _elman_slopes(cell: ElmanCell, x: Tensor, h: Tensor) -> Tensor:
-    return 1 - elman(x, h, cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh).square()
 
 
 def _deltas_at_once(weights: Weights, x: Tensor, before: Tensor, grads: Tensor) -> tuple[Tensor, Tensor]:
@@ -478,12 +506,6 @@ def _deltas_at_once(weights: Weights, x: Tensor, before: Tensor, grads: Tensor) 
     walk = bptt.Walk(weights, x, before)
     bptt.backward(x, weights, states, gates, grads, (False,) * 6, walk)
     return gates[0].unflatten(0, shape), walk.deltas[0].unflatten(0, shape)
-
-
-def _detached(known: Known | None) -> Known | None:
-    if not isinstance(known, Weights):
-        return known
-    return Weights(*(None if tensor is None else tensor.detach() for tensor in known[:4]), known.reset_after)
 
 
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:

@@ -190,13 +190,14 @@ class Call(NamedTuple):
 @contextmanager
 def as_in_eval(module: nn.Module) -> Iterator[None]:
     """Every part in eval mode, and afterwards in the mode it had."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    training = [part for part in module.modules() if part.training]
+    if training:
+        module.eval()
     try:
         yield
     finally:
-        for part, mode in modes:
-            part.training = mode
+        for part in training:
+            part.training = True
 
 
 @contextmanager
@@ -377,7 +378,7 @@ def _read_layer(
 
 def _entry_of(walk: bptt.Walk, layout: Dense | Packed, reverse: bool) -> Entry:
     """What a run kept, in the order of the input."""
-    _, r, z, n = walk.gates.chunk(4, -1)
+    r, z, n = walk.gates.unflatten(2, (3, walk.states.shape[2])).unbind(2)
     return _entry(walk.x, r, z, n, walk.states[1:], layout=layout, reverse=reverse)
 
 
