@@ -164,6 +164,12 @@ def test_formulas(base: str, texts: list[str], open_page: Callable, dark: bool) 
     assert coloured >= 5  # the page on notation uses all of them
 
 
+def test_mark_has_the_gates_colours(site: Path) -> None:
+    """The icon in the browser's tab is a file of its own, which does not see the palette's variables."""
+    icon = (site / "_static" / "favicon.svg").read_text("utf8")
+    assert all(colour in icon for name in "znh" for colour in COLOURS[name])
+
+
 def test_double_click(site: Path, open_page: Callable) -> None:
     """index.html, opened as a file, leads to the first page, and its view works."""
     opened = open_page((site / "index.html").as_uri())
