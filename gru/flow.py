@@ -372,7 +372,7 @@ class _Visit:
             if self.packed is not None:  # past its end a state stays as it is
                 steps = torch.where(self.packed.valid[t0:t1, :, None, None], steps, eye)
             for jacobian in reversed(steps.unbind(0)):
-                product = product @ jacobian
+                product = torch.bmm(product, jacobian)
                 yield product
 
     def _jacobians_by_autograd(self) -> Iterator[Tensor]:
@@ -510,5 +510,6 @@ def _deltas_at_once(weights: Weights, x: Tensor, before: Tensor, grads: Tensor) 
 
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
     module, parts = find_parts(module)
-    with as_in_eval(module), torch.enable_grad():
+    by_autograd = any(part.is_cell and _known(part.module) is None for part in parts)
+    with as_in_eval(module), torch.set_grad_enabled(by_autograd):
         return [visit.jacobians() for visit in _visit(module, parts, x, h0, kwargs)[2]]
