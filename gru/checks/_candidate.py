@@ -1,0 +1,267 @@
+"""Building a candidate, finding its parameters, giving it the reference's weights, calling it without side effects.
+
+A candidate's parameters are found by name, in the module itself or in exactly one module inside it:
+
+    reset_after     input_reset, hidden_reset, input_update, hidden_update, input_candidate, hidden_candidate
+                    (six Linear, as gru.ResetAfterCell), or weight_ih, weight_hh, bias_ih, bias_hh (as
+                    torch.nn.GRUCell; with _l0 as torch.nn.GRU)
+    reset_before    reset_gate, update_gate, hidden_transform (three Linear, as gru.ResetBeforeCell; z writes), or
+                    weight_ih_l0, ... (as gru.GRU(reset_after=False); z keeps)
+"""
+
+import inspect
+import io
+import linecache
+import random
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gru.checks._report import Halt
+from gru.checks._steps import Part, Parts
+
+B, D, H, T = 4, 3, 5, 6  # all different, so that a wrong axis is a wrong shape
+SIZES = f"(The check uses B = {B}, D = {D}, H = {H}.)"
+VARIANTS = ("reset_after", "reset_before")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How parameters are named and shaped, and the equations as a class with these names writes them."""
+
+    shapes: dict[str, tuple[int, ...]]
+    variant: str
+    z_writes: bool
+    equations: tuple[str, str, str, str]  # of r, z, n and h'
+    arrange: Callable[[dict[str, Tensor]], list[Part]]  # parameters by name -> the parts of r, z and n
+
+    def parts(self, tensors: dict[str, Tensor]) -> Parts:
+        return Parts(*self.arrange(tensors), self.variant == "reset_after", self.z_writes)
+
+
+def _six() -> Layout:
+    gates = ("reset", "update", "candidate")
+    shapes = {}
+    for gate in gates:
+        for side, width in (("input", D), ("hidden", H)):
+            shapes |= {f"{side}_{gate}.weight": (H, width), f"{side}_{gate}.bias": (H,)}
+
+    def arrange(p: dict[str, Tensor]) -> list[Part]:
+        return [
+            Part(*(p[f"{side}_{g}.{kind}"] for kind in ("weight", "bias") for side in ("input", "hidden")))
+            for g in gates
+        ]
+
+    equations = (
+        "r = sigmoid(input_reset(x) + hidden_reset(h))",
+        "z = sigmoid(input_update(x) + hidden_update(h))",
+        "n = tanh(input_candidate(x) + r * hidden_candidate(h))",
+        "h' = (1 - z) * n + z * h",
+    )
+    return Layout(shapes, "reset_after", False, equations, arrange)
+
+
+def _three() -> Layout:
+    layers = ("reset_gate", "update_gate", "hidden_transform")
+    shapes = {f"{layer}.{kind}": s for layer in layers for kind, s in (("weight", (H, D + H)), ("bias", (H,)))}
+
+    def arrange(p: dict[str, Tensor]) -> list[Part]:
+        return [Part(*p[f"{layer}.weight"].split((D, H), 1), p[f"{layer}.bias"], None) for layer in layers]
+
+    equations = (
+        "r = sigmoid(reset_gate([x, h]))",
+        "z = sigmoid(update_gate([x, h]))",
+        "n = tanh(hidden_transform([x, r * h]))",
+        "h' = (1 - z) * h + z * n",
+    )
+    return Layout(shapes, "reset_before", True, equations, arrange)
+
+
+def _flat(variant: str, suffix: str) -> Layout:
+    names = [f"{kind}{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    shapes = dict(zip(names, [(3 * H, D), (3 * H, H), (3 * H,), (3 * H,)], strict=True))
+
+    def arrange(p: dict[str, Tensor]) -> list[Part]:
+        return [Part(*blocks) for blocks in zip(*(p[name].chunk(3) for name in names), strict=True)]
+
+    inside = "r * (W_hn h + b_hn)" if variant == "reset_after" else "W_hn (r * h) + b_hn"
+    equations = (
+        "r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)",
+        "z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)",
+        f"n = tanh(W_in x + b_in + {inside})",
+        "h' = (1 - z) * n + z * h",
+    )
+    return Layout(shapes, variant, False, equations, arrange)
+
+
+# The first is the one that a message speaks of where none fits.
+LAYOUTS = {
+    "reset_after": (_six(), _flat("reset_after", ""), _flat("reset_after", "_l0")),
+    "reset_before": (_three(), _flat("reset_before", ""), _flat("reset_before", "_l0")),
+}
+
+
+@dataclass
+class Candidate:
+    """One instance of the candidate's class, with the weights of the reference in it."""
+
+    module: nn.Module
+    layout: Layout
+    parameters: dict[str, Tensor]  # by the layout's names
+
+    def call(self, *args: Any, when: str = "", **kwargs: Any) -> Any:
+        """What forward returns.
+
+        Raises:
+            Halt: forward raised; the finding says what and where.
+        """
+        try:
+            return self.module(*args, **kwargs)
+        except Exception as error:
+            raise Halt("raises", " ".join(filter(None, (when, told(error, type(self.module)), SIZES)))) from None
+
+    def step_parts(self) -> Parts:
+        """Fresh leaves with the candidate's values, arranged by gate, and gradients apart from the candidate's own."""
+        self.leaves = {name: p.detach().clone().requires_grad_() for name, p in self.parameters.items()}
+        return self.layout.parts(self.leaves)
+
+
+def build(candidate: type, variant: str, values: Callable[[tuple[int, ...]], Tensor]) -> Candidate:
+    """A new instance of the candidate's class, in float64, with weights from ``values``.
+
+    Raises:
+        Halt: it cannot be built, or its parameters are not those of a reference.
+    """
+    try:
+        module = candidate(D, H)
+    except Exception as error:
+        hint = "Call super().__init__() first." if "before Module.__init__() call" in str(error) else ""
+        raise Halt("constructor_raises", f"{told(error, candidate)} {hint}".strip()) from None
+    if not isinstance(module, nn.Module):
+        raise Halt("not_a_module")
+    module = module.to(device="cpu", dtype=torch.float64)
+    layout, parameters = _find(module, variant)
+    with torch.no_grad():
+        for parameter in parameters.values():
+            parameter.copy_(values(tuple(parameter.shape)))
+    return Candidate(module, layout, parameters)
+
+
+def extra_names(candidate: Candidate) -> list[str]:
+    """Parameters and buffers that the reference does not have, in the order of the state dict."""
+    known = {id(p) for p in candidate.parameters.values()}
+    everything = [*candidate.module.named_parameters(), *candidate.module.named_buffers()]
+    return [name for name, tensor in everything if id(tensor) not in known]
+
+
+def _find(module: nn.Module, variant: str) -> tuple[Layout, dict[str, Tensor]]:
+    """The one place in a module whose parameters bear a layout's names.
+
+    Raises:
+        Halt: there is none or more than one, or shapes do not fit; every name and shape is given.
+    """
+    places = []
+    for prefix, part in module.named_modules():
+        own = dict(part.named_parameters(remove_duplicate=False))
+        places += [(prefix, layout, own) for layout in LAYOUTS[variant] if layout.shapes.keys() <= own.keys()]
+    if not places:
+        raise _names_do_not_fit(module, variant)
+    if len(places) > 1:
+        where = " and ".join(f"self.{prefix}" if prefix else "the module itself" for prefix, *_ in places)
+        raise Halt("several_recurrences", f"Found: {where}.")
+    prefix, layout, own = places[0]
+    parameters = {name: own[name] for name in layout.shapes}
+    dot = f"{prefix}." if prefix else ""
+    wrong = [
+        f"{dot}{name}: expected shape {shape}, got {tuple(parameters[name].shape)}."
+        for name, shape in layout.shapes.items()
+        if tuple(parameters[name].shape) != shape
+    ]
+    if wrong:
+        raise Halt("wrong_parameter_shape", " ".join([*wrong, SIZES]))
+    twice = [
+        name for i, (name, p) in enumerate(parameters.items()) if any(p is q for q in list(parameters.values())[:i])
+    ]
+    if twice:
+        raise Halt("shared_parameters", f"Seen before under another name: {', '.join(dot + name for name in twice)}.")
+    return layout, parameters
+
+
+def _names_do_not_fit(module: nn.Module, variant: str) -> Halt:
+    """What is missing and what is there instead, measured at the place and the layout that come closest."""
+
+    def names(part: nn.Module) -> dict[str, Tensor]:
+        return dict(part.named_parameters(remove_duplicate=False))
+
+    other = VARIANTS[variant == "reset_after"]
+    hint = ""
+    if any(LAYOUTS[other][0].shapes.keys() <= names(part).keys() for part in module.modules()):
+        hint = f' These are the names of the other variant: check it with variant="{other}".'
+    every = [(prefix, part, layout) for prefix, part in module.named_modules() for layout in LAYOUTS[variant]]
+    prefix, part, layout = max(every, key=lambda place: len(place[2].shapes.keys() & names(place[1]).keys()))
+    missing = [name for name in layout.shapes if name not in names(part)]
+    extra = [name for name in names(part) if name not in layout.shapes]
+    where = f" (looked for in self.{prefix})" if prefix else ""
+    sentence = f"Missing{where}: {', '.join(missing)}. There, but not expected: {', '.join(extra) or 'nothing'}."
+    return Halt("missing_parameters", sentence + hint)
+
+
+def told(error: Exception, cls: type) -> str:
+    """An error in one line, and the last line of the candidate's own code that led to it."""
+    text = re.sub(r"\s+", " ", str(error)).strip()
+    sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    own = [base for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins"))]
+    methods = [inspect.unwrap(f) for base in own for f in vars(base).values() if inspect.isfunction(f)]
+    files = {method.__code__.co_filename for method in methods}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in files:
+            line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+            return f"{sentence} At line {frame.lineno}" + (f": {line}" if line else ".")
+    return sentence
+
+
+class Draw:
+    """Seeded float64 numbers that touch no global state."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator("cpu").manual_seed(seed)
+
+    def __call__(self, shape: tuple[int, ...]) -> Tensor:
+        # 0.8: gates away from 0, 1/2 and 1, so that every change of the equations is seen.
+        return 0.8 * torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu")
+
+
+@contextmanager
+def sheltered() -> Iterator[io.StringIO]:
+    """Run foreign code: what it prints is caught, and the random states are put back."""
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    printed = io.StringIO()
+    try:
+        with (
+            redirect_stdout(printed),
+            torch.device("cpu"),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
+            yield printed
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def seed_everything(seed: int) -> None:
+    """For the candidate's own draws: its global random states, inside :func:`sheltered`."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)

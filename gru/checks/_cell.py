@@ -1,0 +1,198 @@
+"""Diagnosing one step: which change of the equations gives the candidate's numbers, and if none does, what is known."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gru.checks import _compare as compare
+from gru.checks._candidate import B, Candidate, D, Draw, H, build, extra_names, seed_everything
+from gru.checks._report import Finding, Halt
+from gru.checks._steps import Change, Parts, changes, how, pairs, step
+
+Made = tuple[Change, ...]
+
+
+def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor, tolerance: float) -> list[Made]:
+    """All sets of changes that give these numbers, the smallest size only: none, one, or two. Empty where none does."""
+    if compare.equal(got, step(parts, x, h), tolerance):
+        return [()]
+    single = changes(parts)
+
+    def fits(candidates: Iterator[Made]) -> list[Made]:
+        return [made for made in candidates if compare.equal(got, step(parts, x, h, how(*made)), tolerance)]
+
+    return fits((change,) for change in single) or fits(pairs(single))
+
+
+class CellCheck:
+    """One check of one cell class: findings, and what is known beside them, in the order they are made."""
+
+    def __init__(self, cell_class: type, variant: str) -> None:
+        self.candidate_class, self.variant = cell_class, variant
+        self.found: list[Finding] = []
+        self.known: list[str] = []
+        self.notes: list[str] = []
+        self.equations: tuple[str, ...] = ()
+        draw = Draw(1)
+        self.x, self.h = draw((B, D)), draw((B, H))
+        self.place = 0  # of the state, where a tuple comes back
+
+    def new(self) -> Candidate:
+        """A fresh instance, always with the same weights."""
+        seed_everything(0)
+        return build(self.candidate_class, self.variant, Draw(2))
+
+    def run(self) -> None:
+        """Raises: Halt: nothing more can be learned."""
+        candidate = self.new()
+        self.equations = candidate.layout.equations
+        if extra := extra_names(candidate):
+            self.found.append(Finding("extra_parameters", f"Extra: {', '.join(extra)}."))
+        with torch.no_grad():
+            parts = candidate.step_parts()
+            got = self.first_call(candidate, step(parts, self.x, self.h))
+            tolerance = compare.SINGLE if got.dtype != torch.float64 else compare.EXACT
+            got = compare.as_float64("h'", got, self.found)
+            again = self.new()
+            self.found += compare.repeats(lambda seed: self.call_again(again, seed))
+            made = explain(parts, self.x, self.h, got, tolerance)
+            if not made and explain(parts, self.x, self.h, got, compare.SINGLE):
+                tolerance = compare.SINGLE
+                made = explain(parts, self.x, self.h, got, tolerance)
+                self.found.append(Finding("precision_lost", "It agrees to 1e-5 only: look for .float() or float32."))
+        if made:
+            self.tell(made)
+            self.flow(made[0], tolerance)
+        elif not {"depends_on_chance", "depends_on_earlier_calls"} & {finding.name for finding in self.found}:
+            self.leads(float((got - step(parts, self.x, self.h)).abs().max()))
+
+    def first_call(self, candidate: Candidate, expected: Tensor) -> Tensor:
+        x, h = self.x.clone(), self.h.clone()
+        seed_everything(0)
+        result = candidate.call(x, h)
+        self.found += compare.writes({"x": (self.x, x), "h": (self.h, h)})
+        if isinstance(result, tuple | list):
+            result = self.from_tuple(result, expected)
+        result = compare.expect_tensor("h'", result)
+        compare.expect_shape("h'", result, (B, H))
+        return result
+
+    def from_tuple(self, result: tuple[Any, ...] | list[Any], expected: Tensor) -> Any:
+        """The one that is the new state; where none is for certain, the first that could be."""
+        self.found.append(Finding("returns_tuple", f"It has {len(result)} entries."))
+        fitting = [i for i, e in enumerate(result) if isinstance(e, Tensor) and e.shape == expected.shape]
+        right = [i for i in fitting if compare.equal(result[i], expected, compare.SINGLE)]
+        self.place = next(iter([*right, *fitting, 0]))
+        if not result:
+            raise Halt("returns_nothing")
+        state = result[self.place]
+        for i in fitting:
+            if i != self.place and compare.equal(result[i], torch.tanh(state)):
+                self.found.append(Finding("second_tanh", f"It is entry {i} of what the cell returns."))
+        return state
+
+    def call_again(self, candidate: Candidate, seed: int, x: Tensor | None = None, h: Tensor | None = None) -> Tensor:
+        """The state that a later call gives, from fresh copies of the inputs."""
+        seed_everything(seed)
+        x, h = (self.x if x is None else x), (self.h if h is None else h)
+        result = candidate.call(x.clone(), h.clone())
+        if isinstance(result, tuple | list) and len(result) > self.place:
+            result = result[self.place]
+        if not isinstance(result, Tensor):
+            raise Halt("depends_on_earlier_calls", f"A later call returned {type(result).__name__}.")
+        return result
+
+    def tell(self, explanations: list[Made]) -> None:
+        """Findings for a known explanation, and what else would give the same numbers."""
+        made, *others = explanations
+        self.found += [Finding(change.name, change.detail) for change in made]
+        if made:
+            words = [" with ".join(change.name for change in other) for other in others]
+            self.known.append(compare.source_of(made, "the new state", words))
+
+    def flow(self, made: Made, tolerance: float) -> None:
+        """Whether the gradient is that of the equations that explain the numbers."""
+        candidate = self.new()
+        x, h = self.x.clone().requires_grad_(), self.h.clone().requires_grad_()
+        parts = candidate.step_parts()
+        expected = compare.gradients([step(parts, x, h, how(*made))], {"x": x, "h": h, **candidate.leaves})
+        try:
+            got = compare.gradients([self.call_again(candidate, 0, x, h)], {"x": x, "h": h, **candidate.parameters})
+        except Halt as halt:
+            self.found += [] if self.found else [halt.finding]
+        except Exception as error:
+            self.found += [] if self.found else [compare.backward_failed(error, candidate)]
+        else:
+            self.found += compare.compare_gradients(got, expected, tolerance)
+
+    def leads(self, gap: float) -> None:
+        """What is known of a candidate that no entry explains: where it agrees with the reference, and where not."""
+        self.known.append(
+            f"The new state differs from the reference by up to {gap:.2g}, and no mistake or pair of mistakes in the "
+            "catalogue gives these numbers. What is known:"
+        )
+        keeps, writes = ("z = 0", "z = 1") if self.new().layout.z_writes else ("z = 1", "z = 0")
+        limits = {
+            "keep": (f"update gate at 'keep all' ({keeps})", {"z": 1}),
+            "write": (f"update gate at 'write all' ({writes}), so h' = n", {"z": 0}),
+            "r = 0": ("the same and the reset gate at r = 0, so n sees x alone", {"z": 0, "r": 0}),
+            "r = 1": ("the same and the reset gate at r = 1, so n sees all of h", {"z": 0, "r": 1}),
+        }
+        holds = {limit: self.at_limit(gates) for limit, (_, gates) in limits.items()}
+        for limit, (words, _) in limits.items():
+            self.known.append(f"    {words}: {'agrees' if holds[limit] else 'differs'}")
+        self.known += [f"    {sentence}" for sentence in self.dependence()]
+        self.known += self.where(holds)
+
+    def at_limit(self, gates: dict[str, int]) -> bool:
+        """Whether candidate and reference agree while biases of +-60 hold gates fully open or shut."""
+        candidate = self.new()
+        with torch.no_grad():
+            parts = candidate.layout.parts(candidate.parameters)
+            for gate, value in gates.items():
+                # z = 1 here means keep.
+                on = value != (gate == "z" and parts.z_writes)
+                getattr(parts, gate).b_i.fill_(60.0 if on else -60.0)
+            try:
+                got = self.call_again(candidate, 0)
+            except Halt:
+                return False
+            return compare.equal(got, step(candidate.step_parts(), self.x, self.h))
+
+    def dependence(self) -> list[str]:
+        """What the new state does not depend on but should, and whether samples mix."""
+        candidate, sentences = self.new(), []
+        x, h = self.x.clone().requires_grad_(), self.h.clone().requires_grad_()
+        try:
+            result = self.call_again(candidate, 0, x, h)
+            got = compare.gradients([result], {"x": x, "h": h, **candidate.parameters})
+            unused = [name for name, gradient in got.items() if not gradient.any()]
+            if unused:
+                sentences.append(f"the new state does not depend on {', '.join(unused)}")
+            others = self.x.clone(), self.h.clone()
+            for tensor in others:
+                tensor[1:] += 1
+            if not compare.equal(self.call_again(self.new(), 0, *others)[0], self.call_again(self.new(), 0)[0]):
+                sentences.append("one sample's state depends on the other samples: look for a wrong dim or axis")
+        except Exception:  # the value is known already; only this lead is lost
+            sentences.append("its gradient could not be taken")
+        return sentences
+
+    def where(self, holds: dict[str, bool]) -> list[str]:
+        """Which lines can be at fault, given the limits."""
+        r, z, n, new = (compare.look_at(i, self.equations) for i in range(4))
+        if holds["keep"] and holds["write"]:
+            return [z, "n and the shares of the new state agree at both ends of z, so z itself is the first suspect."]
+        if holds["write"]:
+            return [new, z, "The candidate agrees, so z, or how the new state uses it, is the first suspect."]
+        if holds["r = 0"] and holds["r = 1"]:
+            return [
+                r,
+                n,
+                "With r held at 0 and at 1 the candidate agrees, so r, or where it acts, is the first suspect.",
+            ]
+        if holds["keep"]:
+            return [n, "The old state is carried as it should be, so the candidate is the first suspect."]
+        return [n, new, "More than one line may be at fault; begin with the candidate."]

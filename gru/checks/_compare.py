@@ -1,0 +1,146 @@
+"""What the two checks share: is it equal, what explains it, does its gradient flow, and the words of a report."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gru.checks._candidate import SIZES, VARIANTS, Candidate, Draw, told
+from gru.checks._catalogue import CATALOGUE
+from gru.checks._report import Finding, Halt, Report
+from gru.checks._steps import Change
+
+
+class Check(Protocol):
+    """What a report is made of."""
+
+    candidate_class: type
+    found: list[Finding]
+    known: list[str]  # how the findings are known, or what is known where there are none
+    notes: list[str]  # what was not tested
+    equations: Sequence[str]
+
+
+EXACT = 1e-9  # float64 on a few numbers: right code agrees to 1e-15, and two mistakes differ by 1e-4 and more
+SINGLE = 1e-5  # where something was computed in float32
+
+
+def expect_arguments(candidate: object, variant: object, argument: str) -> None:
+    """Raise unless the candidate is a class and the variant one of two."""
+    if not isinstance(candidate, type):
+        raise TypeError(f"{argument}: expected a class, got {type(candidate).__name__}; pass MyClass, not MyClass(...)")
+    if variant not in VARIANTS:
+        raise ValueError(f"variant: expected 'reset_after' or 'reset_before', got {variant!r}")
+
+
+def equal(got: Tensor, expected: Tensor, tolerance: float = EXACT) -> bool:
+    """Whether shape and numbers agree."""
+    return got.shape == expected.shape and bool((got.detach() - expected.detach()).abs().max() <= tolerance)
+
+
+def as_float64(name: str, got: Tensor, found: list[Finding]) -> Tensor:
+    """A result to compare in float64; another dtype is a finding.
+
+    Raises:
+        Halt: there are NaN or infinities.
+    """
+    if got.dtype != torch.float64:
+        found.append(Finding("wrong_dtype", f"{name}: expected torch.float64, as the inputs are, got {got.dtype}."))
+        got = got.double()
+    if not got.isfinite().all():
+        raise Halt("returns_nan", f"{name}: {int((~got.isfinite()).sum())} of {got.numel()} numbers.")
+    return got
+
+
+def writes(given: dict[str, tuple[Tensor, Tensor]]) -> list[Finding]:
+    """A finding where one of the tensors given is no longer the one it was (before, after)."""
+    changed = [name for name, (before, after) in given.items() if not torch.equal(before, after)]
+    return [Finding("modifies_input", f"Changed by the call: {', '.join(changed)}.")] if changed else []
+
+
+def repeats(call: Callable[[int], Tensor]) -> list[Finding]:
+    """A finding where the same call does not give the same numbers; ``call`` takes the seed of the global draws."""
+    first = call(0)
+    if not _same(first, call(0)):
+        return [Finding("depends_on_earlier_calls")]
+    return [] if _same(first, call(1)) else [Finding("depends_on_chance")]
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    return first.shape == second.shape and torch.allclose(first, second, rtol=0, atol=EXACT, equal_nan=True)
+
+
+def gradients(outputs: Sequence[Tensor], inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The gradient of a seeded weighting of the outputs, by name; zeros where none arrives."""
+    draw = Draw(7)
+    loss = sum((output * draw(tuple(output.shape))).sum() for output in outputs)
+    open_inputs = {name: tensor for name, tensor in inputs.items() if tensor.requires_grad}
+    arrived: Iterable[Tensor | None] = [None] * len(open_inputs)
+    if isinstance(loss, Tensor) and loss.requires_grad:
+        arrived = torch.autograd.grad(loss, list(open_inputs.values()), allow_unused=True)
+    by_name = dict(zip(open_inputs, arrived, strict=True))
+    return {n: g if (g := by_name.get(n)) is not None else torch.zeros_like(t) for n, t in inputs.items()}
+
+
+def compare_gradients(got: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> list[Finding]:
+    """A finding that names every input and parameter whose gradient is not what the equations give."""
+    wrong = [name for name in expected if not equal(got[name], expected[name], 100 * tolerance)]
+    none = [name for name in wrong if not got[name].any()]
+    other = [name for name in wrong if name not in none]
+    sentences = [f"No gradient reaches {', '.join(none)}."] if none else []
+    sentences += [f"A wrong gradient reaches {', '.join(other)}: part of it is cut."] if other else []
+    return [Finding("gradient_cut", " ".join(sentences))] if wrong else []
+
+
+def backward_failed(error: Exception, candidate: Candidate) -> Finding:
+    return Finding("backward_raises", told(error, type(candidate.module)))
+
+
+def source_of(made: Sequence[Change], what: str, others: Sequence[str]) -> str:
+    """How a mistake in the equations is known, and what else would look the same."""
+    if len(made) == 1:
+        known = f"On seeded inputs {what} is, to {EXACT:g}, what the reference gives with this one change."
+    else:
+        known = f"On seeded inputs {what} is, to {EXACT:g}, what the reference gives with these two changes together."
+    return known + (f" The same numbers also come from {'; from '.join(others)}." if others else "")
+
+
+def report(check: Check, right: str) -> Report:
+    """The report: findings in the order they were made, each name once, then how they are known."""
+    name = check.candidate_class.__name__
+    names = list(dict.fromkeys(finding.name for finding in check.found))
+    if not names and not check.known:
+        return Report(True, [], "\n".join([f"{name}: {right}", *check.notes]))
+    lines = [f"{name}: not yet. Found: {', '.join(names)}." if names else f"{name}: not yet."]
+    for mistake in names:
+        entry = CATALOGUE[mistake]
+        details = [finding.detail for finding in check.found if finding.name == mistake and finding.detail]
+        lines.append(" ".join([f"{mistake}: {entry.sentence}", *dict.fromkeys(details)]))
+        if entry.equation is not None and check.equations:
+            lines.append(look_at(entry.equation, check.equations))
+    return Report(False, names, "\n".join([*lines, *check.known, *check.notes]))
+
+
+def look_at(equation: int, equations: Sequence[str]) -> str:
+    """The line of code that an equation belongs to, and the equation as it should be."""
+    return f"    Look at the line that computes {('r', 'z', 'n', 'the new state')[equation]}:  {equations[equation]}"
+
+
+def expect_tensor(name: str, value: Any) -> Tensor:
+    """The value, if it is a tensor.
+
+    Raises:
+        Halt: it is None or something else.
+    """
+    if value is None:
+        raise Halt("returns_nothing")
+    if not isinstance(value, Tensor):
+        raise Halt("returns_no_tensor", f"{name}: expected a Tensor, got {type(value).__name__}.")
+    return value
+
+
+def expect_shape(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
+    """Raises: Halt: the shape is another one."""
+    if tuple(value.shape) != shape:
+        raise Halt("wrong_shape", f"{name}: expected {shape}, got {tuple(value.shape)}. {SIZES}")

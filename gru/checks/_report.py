@@ -1,0 +1,57 @@
+"""What a check says: passed or not, the names of the mistakes, and sentences for a person."""
+
+from html import escape
+from typing import NamedTuple
+
+
+class Report(NamedTuple):
+    """What a check found. It is true where the candidate passed, so ``assert check_cell(MyCell)`` does what it says.
+
+    Args:
+        passed: whether no mistake was found.
+        found: names from :data:`gru.checks.MISTAKES`; empty where the candidate passed, and where it differs from the
+            reference in a way that the catalogue does not hold.
+        message: what was found, how it is known, and where to look.
+    """
+
+    passed: bool
+    found: list[str]
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return f"Report(passed={self.passed}, found={self.found})\n{self.message}"
+
+    def _repr_html_(self) -> str:
+        """The message for a notebook: words and a sign, in the page's own colours, every character escaped."""
+        first, *rest = self.message.split("\n")
+        lines = [
+            f"<pre style='margin: 0.2em 0 0.2em 1.5em; background: none; color: inherit; white-space: pre-wrap;'>"
+            f"{escape(line.strip())}</pre>"
+            if line.startswith("    ")
+            else f"<p style='margin: 0.5em 0 0;'>{escape(line)}</p>"
+            for line in rest
+        ]
+        return (
+            "<div class='gru-report' style='border-inline-start: 0.25em solid currentColor; "
+            "padding: 0.3em 0.9em; margin: 0.5em 0; max-width: 50em;'>"
+            f"<p style='margin: 0;'><span aria-hidden='true'>{'✓' if self.passed else '✗'}</span> "
+            f"<strong>{escape(first)}</strong></p>{''.join(lines)}</div>"
+        )
+
+
+class Finding(NamedTuple):
+    """One mistake: its name in the catalogue, and what is known beyond the catalogue's sentence."""
+
+    name: str
+    detail: str = ""
+
+
+class Halt(Exception):  # noqa: N818  it ends a check early, which is no error of the check
+    """Nothing more can be learned after this finding."""
+
+    def __init__(self, name: str, detail: str = "") -> None:
+        super().__init__(name)
+        self.finding = Finding(name, detail)
