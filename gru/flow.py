@@ -415,8 +415,9 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
     try:
         if part.is_cell:
             x = torch.stack([torch.atleast_2d(call.x) for call in calls]).detach()
-            before = torch.stack([torch.atleast_2d(call.h) for call in calls]).detach()
-            met = [calls[0].h, *map(_state, calls)]
+            states = [torch.zeros_like(_state(call)) if call.h is None else call.h for call in calls]
+            before = torch.stack([torch.atleast_2d(state) for state in states]).detach()
+            met = [states[0], *map(_state, calls)]
             return [_Visit(part.name or kind, kind, _detached(_known(part.module)), x, before, met)]
         suffixes = [
             name.removeprefix("weight_ih_") for name, _ in part.module.named_parameters() if "weight_ih" in name
