@@ -142,7 +142,11 @@ def test_which_convention_is_drawn_is_said(opened):
     assert "1 keeps h" in keeps.locator(".gru-panel-z").inner_text()
     assert "1 writes n" in writes.locator(".gru-panel-z").inner_text()
     symbols = [re.sub(r"[\s0-9.,−]+", "", show(page, i)["equation"].replace("1 − ", "~")) for i in (0, 1)]
-    assert symbols == ["h=~z·n+z·hbefore", "h=~z·hbefore+z·n"]
+    assert symbols == ["h=(~z)·n+z·hbefore", "h=(~z)·hbefore+z·n"]
+    for i, (does, how) in enumerate((("added to", "on"), ("taken from", "taken from"))):
+        assert page.locator("label").filter(has_text=f"Bias {does} every z").count() == 1
+        move(page, "Bias", 2, i)
+        assert f"With +2.0 {how} every update gate" in show(page, i)["says"]
 
 
 def test_the_equation_adds_up(opened):

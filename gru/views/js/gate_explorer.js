@@ -51,7 +51,7 @@ function build({ model, root, signal }) {
   const why = make("p", { class: "gru-why" });
   const layerControl = labelled("Layer", layer);
   const end = (/** @type {string} */ text) => make("span", { class: "gru-note", "aria-hidden": "true" }, text);
-  const biasLabel = make("span", {}, "Bias added to every ", letter("z"));
+  const biasLabel = make("span", {}, make("span"), letter("z"));
   const biasControl = make("div", { class: "gru-bias" }, labelled(biasLabel, make("span", { class: "gru-ends" }, end("forget"), bias, end("keep"), biasValue)), reset);
 
   // Drawings
@@ -131,6 +131,7 @@ function build({ model, root, signal }) {
     sequence.replaceChildren(...data.sequences.map(({ name }, i) => make("option", { value: i }, name)));
     layer.replaceChildren(...data.parts.map(({ name }, i) => make("option", { value: i }, name)));
     layerControl.hidden = data.parts.length < 2;
+    write(biasLabel.firstElementChild, data.parts[0].convention === "writes" ? "Bias taken from every " : "Bias added to every ");
     bias.disabled = reset.disabled = Boolean(data.reason);
     write(why, data.reason);
     why.hidden = !data.reason;
@@ -409,7 +410,7 @@ function terms(at, { h, convention }, { data, layer, step, steps, unit, units })
   const term = (/** @type {Node[]} */ symbol, /** @type {number} */ value) =>
     make("span", { class: "gru-term" }, make("span", {}, ...symbol), make("span", { class: "gru-number" }, format(value)));
   const sign = (/** @type {string} */ text) => make("span", { class: "gru-sign" }, text);
-  const rest = term([sign("1 − "), letter("z")], 1 - at.z);
+  const rest = term([sign("(1 − "), letter("z"), sign(")")], 1 - at.z);
   const whole = term([letter("z")], at.z);
   const [ofCandidate, ofPast] = convention === "keeps" ? [rest, whole] : [whole, rest];
   const candidate = [ofCandidate, sign("·"), term([letter("n")], at.n)];
@@ -440,7 +441,8 @@ function sentence(at, { beliefs, kept }, { data, sequence, layer, step, steps, u
     said.push(`Unit ${unit + 1}: reset ${format(at.r)}, update ${format(at.z)}, candidate ${format(at.n)}, state ${format(at.h)}.`);
   }
   if (kept !== null) {
-    const added = bias ? `With ${bias > 0 ? "+" : ""}${format(bias, 1)} on every update gate, a step keeps` : "A step keeps";
+    const how = parts[0].convention === "writes" ? "taken from" : "on";
+    const added = bias ? `With ${bias > 0 ? "+" : ""}${format(bias, 1)} ${how} every update gate, a step keeps` : "A step keeps";
     said.push(`${added} ${percent(kept)} of the old state on average.`);
   }
   return said.join(" ");
