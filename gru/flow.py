@@ -48,16 +48,8 @@ class Flow:
     Args:
         entries: one a recurrence, as :func:`gradient_flow` makes them.
 
-    Attributes:
-        grads: dL/dh_t for t = 0..T, (T+1, B, H).
-        norms: the length of each sample's dL/dh_t, (T+1, B).
-        paths: what reaches h_t, t = 0..T-1, through step t: a dict of "carry", "candidate", "update" and "reset", each
-            (T, B, H), or of "candidate" alone for an ElmanCell. Their sum, and what the loss sends straight into h_t,
-            is dL/dh_t. A LookupError says so where a cell's equations are not known.
-        names: of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``.
-
-    With one recurrence the three are as above. With several each is a list, one entry a layer and direction, and
-    ``flow[k]`` is the Flow of one of them.
+    With one recurrence ``grads``, ``norms`` and ``paths`` are as their texts say. With several each is a list, one
+    entry a layer and direction, and ``flow[k]`` is the Flow of one of them.
     """
 
     def __init__(self, entries: "Sequence[_Entry]") -> None:
@@ -65,18 +57,28 @@ class Flow:
 
     @property
     def names(self) -> list[str]:
+        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
         return [entry.name for entry in self._entries]
 
     @property
     def grads(self) -> Tensor | list[Tensor]:
+        """dL/dh_t for t = 0..T, (T+1, B, H)."""
         return self._field(lambda entry: entry.grads)
 
     @property
     def norms(self) -> Tensor | list[Tensor]:
+        """The length of each sample's dL/dh_t, (T+1, B)."""
         return self._field(lambda entry: entry.grads.norm(dim=-1))
 
     @property
     def paths(self) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        """What reaches h_t, t = 0..T-1, through step t: "carry", "candidate", "update" and "reset", each (T, B, H).
+
+        Of an ElmanCell there is "candidate" alone. Their sum, and what the loss sends straight into h_t, is dL/dh_t.
+
+        Raises:
+            LookupError: the equations of a cell are not known; grads and norms are there all the same.
+        """
         return self._field(_Entry.known_paths)
 
     def __len__(self) -> int:
