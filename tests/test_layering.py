@@ -30,7 +30,7 @@ ALLOWED = {
     "models": LAYER,
     "convert": [*TRACED, "models"],
     "plots": [*TRACED, "models", "training"],
-    "checks": [*TRACED, "models"],
+    "checks": [*TRACED, "models", "checks"],
     "views": [*TRACED, "models", "views"],  # never training
     "tasks": ["_check", "devices", "datasets"],
     "datasets": ["_check", "datasets"],

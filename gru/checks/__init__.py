@@ -11,6 +11,8 @@ before or after the product (pytorch#8153, pytorch#99531), a missing nonlinearit
 Symbols and shapes: see :mod:`gru.equations`.
 """
 
+from collections.abc import Callable
+
 from gru.checks import _compare as compare
 from gru.checks._candidate import sheltered
 from gru.checks._catalogue import MISTAKES
@@ -59,7 +61,7 @@ def check_cell(cell_class: type, variant: str = "reset_after") -> Report:
     """
     compare.expect_arguments(cell_class, variant, "cell_class")
     return _run(
-        CellCheck(cell_class, variant),
+        lambda: CellCheck(cell_class, variant),
         "right. The new state and every gradient agree with the reference, in float64 on seeded inputs.",
     )
 
@@ -97,18 +99,20 @@ def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: boo
     compare.expect_arguments(layer_class, variant, "layer_class")
     if lengths is not None and not isinstance(lengths, bool):
         raise TypeError(f"lengths: expected True, False or None, got {type(lengths).__name__}")
-    check = LayerCheck(layer_class, variant, lengths)
-    return _run(check, "right. Every state and every gradient agree with the reference, in float64 on seeded inputs.")
+    return _run(
+        lambda: LayerCheck(layer_class, variant, lengths),
+        "right. Every state and every gradient agree with the reference, in float64 on seeded inputs.",
+    )
 
 
-def _run(check: CellCheck | LayerCheck, right: str) -> Report:
-    """Run a check under shelter and put its report together."""
+def _run(make: Callable[[], CellCheck | LayerCheck], right: str) -> Report:
+    """Run a check under shelter and put its report together; ``right`` is said where nothing was found."""
     with sheltered() as printed:
+        check = make()
         try:
             check.run()
         except Halt as halt:
             check.found.append(halt.finding)
     if text := printed.getvalue().strip():
-        first = text.splitlines()[0]
-        check.found.insert(0, Finding("prints", f"The first line: {first[:80]}"))
+        check.found.insert(0, Finding("prints", f"The first line: {text.splitlines()[0][:80]}"))
     return compare.report(check, right)

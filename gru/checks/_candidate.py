@@ -16,7 +16,7 @@ import random
 import re
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,10 +127,13 @@ class Candidate:
         except Exception as error:
             raise Halt("raises", " ".join(filter(None, (when, told(error, type(self.module)), SIZES)))) from None
 
-    def step_parts(self) -> Parts:
-        """Fresh leaves with the candidate's values, arranged by gate, and gradients apart from the candidate's own."""
-        self.leaves = {name: p.detach().clone().requires_grad_() for name, p in self.parameters.items()}
-        return self.layout.parts(self.leaves)
+    def leaves(self) -> dict[str, Tensor]:
+        """Copies of the parameters, whose gradients do not touch the candidate's own."""
+        return {name: p.detach().clone().requires_grad_() for name, p in self.parameters.items()}
+
+    def parts(self) -> Parts:
+        """The candidate's weights for the reference's step."""
+        return self.layout.parts({name: p.detach() for name, p in self.parameters.items()})
 
 
 def build(candidate: type, variant: str, values: Callable[[tuple[int, ...]], Tensor]) -> Candidate:
@@ -244,13 +247,10 @@ def sheltered() -> Iterator[io.StringIO]:
     kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     printed = io.StringIO()
+    # On another default device what the candidate makes in __init__ or forward would not meet the check's tensors.
+    here = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
     try:
-        with (
-            redirect_stdout(printed),
-            torch.device("cpu"),
-            torch.inference_mode(False),
-            torch.enable_grad(),
-        ):
+        with redirect_stdout(printed), here, torch.inference_mode(False), torch.enable_grad():
             yield printed
     finally:
         random.setstate(kept[0])

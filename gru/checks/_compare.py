@@ -53,6 +53,13 @@ def as_float64(name: str, got: Tensor, found: list[Finding]) -> Tensor:
     return got
 
 
+def precision(gap: float, found: list[Finding]) -> list[Finding]:
+    """A finding where right numbers are right to single precision only, unless their dtype says so already."""
+    if gap <= EXACT or any(finding.name == "wrong_dtype" for finding in found):
+        return []
+    return [Finding("precision_lost", f"It agrees to {gap:.0e} only: look for .float() or float32.")]
+
+
 def writes(given: dict[str, tuple[Tensor, Tensor]]) -> list[Finding]:
     """A finding where one of the tensors given is no longer the one it was (before, after)."""
     changed = [name for name, (before, after) in given.items() if not torch.equal(before, after)]
@@ -83,9 +90,9 @@ def gradients(outputs: Sequence[Tensor], inputs: dict[str, Tensor]) -> dict[str,
     return {n: g if (g := by_name.get(n)) is not None else torch.zeros_like(t) for n, t in inputs.items()}
 
 
-def compare_gradients(got: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> list[Finding]:
+def compare_gradients(got: dict[str, Tensor], expected: dict[str, Tensor]) -> list[Finding]:
     """A finding that names every input and parameter whose gradient is not what the equations give."""
-    wrong = [name for name in expected if not equal(got[name], expected[name], 100 * tolerance)]
+    wrong = [name for name in expected if not equal(got[name], expected[name], 10 * SINGLE)]
     none = [name for name in wrong if not got[name].any()]
     other = [name for name in wrong if name not in none]
     sentences = [f"No gradient reaches {', '.join(none)}."] if none else []

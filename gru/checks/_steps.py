@@ -207,7 +207,7 @@ def how(*made: Change) -> How:
 
 
 def pairs(single: list[Change]) -> Iterator[tuple[Change, Change]]:
-    """Two changes with different names that move different switches."""
+    """Two changes that move different switches."""
     for first, second in combinations(single, 2):
-        if first.name != second.name and not first.switches.keys() & second.switches.keys():
+        if not first.switches.keys() & second.switches.keys():
             yield first, second
