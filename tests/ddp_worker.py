@@ -43,7 +43,8 @@ def main(variant: str) -> None:
     dist.all_gather(everywhere, flat)
     assert all(torch.equal(flat, other) for other in everywhere)
     dist.destroy_process_group()
-    print(f"{variant}: process {rank} of {world} agrees", flush=True)
+    # One write: where output is not buffered, print's own line end would be a second, and the two processes mix.
+    print(f"{variant}: process {rank} of {world} agrees\n", end="", flush=True)
 
 
 if __name__ == "__main__":
