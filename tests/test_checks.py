@@ -148,7 +148,7 @@ def test_no_two_mistakes_are_the_same_on_the_inputs_of_the_check(layout):
     inputs, weights = _candidate.Draw(1), _candidate.Draw(2)
     x, h = inputs((4, 3)), inputs((4, 5))
     parts = layout.parts({name: weights(shape) for name, shape in layout.shapes.items()})
-    every = [(), *((change,) for change in _steps.changes(parts)), *_steps.pairs(_steps.changes(parts))]
+    every = [(), *((change,) for change in _steps.changes(parts)), *_steps.combinations(_steps.changes(parts))]
     states = torch.stack([_steps.step(parts, x, h, _steps.how(*made)).flatten() for made in every])
     single = len(_steps.changes(parts)) + 1
     apart = torch.cdist(states, states, p=float("inf")).fill_diagonal_(1)
@@ -284,10 +284,6 @@ def test_a_wrong_line_is_found_by_name_and_nothing_else(name, base, lines):
     assert "this one change" in report.message
 
 
-def _float32(s, x, h):
-    return super(type(s), s).forward(x.float().double(), h)
-
-
 class _Prints(Six):
     def forward(self, x, h):
         print("shape of h:", h.shape)
@@ -360,15 +356,6 @@ class _Two(nn.Module):
         self.first, self.second = Six(input_size, hidden_size), Six(input_size, hidden_size)
 
 
-class _Backward(Six):
-    def forward(self, x, h):
-        z = self.z(x, h)
-        new = self.new(self.n(x, h, self.r(x, h)), h, z)
-        z *= 1  # what backward needs is written over
-        z.add_(0)
-        return new
-
-
 class _Saved(Six):
     def forward(self, x, h):
         r = self.r(x, h)
@@ -394,7 +381,7 @@ WRONG_MANNERS = [
     ("missing_parameters", Three, 'variant="reset_before"'),
     ("several_recurrences", _Two, "self.first and self.second"),
     ("raises", type("C", (Six,), {"forward": lambda s, x, h: s.input_reset(h)}), "mat1 and mat2"),
-    ("raises", type("C", (Six,), {"forward": lambda s, x, h: s.reset(x)}), "has no attribute 'reset' At line"),
+    ("raises", type("C", (Six,), {"forward": lambda s, x, h: s.reset(x)}), "has no attribute 'reset', at line"),
     ("returns_nothing", type("C", (Six,), {"forward": lambda s, x, h: None}), "return"),
     ("returns_nothing", type("C", (Six,), {"forward": lambda s, x, h: ()}), "return"),
     ("returns_no_tensor", type("C", (Six,), {"forward": lambda s, x, h: {"h": h}}), "got dict"),
@@ -479,7 +466,15 @@ def line(name: str, base: type) -> dict:
 def test_two_wrong_lines_are_found_together(first, second, base):
     report = check_cell(type("Cell", (base,), line(first, base) | line(second, base)), variant_of(base))
     assert set(report.found) == {first, second}, report
-    assert "these two changes together" in report.message
+    assert "these 2 changes together" in report.message
+
+
+def test_a_cell_without_any_nonlinearity_is_found():
+    lines = (
+        line("reset_sigmoid_missing", Six) | line("update_sigmoid_missing", Six) | line("candidate_tanh_missing", Six)
+    )
+    report = check_cell(type("Cell", (Six,), lines))
+    assert report.found == ["reset_sigmoid_missing", "update_sigmoid_missing", "candidate_tanh_missing"]
 
 
 def test_the_same_mistake_in_two_places_is_one_finding():
@@ -793,6 +788,57 @@ def test_an_unknown_layer_gets_a_lead():
     report = check_layer(type("L", (Layer,), {"sweep": sweeping(lambda cell, x_t, h: (h := cell(x_t, h**2), h))}))
     assert report.found == []
     assert "check_cell" in report.message
+
+
+def test_a_layer_that_takes_the_first_of_h0_gets_three_axes():
+    assert check_layer(
+        type("L", (Layer,), {"start": lambda s, x, h0: Layer.start(s, x, None) if h0 is None else h0[0]})
+    )
+
+
+ODD = [
+    None,
+    3,
+    "h",
+    (),
+    [None],
+    (None, None),
+    ((), ()),
+    {"a": 1},
+    np.zeros((4, 5)),
+    torch.tensor(1.0),
+    torch.zeros(0),
+    torch.zeros(4, 5, dtype=torch.bool),
+    torch.zeros(6, 4, 5, dtype=torch.int64),
+    torch.zeros(4, 5, dtype=torch.complex64),
+    torch.full((6, 4, 5), torch.nan),
+    (torch.zeros(6, 4, 5), 3),
+    (torch.zeros(6, 4, 5), torch.tensor(1)),
+    (torch.zeros(0), torch.zeros(0)),
+    (torch.zeros(6, 4, 5).double(), torch.zeros(6, 4, 5).double()),
+    (torch.zeros(2, 6, 4, 5), torch.zeros(4, 5)),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("when", ["always", "first", "later"])
+def test_whatever_is_returned_the_check_answers(odd, when):
+    """Every odd result gives a report that does not pass, and never an error of the check itself."""
+
+    def answering(base):
+        class Class(base):
+            calls = 0
+
+            def forward(self, x, *args, **kwargs):
+                self.calls += 1
+                as_asked = when == "always" or (when == "first") == (self.calls == 1)
+                return odd if as_asked else super().forward(x, *args, **kwargs)
+
+        return Class
+
+    for report in (check_cell(answering(Six)), check_layer(answering(Layer))):
+        assert not report.passed
+        assert set(report.found) <= set(MISTAKES)
 
 
 # The catalogue, the report, and what a check leaves behind

@@ -2,7 +2,8 @@
 
 :func:`check_cell` gives a learner's class seeded weights and inputs in float64 and compares what it computes with the
 reference, and, where it differs, with the reference into which a mistake was built on purpose: every mistake of
-:data:`MISTAKES` and every pair of them. Where none fits, the report says what is known instead of guessing.
+:data:`MISTAKES` that changes numbers, and every pair of them. Where none fits, the report says what is known and does
+not guess.
 :func:`check_layer` does the same for a layer that runs over whole sequences.
 
 Sources: the mistakes are those that people made in public, such as z and 1 - z swapped (pytorch#20129), the reset
@@ -73,7 +74,7 @@ def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: boo
         layer_class: a subclass of ``torch.nn.Module``, built as ``layer_class(input_size, hidden_size)`` and called as
             ``layer(x)``, ``layer(x, h0)`` and ``layer(x, h0, lengths=lengths)``, with x (T, B, D), h0 (B, H) and
             lengths (B) of dtype int64, in no order. It returns (out, h_n): the state after every step (T, B, H), and
-            that after the last valid step, (B, H) or (1, B, H). If h0 (B, H) raises an error it is given as (1, B, H).
+            that after the last valid step, (B, H) or (1, B, H). A layer that wants h0 as (1, B, H) gets it so.
             Exactly one module, the layer or one inside it, has parameters that are named as for :func:`check_cell`,
             or as in ``torch.nn.GRU``: weight_ih_l0 and so on, z keeps.
         variant: "reset_after" or "reset_before".

@@ -226,7 +226,7 @@ def told(error: Exception, cls: type) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename in files:
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-            return f"{sentence} At line {frame.lineno}" + (f": {line}" if line else ".")
+            return f"{sentence}, at line {frame.lineno}" + (f": {line[:120]}" if line else ".")
     return sentence
 
 

@@ -9,13 +9,13 @@ from torch import Tensor
 from gru.checks import _compare as compare
 from gru.checks._candidate import B, Candidate, D, Draw, H, build, extra_names, seed_everything
 from gru.checks._report import Finding, Halt
-from gru.checks._steps import Change, Parts, changes, how, pairs, step
+from gru.checks._steps import Change, Parts, changes, combinations, how, step
 
 Made = tuple[Change, ...]
 
 
 def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor) -> list[Made]:
-    """All sets of changes that give these numbers, the smallest size only: none, one, or two. Empty where none does.
+    """All sets of changes that give these numbers, of the smallest size; empty where none does.
 
     To single precision, so that a lower precision does not hide a mistake; mistakes are further apart than that.
     """
@@ -24,7 +24,7 @@ def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor) -> list[Made]:
     def fits(candidates: Iterable[Made]) -> list[Made]:
         return [made for made in candidates if compare.equal(got, step(parts, x, h, how(*made)), compare.SINGLE)]
 
-    return fits([()]) or fits((change,) for change in single) or fits(pairs(single))
+    return fits([()]) or fits((change,) for change in single) or fits(combinations(single))
 
 
 class CellCheck:

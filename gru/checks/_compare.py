@@ -22,7 +22,7 @@ class Check(Protocol):
     equations: Sequence[str]
 
 
-EXACT = 1e-9  # float64 on a few numbers: right code agrees to 1e-15, and two mistakes differ by 1e-4 and more
+EXACT = 1e-9  # float64 on a few numbers: right code agrees to 1e-15, and two mistakes differ by 1e-2 and more
 SINGLE = 1e-5  # where something was computed in float32
 
 
@@ -34,17 +34,24 @@ def expect_arguments(candidate: object, variant: object, argument: str) -> None:
         raise ValueError(f"variant: expected 'reset_after' or 'reset_before', got {variant!r}")
 
 
+def numbers(tensor: Tensor) -> Tensor:
+    """The tensor in double precision, whatever its dtype."""
+    return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)
+
+
 def equal(got: Tensor, expected: Tensor, tolerance: float = EXACT) -> bool:
     """Whether shape and numbers agree."""
-    return got.shape == expected.shape and bool((got.detach() - expected.detach()).abs().max() <= tolerance)
+    return got.shape == expected.shape and bool(((numbers(got) - numbers(expected)).abs() <= tolerance).all())
 
 
 def as_float64(name: str, got: Tensor, found: list[Finding]) -> Tensor:
     """A result to compare in float64; another dtype is a finding.
 
     Raises:
-        Halt: there are NaN or infinities.
+        Halt: there are NaN or infinities, or the numbers are complex.
     """
+    if got.is_complex():
+        raise Halt("wrong_dtype", f"{name}: expected torch.float64, as the inputs are, got {got.dtype}.")
     if got.dtype != torch.float64:
         found.append(Finding("wrong_dtype", f"{name}: expected torch.float64, as the inputs are, got {got.dtype}."))
         got = got.double()
@@ -75,7 +82,8 @@ def repeats(call: Callable[[int], Tensor]) -> list[Finding]:
 
 
 def _same(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and torch.allclose(first, second, rtol=0, atol=EXACT, equal_nan=True)
+    pair = [numbers(tensor).nan_to_num() for tensor in (first, second)]
+    return equal(*pair)
 
 
 def gradients(outputs: Sequence[Tensor], inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -106,10 +114,8 @@ def backward_failed(error: Exception, candidate: Candidate) -> Finding:
 
 def source_of(made: Sequence[Change], what: str, others: Sequence[str]) -> str:
     """How a mistake in the equations is known, and what else would look the same."""
-    if len(made) == 1:
-        known = f"On seeded inputs {what} is, to {EXACT:g}, what the reference gives with this one change."
-    else:
-        known = f"On seeded inputs {what} is, to {EXACT:g}, what the reference gives with these two changes together."
+    changes = "this one change" if len(made) == 1 else f"these {len(made)} changes together"
+    known = f"On seeded inputs {what} is what the reference gives with {changes}."
     return known + (f" The same numbers also come from {'; from '.join(others)}." if others else "")
 
 

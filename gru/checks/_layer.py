@@ -11,7 +11,7 @@ from gru.checks import _compare as compare
 from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, T, build, extra_names, seed_everything
 from gru.checks._cell import Made
 from gru.checks._report import Finding, Halt
-from gru.checks._steps import changes, how, pairs, step
+from gru.checks._steps import changes, combinations, how, step
 
 Step = Callable[[Tensor, Tensor], Tensor]  # x (B, D), h (B, H) -> h' (B, H)
 LENGTHS = (4, T, 1, 3)  # in no order, one of them whole
@@ -114,6 +114,9 @@ class LayerCheck:
             if any(finding.name == "depends_on_chance" for finding in self.found):
                 return
             explained = self.explain(out, h0)
+            if not explained and h0 is not None and self.state_axes == 2:
+                # A layer that reads h0[0] takes (B, H) without an error, and means (1, B, H).
+                out, h_n, explained = self.with_three_axes(h0) or (out, h_n, None)
             if explained:
                 way = self.way(explained, h0, self.new().parts(), self.x)
                 self.found += compare.precision(float((out - way.out).abs().max()), self.found)
@@ -151,6 +154,18 @@ class LayerCheck:
         self.found += compare.writes({"x": (self.x, x)})
         self.failed_with_h0 = failed.finding
         return None, result
+
+    def with_three_axes(self, h0: Tensor) -> tuple[Tensor, Tensor | None, Explained] | None:
+        """What the layer gives for h0 (1, B, H), if that is explained."""
+        self.state_axes = 3
+        try:
+            out, h_n = self.parts_of(self.call(self.new(), 0, self.x, h0))
+            if out.dtype == torch.float64 and (explained := self.explain(out, h0)):
+                return out, h_n, explained
+        except Halt:
+            pass  # what was found with (B, H) stands
+        self.state_axes = 2
+        return None
 
     def call(self, candidate: Candidate, seed: int, x: Tensor, h0: Tensor | None, lengths: Tensor | None = None) -> Any:
         seed_everything(seed)
@@ -204,7 +219,7 @@ class LayerCheck:
                         return Explained(made, index, from_zeros)
         if out.shape != (T, B, H):
             return None
-        for made in pairs(single):  # two changes of a step: each step from the layer's own last output
+        for made in combinations(single):  # several changes of a step: each step from the layer's own last output
             one = self.one(parts, made)
             if compare.equal(out[1:], one(self.x[1:], out[:-1]), compare.SINGLE):
                 for start, from_zeros in starts:
@@ -257,7 +272,7 @@ class LayerCheck:
         except Halt as halt:
             self.found.append(Finding("h0_required", halt.finding.detail))
             return
-        if not compare.equal(out.double(), self.way(explained, None, parts, self.x).out, compare.SINGLE):
+        if not compare.equal(out, self.way(explained, None, parts, self.x).out, compare.SINGLE):
             self.found.append(Finding("start_not_zero"))
 
     def with_lengths(self, parts: Any, h0: Tensor | None) -> None:
@@ -272,7 +287,7 @@ class LayerCheck:
             h_n = h_n.reshape(B, H) if h_n is not None and h_n.numel() == B * H else None
             if h_n is None:
                 raise Halt("h_n_shape", f"With lengths, expected ({B}, {H}). {SIZES}")
-            results.append((out[valid].double(), h_n.double()))
+            results.append((out[valid], h_n))
         states = sweep(self.x, self.zeros if h0 is None else h0, self.one(parts, ()))  # (T, B, H)
         right = (states[valid], states[lengths - 1, torch.arange(B)])
         agree = [

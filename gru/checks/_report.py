@@ -28,8 +28,7 @@ class Report(NamedTuple):
         """The message for a notebook: words and a sign, in the page's own colours, every character escaped."""
         first, *rest = self.message.split("\n")
         lines = [
-            f"<pre style='margin: 0.2em 0 0.2em 1.5em; background: none; color: inherit; white-space: pre-wrap;'>"
-            f"{escape(line.strip())}</pre>"
+            f"<p style='margin: 0.1em 0 0.1em 1.5em; font-family: monospace;'>{escape(line.strip())}</p>"
             if line.startswith("    ")
             else f"<p style='margin: 0.5em 0 0;'>{escape(line)}</p>"
             for line in rest

@@ -11,8 +11,8 @@ Glossary
     beside           x and h lie side by side in one Linear(D + H, H) with one bias
 """
 
+import itertools
 from collections.abc import Iterator
-from itertools import combinations
 from typing import NamedTuple
 
 import torch
@@ -206,8 +206,10 @@ def how(*made: Change) -> How:
     return How()._replace(**{switch: value for change in made for switch, value in change.switches.items()})
 
 
-def pairs(single: list[Change]) -> Iterator[tuple[Change, Change]]:
-    """Two changes that move different switches."""
-    for first, second in combinations(single, 2):
+def combinations(single: list[Change]) -> Iterator[tuple[Change, ...]]:
+    """Two changes that move different switches; and three, where all three nonlinearities are wrong."""
+    for first, second in itertools.combinations(single, 2):
         if not first.switches.keys() & second.switches.keys():
             yield first, second
+    wrong = [[change for change in single if change.switches.keys() == {f"{k}_act"}] for k in "rzn"]
+    yield from itertools.product(*wrong)
