@@ -52,6 +52,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from gru.equations import Weights, step
 
@@ -88,8 +89,8 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 
     Gradients of any order reach x, h0 and all weights; from the second order on they are computed by :func:`loop`. On
     CUDA, "reset after" takes cuDNN, whose second derivatives PyTorch does not offer: there use
-    ``torch.backends.cudnn.flags(enabled=False)``. While a model is exported, or transformed by ``torch.func``, the
-    plain loop runs, because those must see every operation.
+    ``torch.backends.cudnn.flags(enabled=False)``. While a model is exported, transformed by ``torch.func`` or
+    differentiated forward, the plain loop runs, because those must see every operation.
 
     >>> import torch
     >>> from gru.equations import Weights
@@ -148,7 +149,7 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     """Choose the way: all of one dtype."""
     if torch.compiler.is_compiling():
         return _compiled(x, h0, *weights)[0][1:]
-    if torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return loop(x, h0, weights)
     walks = _walks.get()
     if walks is not None:
@@ -204,7 +205,9 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_states):
         *inputs, states, gates = ctx.saved_tensors
-        if torch.is_grad_enabled():  # create_graph=True: second derivatives come from autograd, through the plain loop
+        # Second derivatives (create_graph=True) and several losses at once (is_grads_batched=True) come from autograd.
+        several = torch._C._functorch.is_legacy_batchedtensor(grad_states)
+        if torch.is_grad_enabled() or several or torch._C._are_functorch_transforms_active():
             return *_gradients_by_loop(inputs, ctx.after, ctx.needs_input_grad, grad_states), None, None
         x, _, *tensors = inputs
         weights = Weights(*tensors, ctx.after)
@@ -212,12 +215,14 @@ class Recurrence(torch.autograd.Function):
 
 
 def _gradients_by_loop(inputs, after, needed, grad_states):
-    # Aliases, so that a gradient does not also count the paths by which one input depends on another.
-    inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
-    x, h0, *tensors = inputs
+    create_graph = torch.is_grad_enabled()
     asked = [k for k in range(6) if needed[k]]
-    states = loop(x, h0, Weights(*tensors, after))
-    found = torch.autograd.grad(states, [inputs[k] for k in asked], grad_states, create_graph=True)
+    with torch.enable_grad():
+        # Aliases, so that a gradient does not also count the paths by which one input depends on another.
+        inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+        x, h0, *tensors = inputs
+        states = loop(x, h0, Weights(*tensors, after))
+    found = torch.autograd.grad(states, [inputs[k] for k in asked], grad_states, create_graph=create_graph)
     gradients = dict(zip(asked, found, strict=True))
     return [gradients.get(k) for k in range(6)]
 

@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import gru
 from gru import bptt
@@ -208,6 +209,32 @@ def test_torch_func_sees_the_plain_loop():
     torch.testing.assert_close(jacobian, torch.autograd.functional.jacobian(lambda x: layer(x)[0], x), **EXACT)
     batched = torch.func.vmap(lambda x: layer(x)[0])(x.expand(2, 5, 3))
     torch.testing.assert_close(batched[1], layer(x)[0], **EXACT)
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
+def test_several_losses_at_once(after):
+    layer, x = gru.GRU(3, 4, reset_after=after).double(), torch.randn(5, 2, 3).double().requires_grad_()
+    last, losses = layer(x)[0][-1].flatten(), torch.eye(8).double()
+
+    def gradient(loss):
+        return torch.autograd.grad(last, x, loss, retain_graph=True)[0]
+
+    expected = torch.stack([gradient(loss) for loss in losses])
+    (batched,) = torch.autograd.grad(last, x, losses, retain_graph=True, is_grads_batched=True)
+    torch.testing.assert_close(batched, expected, **EXACT)
+    torch.testing.assert_close(torch.func.vmap(gradient)(losses), expected, **EXACT)
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
+@pytest.mark.parametrize("grad_mode", [torch.enable_grad, torch.no_grad])
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # PyTorch's own use of it
+def test_forward_mode_derivatives_as_torch(grad_mode, after):
+    layer, x = gru.GRU(3, 4, reset_after=after).double(), torch.randn(5, 2, 3).double()
+    direction = torch.randn_like(x)
+    with grad_mode(), forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, direction))[0]).tangent
+    jacobian = torch.autograd.functional.jacobian(lambda x: layer(x)[0], x)
+    torch.testing.assert_close(tangent, (jacobian * direction).sum((-3, -2, -1)), **EXACT)
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
