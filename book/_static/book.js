@@ -29,6 +29,9 @@
       }
     });
     system.addEventListener("change", () => colour(root.dataset.mode));
+    // Paper is light.
+    addEventListener("beforeprint", () => (root.dataset.theme = "light"));
+    addEventListener("afterprint", () => colour(root.dataset.mode));
   }
 
   // What scrolls within itself must be reachable by keyboard, and only then.

@@ -194,6 +194,8 @@ def test_colours_are_the_readers_choice(base: str, open_page: Callable) -> None:
     assert page.evaluate(theme) == "light"
     button.click()
     assert (page.evaluate(theme), button.inner_text()) == ("dark", "Colours: dark")
+    on_paper = [page.evaluate(f"dispatchEvent(new Event('{when}print')), {theme}") for when in ("before", "after")]
+    assert on_paper == ["light", "dark"]
     button.click()
     page.emulate_media(color_scheme="light")
     page.wait_for_function(f"{theme} === 'light'")
