@@ -543,6 +543,14 @@ def test_an_unknown_mistake_gets_a_lead_and_no_name(lines, suspect, words):
     assert "no mistake or pair of mistakes in the catalogue" in report.message
 
 
+def test_a_lead_minds_that_z_writes():
+    lines = {"n": lambda s, x, h, r: Three.n(s, x, h, r) ** 3}
+    message = check_cell(type("Cell", (Three,), lines), "reset_before").message
+    assert "update gate at 'keep all' (z = 0): agrees" in message
+    assert "update gate at 'write all' (z = 1), so h' = n: differs" in message
+    assert "the candidate is the first suspect" in message
+
+
 def test_the_message_names_the_equation_and_the_line():
     message = check_cell(type("Cell", (Three,), line("z_swapped", Three)), "reset_before").message
     assert "Look at the line that computes the new state:  h' = (1 - z) * h + z * n" in message
@@ -875,6 +883,13 @@ def test_a_check_gives_the_same_under_any_mode(mode):
     assert check_cell(Six) == check_cell(Six)
 
 
+def test_another_default_device_is_not_in_the_way():
+    with torch.device("meta"):
+        assert check_cell(Six)
+        assert check_layer(Layer)
+        assert torch.empty(1).is_meta
+
+
 def test_arguments_that_make_no_sense_are_refused():
     with pytest.raises(TypeError, match=r"cell_class: expected a class, got Six; pass MyClass, not MyClass\(\.\.\.\)"):
         check_cell(Six(3, 5))
@@ -906,6 +921,8 @@ def test_the_report_reads_well_as_text_and_as_html():
     assert message in repr(report)
     html = report._repr_html_()
     assert "<script" not in html
+    swapped = check_cell(type("Cell", (Three,), line("z_swapped", Three)), "reset_before")._repr_html_()
+    assert "monospace;'>h&#x27; = (1 - z) * h + z * n</span>" in swapped
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
     assert "#" not in html.split("<strong>")[0], "a fixed colour would not follow the page"
     assert Report(True, [], "fine")._repr_html_().count("✓") == 1

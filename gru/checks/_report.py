@@ -27,18 +27,23 @@ class Report(NamedTuple):
     def _repr_html_(self) -> str:
         """The message for a notebook: words and a sign, in the page's own colours, every character escaped."""
         first, *rest = self.message.split("\n")
-        lines = [
-            f"<p style='margin: 0.1em 0 0.1em 1.5em; font-family: monospace;'>{escape(line.strip())}</p>"
-            if line.startswith("    ")
-            else f"<p style='margin: 0.5em 0 0;'>{escape(line)}</p>"
-            for line in rest
-        ]
         return (
-            "<div class='gru-report' style='border-inline-start: 0.25em solid currentColor; "
-            "padding: 0.3em 0.9em; margin: 0.5em 0; max-width: 50em;'>"
+            "<div class='gru-report' style='border-inline-start: 0.25em solid currentColor; padding: 0.3em 0.9em; "
+            "margin: 0.5em 0; max-width: 50em; overflow-wrap: anywhere;'>"
             f"<p style='margin: 0;'><span aria-hidden='true'>{'✓' if self.passed else '✗'}</span> "
-            f"<strong>{escape(first)}</strong></p>{''.join(lines)}</div>"
+            f"<strong>{escape(first)}</strong></p>{''.join(map(self._line_html, rest))}</div>"
         )
+
+    def _line_html(self, line: str) -> str:
+        """A paragraph: a mistake with its name in bold, or, set in, a lead with its equation as code."""
+        name, colon, text = line.partition(": ")
+        if name in self.found:
+            return f"<p style='margin: 0.5em 0 0;'><strong>{name}</strong>{colon}{escape(text)}</p>"
+        if not line.startswith("    "):
+            return f"<p style='margin: 0.5em 0 0;'>{escape(line)}</p>"
+        words, _, equation = line.strip().partition(":  ")
+        code = f": <span style='font-family: monospace;'>{escape(equation)}</span>" if equation else ""
+        return f"<p style='margin: 0.1em 0 0 1.5em;'>{escape(words)}{code}</p>"
 
 
 class Finding(NamedTuple):
