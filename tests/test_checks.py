@@ -776,6 +776,8 @@ def test_a_layer_with_two_mistakes():
     z = type("C", (Six,), line("z_swapped", Six))
     both = {"cell_class": z, "forward": shifted}
     assert set(check_layer(type("L", (Layer,), both)).found) == {"z_swapped", "outputs_shifted"}
+    both = {"cell_class": z, "forward": batch_first}
+    assert set(check_layer(type("L", (Layer,), both)).found) == {"z_swapped", "batch_and_time_swapped"}
     both = {"last": lambda s, out, lengths: out[:, -1], "start": lambda s, x, h0: Layer.start(s, x, None)}
     assert set(check_layer(type("L", (Layer,), both)).found) == {"h0_ignored", "last_batch_row"}
 
