@@ -87,7 +87,7 @@ def fit(
         was finished, and ``interrupted`` is set.
 
     Raises:
-        TypeError: an argument is not the kind of tensor it should be.
+        TypeError: model is no module or does not answer with a tensor; an argument is not the tensor it should be.
         ValueError: a shape, a dtype or an option does not fit, or a valid step of the data is not finite.
         RuntimeError: the loss is no longer finite.
 
@@ -100,6 +100,8 @@ def fit(
     3
     """
     _check_options(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, clip=clip)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     parameter = next(model.parameters(), None)
     if parameter is None:
         raise ValueError(f"model: expected a module with parameters, got {type(model).__name__} without any")
@@ -113,7 +115,7 @@ def fit(
             got = f"{len(validation)} parts" if isinstance(validation, tuple) else type(validation).__name__
             raise ValueError(f"validation: expected the tuple {expected}, got {got}")
         held_out = _Data("validation ", (*validation, None)[:3], batch_first, parameter.dtype, device)
-    loss = loss or (cross_entropy if data.classes else mse_loss)
+    loss = loss or (cross_entropy if data.classes else _squared_error)
     model.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
 
@@ -214,10 +216,19 @@ class _Data:
         batch = batch.to(self.targets.device)
         more = () if self.lengths is None else (self.lengths[batch],)
         answers = model(self.inputs.index_select(self.axis, batch), *more)
+        _check.is_tensor("model", answers, "answers in one Tensor")
         # A class too many is an error on the CPU, but on CUDA it breaks the process.
         if self.classes and self.highest >= answers.shape[-1]:
             raise ValueError(f"{self.name}targets: expected classes 0 to {answers.shape[-1] - 1}, got {self.highest}")
         return answers, self.targets[batch]
+
+
+def _squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
+    """The mean squared error, of answers and targets that belong to each other: PyTorch's would broadcast."""
+    if answers.shape != wanted.shape:
+        expected, got = (f"({', '.join(map(str, ('N', *tensor.shape[1:])))})" for tensor in (answers, wanted))
+        raise ValueError(f"targets: expected shape {expected}, that of the answers, got {got}")
+    return mse_loss(answers, wanted)
 
 
 class _Score:

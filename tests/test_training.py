@@ -245,6 +245,19 @@ LATE[3, 1, 0] = float("nan")  # after its end
         ({"clip": -1}, ValueError, "clip: expected a number above 0, got -1"),
         ({"weight_decay": -1}, ValueError, "weight_decay: expected a number of 0 or more, got -1"),
         ({"model": nn.Flatten()}, ValueError, "model: expected a module with parameters, got Flatten without any"),
+        ({"model": None}, TypeError, "model: expected a torch.nn.Module, got NoneType"),
+        ({"model": gru.GRU(2, 3), "lengths": None}, TypeError, "model: expected answers in one Tensor, got tuple"),
+        # PyTorch would broadcast (32,) against the answers (32, 1), and train towards the mean of all targets.
+        (
+            {"model": gru.GRUForecaster(2, 3, 1), "targets": X[0, :, 0]},
+            ValueError,
+            "targets: expected shape (N, 1), that of the answers, got (N)",
+        ),
+        (
+            {"model": gru.GRUForecaster(2, 3, 4), "targets": X[0]},
+            ValueError,
+            "targets: expected shape (N, 4), that of the answers, got (N, 2)",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(change, error, message):
