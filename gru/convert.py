@@ -408,8 +408,16 @@ def _as_list(name: str, value: Array | Sequence[Array]) -> list[Tensor]:
             raise TypeError(f"{name}: expected a NumPy array or a tensor, got {type(one).__name__}")
         if one.ndim == 0:
             raise ValueError(f"{name}: expected an array of weights, got a single number")
-    # torch.tensor copies, so that a later change of the array does not reach the layer.
-    return [one.detach() if isinstance(one, Tensor) else torch.tensor(one) for one in values]
+        if not (one.is_floating_point() if isinstance(one, Tensor) else np.issubdtype(one.dtype, np.floating)):
+            raise TypeError(f"{name}: expected floating-point numbers, got {one.dtype}")
+    # torch.tensor copies, so that a later change of the array does not reach the layer. It takes no negative strides
+    # and no foreign byte order.
+    return [
+        one.detach()
+        if isinstance(one, Tensor)
+        else torch.tensor(np.ascontiguousarray(one, dtype=one.dtype.newbyteorder("=")))
+        for one in values
+    ]
 
 
 def _same_length(**lists: list[Any]) -> None:
@@ -429,4 +437,6 @@ def _expect_layer(layer: GRU) -> None:
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
+    if tensor.dtype is torch.bfloat16:
+        raise TypeError("layer: expected a dtype that NumPy has, got torch.bfloat16; convert layer.float() instead")
     return tensor.detach().cpu().contiguous().numpy()

@@ -217,6 +217,28 @@ def test_keras_shapes_are_named():
         convert.from_keras([kernel] * 2, [recurrent_kernel] * 2, [bias] * 2)
 
 
+def test_arrays_lie_in_memory_as_they_like():
+    kernel, recurrent_kernel, bias = convert.to_keras(gru.GRU(3, 4))
+    for change in (lambda a: np.asfortranarray(a), lambda a: a[::-1].copy()[::-1], lambda a: a.astype(">f4")):
+        layer = convert.from_keras(change(kernel), change(recurrent_kernel), change(bias))
+        assert all(
+            np.array_equal(*pair)
+            for pair in zip(convert.to_keras(layer), (kernel, recurrent_kernel, bias), strict=True)
+        )
+
+
+def test_dtypes_that_cannot_be_are_named():
+    kernel, recurrent_kernel, bias = convert.to_keras(gru.GRU(3, 4))
+    for dtype in (int, complex):
+        with pytest.raises(TypeError, match=f"kernel: expected floating-point numbers, got {np.dtype(dtype)}"):
+            convert.from_keras(kernel.astype(dtype), recurrent_kernel, bias)
+    with pytest.raises(TypeError, match=r"bias: expected floating-point numbers, got torch\.int64"):
+        convert.from_keras(kernel, recurrent_kernel, torch.zeros(2, 12, dtype=torch.int64))
+    for function in (convert.to_keras, convert.to_onnx):
+        with pytest.raises(TypeError, match=r"layer: expected a dtype that NumPy has, got torch\.bfloat16"):
+            function(gru.GRU(3, 4, dtype=torch.bfloat16))
+
+
 # ONNX
 
 
