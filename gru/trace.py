@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from threading import get_ident
 from typing import NamedTuple
 
 import torch
@@ -126,7 +127,8 @@ def trace(
         a sequence has ended. z is the cell's own: that of ResetBeforeCell writes. An ElmanCell has r = 1 and z = 0.
         Where a model calls a part several times, the calls follow each other in time.
 
-    The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens.
+    The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens. So do not
+    trace a module that another thread is training: meanwhile it would train without dropout.
 
     Raises:
         TypeError: the module contains no recurrence, or x is no tensor.
@@ -205,7 +207,8 @@ def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[
     """Collect the calls of each part by name, and if asked the walks of its layers; the hooks are gone afterwards.
 
     A torch.nn.GRU then runs on :mod:`gru.bptt` as well, which knows the states of every layer, and the gates. With
-    gradients enabled, a cell then gets a state that requires one, zeros if it was given none.
+    gradients enabled, a cell then gets a state that requires one, zeros if it was given none. What other threads call
+    meanwhile is not ours to note.
     """
     calls: dict[str, list[Call]] = {part.name: [] for part in parts}
     undo = []
@@ -223,9 +226,12 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
     """Hook one part; what undoes it."""
     module, signature = part.module, inspect.signature(part.module.forward)
     first = 0  # where the walks of the call at hand begin
+    thread = get_ident()
 
     def begin(module, args, kwargs):
         nonlocal first
+        if get_ident() != thread:
+            return None
         first = len(walks)
         if record and part.is_cell and torch.is_grad_enabled():
             bound = signature.bind(*args, **kwargs)
@@ -239,6 +245,8 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
         return None
 
     def note(module, args, kwargs, output):
+        if get_ident() != thread:
+            return
         x, *rest = signature.bind(*args, **kwargs).arguments.values()
         number = sum(map(len, calls.values()))
         calls[part.name].append(Call(x, rest[0] if rest else None, output, walks[first:], number))

@@ -1,5 +1,6 @@
 """The trace of cells, layers and models: every gate against a loop, the module left as it was."""
 
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -345,6 +346,31 @@ def test_weights_of_knows_its_modules_and_says_so():
     for module in (nn.LSTM(3, 4), gru.ElmanCell(3, 4), nn.Linear(3, 4), None):
         with pytest.raises(TypeError, match=r"module: expected ResetBeforeCell.*got "):
             weights_of(module)
+
+
+class Disturbed(nn.Module):
+    """While it runs, another thread uses the same part."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def forward(self, x):
+        outputs = self.part(x)
+        other = Thread(target=self.part, args=(torch.randn_like(x),))
+        other.start()
+        other.join()
+        return outputs
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("part", [gru.GRU(3, 4), nn.GRU(3, 4), gru.ResetAfterCell(3, 4)])
+def test_what_other_threads_call_is_not_in_the_trace(part, grad):
+    part, x = part.double(), torch.randn(6, 2, 3)
+    if isinstance(part, gru.ResetAfterCell):
+        x = x[0]
+    seen = trace(Disturbed(part), x, grad=grad)
+    assert_same(seen, trace(part, x if x.dim() == 3 else x.unsqueeze(0)))
 
 
 @pytest.mark.cuda
