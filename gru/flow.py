@@ -116,14 +116,14 @@ class _Entry:
         return f"{self.name}: T={T - 1}, B={B}, H={H}; |dL/dh_0| {first:.3g}, |dL/dh_T| {last:.3g}; {known}"
 
 
-def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Tensor]:
     """The Jacobian dh'/dh of one step, in its four paths.
 
     Args:
         cell: ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, or the first layer of a gru.GRU or
             torch.nn.GRU.
         x: input (B, D) or (D,).
-        h: state (B, H) or (H,).
+        h: state (B, H) or (H,); zeros where None.
 
     Returns:
         "carry", "candidate", "update" and "reset", each (B, H, H), or (H, H) for a single sample; for an ElmanCell
@@ -132,6 +132,7 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor) -> dict[str, Tensor]:
 
     Raises:
         TypeError: another kind of module; ``torch.func.jacrev(cell, 1)(x, h)`` gives the whole of one sample's.
+        TypeError, ValueError, RuntimeError: x or h do not fit, as a cell says.
 
     Source: derived in the module's text; equal to autograd and to finite differences.
 
@@ -148,9 +149,7 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor) -> dict[str, Tensor]:
             f"{type(cell).__name__}, whose equations are not known; for one sample there is "
             "torch.func.jacrev(cell, 1)(x, h)"
         )
-    if not isinstance(cell, nn.RNNBase):
-        check_step(cell, x, h)
-    return _step_paths(known, x, h)
+    return _step_paths(known, x, check_step(cell, x, h))
 
 
 class Elman(NamedTuple):

@@ -140,6 +140,8 @@ def test_what_has_no_known_step_says_so():
         gru.step_jacobian(MyCell(), torch.randn(B, D), torch.randn(B, H))
     with pytest.raises(RuntimeError, match="hidden"):
         gru.step_jacobian(gru.ResetAfterCell(D, H), torch.randn(B, D), torch.randn(B, H + 1))
+    with pytest.raises(RuntimeError, match=r"x: expected shape \(B, 3\) or \(3,\), got \(2, 4\)"):
+        gru.step_jacobian(gru.GRU(3, 5), torch.randn(2, 4), torch.randn(2, 5))
 
 
 # ---- a bare cell or layer
