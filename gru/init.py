@@ -8,6 +8,7 @@ Both functions change a module in place, as ``torch.nn.init`` does, and return i
 part of a model: the cells and the layer of this package, ``torch.nn.GRU`` and ``torch.nn.GRUCell``.
 """
 
+import math
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
         the module, changed in place.
 
     Raises:
-        ValueError: if ``T_max`` is not more than 2, or a GRU in ``module`` has no bias.
+        ValueError: if ``T_max`` is not more than 2 and finite, or a GRU in ``module`` has no bias.
         TypeError: if there is no GRU in ``module``.
 
     >>> import gru
@@ -46,8 +47,8 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     >>> bool((b_z >= 0).all() and (b_z <= 4.6).all())  # ln 99 = 4.595
     True
     """
-    if not T_max > 2:
-        raise ValueError(f"T_max: expected more than 2 steps, got {T_max}")
+    if not 2 < T_max < math.inf:
+        raise ValueError(f"T_max: expected a finite number of more than 2 steps, got {T_max}")
     found = False
     for part in module.modules():
         for bias, merged, sign in _update_biases(part):

@@ -133,6 +133,14 @@ def test_each_kind_of_damage_is_named(tmp_path, arrays):
             read(changed(tmp_path, **change))
 
 
+def test_an_empty_checksum_file(tmp_path):
+    path = tmp_path / FILE.name
+    path.write_bytes(FILE.read_bytes())
+    path.with_suffix(".sha256").touch()
+    with pytest.raises(ValueError, match="is damaged: checksum: expected SHA-256 , got"):
+        read(path)
+
+
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"japanese_vowels\.npz"):
         read(tmp_path / FILE.name)

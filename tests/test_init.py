@@ -51,8 +51,10 @@ def test_chrono_reaches_every_layer_of_a_model_and_nothing_else():
 
 
 def test_chrono_names_what_it_cannot_do():
-    with pytest.raises(ValueError, match="T_max: expected more than 2 steps, got 2"):
+    with pytest.raises(ValueError, match="T_max: expected a finite number of more than 2 steps, got 2"):
         gru.init_chrono_(gru.GRU(2, 3), 2)
+    with pytest.raises(ValueError, match="T_max: expected a finite number of more than 2 steps, got inf"):
+        gru.init_chrono_(gru.GRU(2, 3), float("inf"))
     with pytest.raises(ValueError, match="module: expected GRUs with biases"):
         gru.init_chrono_(gru.GRU(2, 3, bias=False), 20)
     with pytest.raises(TypeError, match="module: expected a GRU or a model that contains one, got Linear"):

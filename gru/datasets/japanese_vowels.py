@@ -79,7 +79,7 @@ def read(path: Path, checksum: str | None = None) -> JapaneseVowels:
     """Read and check one data file; ``checksum`` (SHA-256) is by default the one in the ``.sha256`` file beside it."""
     content = path.read_bytes()
     if checksum is None:
-        checksum = path.with_suffix(".sha256").read_text().split()[0]
+        checksum = path.with_suffix(".sha256").read_text().partition(" ")[0].strip()
     try:
         # What is wrong inside says more than a checksum does, so look there first.
         data = JapaneseVowels(*(_part(content, name) for name in COUNTS), [str(1 + k) for k in range(SPEAKERS)])
