@@ -12,7 +12,7 @@ come by ``from gru.trace import ...``.)
 """
 
 import importlib
-import importlib.util
+import pkgutil
 
 from gru import equations
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
@@ -54,8 +54,16 @@ __all__ = [
 ]
 
 
+_SUBMODULES = {found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_")}
+
+
 def __getattr__(name: str):
     """Load a submodule when it is first named."""
-    if not name.startswith("_") and importlib.util.find_spec(f"gru.{name}"):
+    if name in _SUBMODULES:
         return importlib.import_module(f"gru.{name}")
     raise AttributeError(f"module 'gru' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """What is here, loaded or not: for completion."""
+    return [*{*globals(), *_SUBMODULES}]

@@ -134,3 +134,8 @@ def test_public_names_exist_and_unknown_ones_say_so():
     assert all(hasattr(gru, name) for name in gru.__all__)
     with pytest.raises(AttributeError, match="module 'gru' has no attribute 'nonsense'"):
         gru.nonsense  # noqa: B018
+
+
+def test_completion_offers_what_is_not_loaded_yet():
+    code = "import gru; assert {'convert', 'views', 'datasets', 'fit', 'GRU'} <= set(dir(gru))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
