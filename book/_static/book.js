@@ -29,7 +29,7 @@
       }
     });
     system.addEventListener("change", () => colour(root.dataset.mode));
-    // Paper is light.
+    // Paper is light. The views, which start after this script, hear of it next and draw themselves anew.
     addEventListener("beforeprint", () => (root.dataset.theme = "light"));
     addEventListener("afterprint", () => colour(root.dataset.mode));
   }

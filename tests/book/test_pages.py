@@ -203,6 +203,17 @@ def test_colours_are_the_readers_choice(base: str, open_page: Callable) -> None:
     assert not opened.complaints()
 
 
+def test_dark_pages_print_light(base: str, open_page: Callable) -> None:
+    """With their views, at once: there is no later frame on paper."""
+    page = settle(open_page(f"{base}/book/index.html", dark=True)).page
+    drawn = "[...document.querySelectorAll('canvas')].map((one) => one.toDataURL()).join()"
+    dark, printed = page.evaluate(f"[{drawn}, (dispatchEvent(new Event('beforeprint')), {drawn})]")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.locator(".mode").click()  # from the system's, dark, to light
+    page.wait_for_function(f"(light) => {drawn} === light", arg=printed)
+    assert printed != dark
+
+
 def test_chapters_on_a_phone(base: str, open_page: Callable) -> None:
     """A button opens them, Escape closes them, a link leads on."""
     opened = open_page(f"{base}/book/index.html", width=375)

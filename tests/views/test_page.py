@@ -179,6 +179,16 @@ def test_arrow_keys_and_pointer_move_the_cursor(opened):
     assert "Unit 5:" in show(page)["says"]
 
 
+def test_paper_gets_its_own_colours_at_once(opened):
+    page = opened(explorer("classifier"))
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    dark = show(page)["pixels"]
+    now = "document.documentElement.dataset.theme = 'light'; dispatchEvent(new Event('beforeprint'))"
+    light = page.evaluate(f"() => {{ {now}; return show(document.querySelector('.gru-view')).pixels; }}")
+    assert light != dark
+    assert light == show(page)["pixels"]
+
+
 def test_touch(browser, opened, tmp_path):
     opened(explorer("classifier"))
     context = browser.new_context(viewport={"width": 375, "height": 800}, has_touch=True, is_mobile=True)

@@ -66,6 +66,7 @@ export function view(name, traits, build) {
       update = build({ model, root, signal });
       for (const trait of traits) model.on(`change:${trait}`, schedule);
       onThemeChange(schedule, signal);
+      addEventListener("beforeprint", draw, { signal }); // in its colours for paper; a frame later is too late
       draw();
     } catch (error) {
       fail(root, error);
