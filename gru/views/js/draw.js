@@ -18,6 +18,62 @@ export function format(value, digits = 2) {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** Ten to a whole power, as people write it. @param {number} exponent */
+export function power(exponent) {
+  if (exponent === 0) return "1";
+  if (exponent === 1) return "10";
+  return `10${exponent < 0 ? "⁻" : ""}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join("")}`;
+}
+
+/**
+ * A number of any size in a few characters: 0.042, 3.1, 250, and 3.1·10⁻⁷ where that would take many zeros.
+ * @param {number} value
+ */
+export function short(value) {
+  if (value === 0) return "0";
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
+  const [digits, exponent] = Math.abs(value).toExponential(1).split("e");
+  const sign = value < 0 ? "−" : "";
+  const size = Number(exponent);
+  if (size < -3 || size > 4) return `${sign}${digits}·${power(size)}`;
+  return sign + Math.abs(value).toFixed(clamp(1 - size, 0, 4));
+}
+
+/** A tick's number, with no more digits than it needs. @param {number} value */
+export const tidy = (value) => String(Number(value.toPrecision(10))).replace("-", "−");
+
+/**
+ * Round numbers that divide a range.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} most  how many there may be
+ */
+export function ticks(low, high, most) {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / Math.max(1, most - 1);
+  const size = 10 ** Math.floor(Math.log10(rough));
+  return multiples(low, high, size * ([1, 2, 5, 10].find((factor) => factor * size >= rough * (1 - 1e-9)) ?? 10));
+}
+
+/** The multiples of a number in a range. @param {number} low @param {number} high @param {number} of */
+function multiples(low, high, of) {
+  const first = Math.ceil(low / of - 1e-9);
+  const count = Math.floor(high / of + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, i) => (first + i) * of);
+}
+
+/**
+ * Whole exponents of ten for a logarithmic axis, evenly spaced.
+ * @param {number} low  exponent at its lower end
+ * @param {number} high
+ * @param {number} most
+ */
+export function decades(low, high, most) {
+  return multiples(low, high, Math.max(1, ticks(0, high - low, most)[1] ?? 1));
+}
+
 /** A share of one as a percentage. @param {number} share */
 export const percent = (share) => `${Math.round(100 * share)} %`;
 

@@ -3,6 +3,7 @@
 
 import { beside, clamp, format, line, paint, percent, ramp, spread } from "./draw.js";
 import { believe, decode, runStack } from "./gru.js";
+import { letter, panelOf, scale, stepAxis } from "./panel.js";
 import { labelled, make, view, write } from "./view.js";
 
 /**
@@ -262,25 +263,6 @@ function leader(beliefs, step, classes) {
   return best;
 }
 
-/** @param {string} name */
-const letter = (name) => make("b", { class: `gru-${name}` }, name);
-
-/**
- * A panel: what it is, a value at the cursor, and a plot with axes.
- * @param {string} name
- * @param {(Node | string)[]} title
- * @param {Record<string, string>} attributes  of the plot
- * @param {...Node} drawing
- */
-function panelOf(name, title, attributes, ...drawing) {
-  const value = make("output", { class: "gru-value", "aria-live": "off" });
-  const { class: kind, ...rest } = attributes;
-  const plot = make("div", { class: `gru-plot ${kind}`, role: "img", ...rest }, ...drawing, make("i", { class: "gru-at-step" }));
-  const axis = make("div", { class: "gru-axis", "aria-hidden": "true" }, make("span", { class: "gru-step-first" }, "step 1"), make("span", { class: "gru-step-now" }), make("span", { class: "gru-step-last" }));
-  const head = make("div", { class: "gru-head" }, make("span", { class: "gru-title" }, ...title), value);
-  return { panel: make("div", { class: `gru-panel gru-panel-${name}` }, head, plot, axis), plot, value };
-}
-
 /** @param {"r" | "z" | "n" | "h"} name */
 function heatMap(name) {
   const canvas = make("canvas");
@@ -295,6 +277,7 @@ function heatMap(name) {
     make("span", { class: "gru-unit-now", "aria-hidden": "true" }),
   );
   value.before(key);
+  panel.append(stepAxis());
   return {
     panel,
     /** @param {any} values @param {any} now @param {"keeps" | "writes" | null} convention */
@@ -330,6 +313,7 @@ function linesPanel() {
   const labels = Object.fromEntries(QUANTITIES.map((name) => [name, make("b", { class: `gru-end gru-${name}`, "aria-hidden": "true" }, name)]));
   const title = make("span", {}, "one unit");
   const { panel, plot } = panelOf("unit", [title], { class: "gru-lines" }, svg, ...Object.values(labels), ...scale("1", "0", "−1"));
+  panel.append(stepAxis());
   return {
     panel,
     /** @param {any} run @param {any} now */
@@ -358,6 +342,7 @@ function beliefPanel() {
   const tag = make("span", { class: "gru-tag", "aria-hidden": "true" });
   const note = make("span", { class: "gru-note" });
   const { panel, plot, value } = panelOf("beliefs", ["probabilities ", note], { class: "gru-lines" }, svg, tag, ...scale("1", "", "0"));
+  panel.append(stepAxis());
   return {
     panel,
     /** @param {any} run @param {any} now */
@@ -393,9 +378,6 @@ function beliefPanel() {
     },
   };
 }
-
-/** @param {...string} labels  from top to bottom */
-const scale = (...labels) => labels.map((text, i) => make("span", { class: `gru-tick gru-tick-${i}`, "aria-hidden": "true" }, text));
 
 /**
  * How the state came about at the cursor: each symbol over its number.

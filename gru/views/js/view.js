@@ -92,6 +92,8 @@ export function fail(root, error) {
   );
 }
 
+const SVG = ["svg", "g", "path", "line", "circle", "rect", "text", "tspan"];
+
 /**
  * An element with attributes and children. Text is text, never HTML.
  * @param {string} tag
@@ -100,7 +102,7 @@ export function fail(root, error) {
  * @returns {any}
  */
 export function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "line"].includes(tag);
+  const svg = SVG.includes(tag);
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false) element.setAttribute(name, value === true ? "" : String(value));

@@ -1,0 +1,87 @@
+// @ts-check
+/** The controls of all views: native inputs, each with its label, its value and what its ends mean. */
+
+import { labelled, make, write } from "./view.js";
+
+/**
+ * A slider with its value behind it.
+ * @param {string | Node} text  its label
+ * @param {{ min: number, max: number, step?: number | "any", ends?: [string, string], quantity?: string }} options
+ *   ends: words at the left and right end; quantity: the letter whose colour it takes
+ */
+export function slider(text, { min, max, step = 1, ends, quantity }) {
+  const input = make("input", { type: "range", min, max, step, class: quantity ? `gru-of-${quantity}` : "" });
+  const output = make("output", { class: "gru-value" });
+  const end = (/** @type {string} */ word) => make("span", { class: "gru-note", "aria-hidden": "true" }, word);
+  const control = ends
+    ? labelled(text, make("span", { class: "gru-ends" }, end(ends[0]), input, end(ends[1]), output))
+    : labelled(text, input, output);
+  return {
+    control,
+    input,
+    /**
+     * @param {number} value
+     * @param {string} shown  the value as it stands behind the slider
+     * @param {string} [spoken]  as a screen reader says it, where that differs
+     */
+    show(value, shown, spoken = shown) {
+      if (Number(input.value) !== value) input.value = String(value);
+      write(output, shown);
+      input.setAttribute("aria-valuetext", spoken);
+    },
+  };
+}
+
+/** A list to choose from. @param {string | Node} text  its label */
+export function list(text) {
+  const input = make("select");
+  let known = "";
+  return {
+    control: labelled(text, input),
+    input,
+    /** @param {string[]} names @param {number} index */
+    show(names, index) {
+      if (known !== (known = JSON.stringify(names))) input.replaceChildren(...names.map((name, i) => make("option", { value: i }, name)));
+      input.value = String(index);
+    },
+  };
+}
+
+let groups = 0; // radio buttons of one group share a name, which no other group of the page may have
+
+/**
+ * A few alternatives side by side, one of which holds: radio buttons.
+ * @template {string} T
+ * @param {string | Node} text  what is chosen
+ * @param {[T, string | Node][]} options  value and label
+ */
+export function choice(text, options) {
+  const name = `gru-choice-${(groups += 1)}`;
+  const inputs = options.map(([value]) => make("input", { type: "radio", name, value }));
+  const labels = options.map(([, label], i) => make("label", {}, inputs[i], make("span", {}, label)));
+  const control = make("fieldset", { class: "gru-choice" }, make("legend", { class: "gru-label" }, text), make("span", { class: "gru-segments" }, ...labels));
+  return {
+    control,
+    inputs,
+    /** @param {T} value */
+    show(value) {
+      for (const input of inputs) input.checked = input.value === value;
+    },
+  };
+}
+
+/** A switch that is on or off. @param {string | Node} text  its label */
+export function tick(text) {
+  const input = make("input", { type: "checkbox" });
+  return { control: make("label", { class: "gru-control" }, input, make("span", {}, text)), input };
+}
+
+/** @param {string} text */
+export const button = (text) => make("button", { type: "button", class: "gru-button" }, text);
+
+/**
+ * "What to try", closed at first.
+ * @param {...string} items
+ */
+export const advice = (...items) =>
+  make("details", { class: "gru-try" }, make("summary", {}, "What to try"), make("ul", {}, ...items.map((item) => make("li", {}, item))));
