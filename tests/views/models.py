@@ -82,3 +82,9 @@ class First(nn.Module):
 
     def forward(self, both):
         return both[0]
+
+
+# One small view of each kind, by its name on the page: what every view must do is tested on these.
+SMALL = {
+    "gate-explorer": lambda: explorer("classifier"),
+}
