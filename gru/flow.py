@@ -288,8 +288,8 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
     """
     found = []
     for jacobians in _jacobians(module, x, h0, kwargs):
-        norms = [torch.linalg.matrix_norm(jacobian, ord=2).amax() for jacobian in jacobians]
-        found.append(torch.stack(norms[::-1]))
+        norms = [torch.linalg.matrix_norm(part, ord=2).amax(-1) for part in jacobians]
+        found.append(_joined(norms[::-1]))
     return found[0] if len(found) == 1 else found
 
 
@@ -304,8 +304,13 @@ def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kw
     >>> torch.allclose(state_jacobians(cell, x)[0], sum(one_step.values()))
     True
     """
-    found = [torch.stack(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
+    found = [_joined(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
     return found[0] if len(found) == 1 else found
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """One tensor along time; of a single part, which is the rule, no copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @dataclass
@@ -329,7 +334,7 @@ class _Visit:
         """The flow, from the gradients with respect to ``met``."""
         if self.walks:
             grads = [torch.zeros_like(walk.states) if walk.grads is None else walk.grads for walk in self.walks]
-            grads = torch.cat([grads[0], *(later[1:] for later in grads[1:])])  # (T+1, B, H)
+            grads = _joined([grads[0], *(later[1:] for later in grads[1:])])  # (T+1, B, H)
         else:
             rows = zip(grads, self.met, strict=True)
             rows = [torch.zeros_like(tensor) if grad is None else grad for grad, tensor in rows]
@@ -347,7 +352,7 @@ class _Visit:
             slopes = 1 - elman(self.x, self.before, *self.known).square()
             return {"candidate": (slopes * grads) @ self.known.weight_hh}
         if all(walk.deltas is not None for walk in self.walks) and self.walks:
-            gates, deltas = (torch.cat([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
+            gates, deltas = (_joined([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
         else:
             gates, deltas = _deltas_at_once(self.known, self.x, self.before, grads)
         U_r, U_z, U_n = self.known.weight_hh.chunk(3)
@@ -357,7 +362,7 @@ class _Visit:
         return {"carry": z * grads, "candidate": candidate, "update": d_z @ U_z, "reset": d_r @ U_r}
 
     def jacobians(self) -> Iterator[Tensor]:
-        """dh_T/dh_t (B, H, H) for t = T-1 down to 0."""
+        """dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
         if self.known is None:
             return self._jacobians_by_autograd()
         return self._jacobians_in_closed_form()
@@ -372,9 +377,12 @@ class _Visit:
             steps = _step_whole(self.known, self.x[t0:t1], self.before[t0:t1])  # (C, B, H, H)
             if self.packed is not None:  # past its end a state stays as it is
                 steps = torch.where(self.packed.valid[t0:t1, :, None, None], steps, eye)
-            for jacobian in reversed(steps.unbind(0)):
-                product = torch.bmm(product, jacobian)
-                yield product
+            products = torch.empty_like(steps)
+            with torch.inference_mode():
+                for jacobian, place in zip(reversed(steps.unbind(0)), reversed(products.unbind(0)), strict=True):
+                    product = torch.bmm(product, jacobian, out=place)
+            product = products[0]
+            yield products
 
     def _jacobians_by_autograd(self) -> Iterator[Tensor]:
         *earlier, last = self.met
@@ -382,7 +390,7 @@ class _Visit:
             torch.autograd.grad(unit.sum(), earlier, retain_graph=True) for unit in torch.atleast_2d(last).unbind(-1)
         ]
         for states in reversed(list(zip(*rows, strict=True))):
-            yield torch.stack([torch.atleast_2d(row) for row in states], dim=-2)
+            yield torch.stack([torch.atleast_2d(row) for row in states], dim=-2).unsqueeze(0)
 
 
 NUMBERS_AT_ONCE = 2**24  # in Jacobians held at a time: 64 MB of float32
@@ -428,8 +436,8 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
         visits = []
         for k, suffix in enumerate(suffixes):
             walks = [call.walks[k] for call in calls]
-            x = torch.cat([walk.x for walk in walks]).detach()
-            before = torch.cat([walk.states[:-1] for walk in walks])
+            x = _joined([walk.x for walk in walks]).detach()
+            before = _joined([walk.states[:-1] for walk in walks])
             name = f"{part.name}.{suffix}" if part.name else suffix
             met = [walk.h0 for walk in walks]
             packed = layout_of(part.module, calls[0].x, None) if isinstance(calls[0].x, PackedSequence) else None
