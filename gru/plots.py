@@ -1,4 +1,4 @@
-"""Static figures: sequences and gates as heat maps, training curves, accuracies, confusion matrices.
+"""Static figures: sequences and gates as heat maps, curves, training, accuracies, confusion matrices.
 
 Every function returns a matplotlib figure, which a notebook shows as SVG; ``figure.savefig(...)`` writes it elsewhere.
 pyplot is never imported, so no global state is touched. Backgrounds are transparent and text is mid-grey, so that
@@ -219,6 +219,70 @@ def training(histories: History | Sequence[History]) -> Picture:
     return figure
 
 
+def curves(
+    lines: dict[str, Tensor | Sequence[float] | Sequence[Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    start: float = 0,
+    log: bool = False,
+) -> Picture:
+    """Named lines over a common axis, each name at its line's end; of several runs a thin line each, and their mean.
+
+    Args:
+        lines: name -> values (T,), or (runs, T). The mean of runs is geometric where the axis is logarithmic.
+        x, y: what the axes count, with units.
+        start: the x of the first value.
+        log: a logarithmic y axis; values of 0 or less are left out.
+
+    >>> type(curves({"z = 0.9": [0.9**t for t in range(5)]}, x="steps", y="what is left")).__name__
+    'Picture'
+    """
+    if not lines:
+        raise ValueError("lines: expected at least one")
+    runs_of = {name: np.atleast_2d(_numbers(values)) for name, values in lines.items()}
+    if bad := [name for name, runs in runs_of.items() if runs.ndim != 2 or not runs.size]:
+        raise ValueError(f"lines: expected (T,) or (runs, T) for {bad[0]!r}, got {np.shape(lines[bad[0]])}")
+    with matplotlib.rc_context(STYLE), np.errstate(divide="ignore", invalid="ignore"):
+        figure = Picture(figsize=(5.8, 3), layout="constrained")
+        ax = figure.subplots()
+        ends = []
+        for k, (name, runs) in enumerate(runs_of.items()):
+            runs = np.where(runs > 0, runs, np.nan) if log else runs
+            at = start + np.arange(runs.shape[1])
+            line = {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
+            if len(runs) > 1:
+                ax.plot(at, runs.T, linewidth=0.6, alpha=0.5, **line)
+            mean = np.exp(np.log(runs).mean(0)) if log else runs.mean(0)
+            ax.plot(at, mean, linewidth=2, **line)
+            last = np.flatnonzero(np.isfinite(mean))
+            if len(last):
+                ends.append((name, at[last[-1]], mean[last[-1]]))
+        if log:
+            ax.set_yscale("log")
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+        _name_ends(ax, ends)
+    return figure
+
+
+LINES = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3))]  # told apart without colour
+
+
+def _name_ends(ax: Axes, ends: list[tuple[str, float, float]]) -> None:
+    """Write each name to the right of the axes, as high as its line ends, but clear of the other names."""
+    ax.figure.draw_without_rendering()  # only then is the layout, and with it the height of a point, known
+    height, gap = ax.bbox.height, 15 * ax.figure.dpi / 72
+    wanted = sorted((ax.transData.transform((at, value))[1] - ax.bbox.y0, name) for name, at, value in ends)
+    places: list[float] = []
+    for place, _ in wanted:
+        places.append(max(place, places[-1] + gap if places else 0))
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], places[k + 1] - gap if k + 1 < len(places) else height)
+    for place, (_, name) in zip(places, wanted, strict=True):
+        ax.text(1.02, place / height, name, va="center", transform=ax.transAxes)
+
+
 def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = None) -> Picture:
     """Accuracies of several models: a row for each model, a dot for each run (a seed), a stroke at their mean.
 
@@ -285,6 +349,10 @@ def _three_axes(name: str, tensor: Tensor) -> tuple[int, int, int]:
     if tensor.dim() != 3 or 0 in tensor.shape:
         raise ValueError(f"{name}: expected shape (T, B, features), got {_check.shape(tensor)}")
     return tuple(tensor.shape)
+
+
+def _numbers(values: Tensor | Sequence[float]) -> np.ndarray:
+    return _array(values).astype(float) if isinstance(values, Tensor) else np.asarray(values, dtype=float)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -31,6 +31,7 @@ def figures(trace):
     yield plots.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), what="speaker")
     yield plots.training([history, history])
     yield plots.accuracies({"GRU": [0.97, 0.98], "majority": [0.24]})
+    yield plots.curves({"one": [1.0, 0.5, 0.25], "runs": torch.rand(3, 4)}, x="steps", y="what is left", log=True)
 
 
 def test_svg_is_the_same_twice_and_transparent(trace):
@@ -45,7 +46,7 @@ def test_svg_is_the_same_twice_and_transparent(trace):
 def test_every_axis_is_named(trace):
     for figure in figures(trace):
         named = "".join(ax.get_xlabel() + ax.get_ylabel() for ax in figure.axes)
-        assert re.search("step|model names|epoch|accuracy", named)
+        assert re.search("steps?|model names|epoch|accuracy", named)
 
 
 def test_gates_draw_the_trace(trace):
@@ -122,3 +123,30 @@ def test_errors(trace):
     for draw, message in cases:
         with pytest.raises(ValueError, match=re.escape(message)):
             draw()
+
+
+def test_curves_draw_every_run_and_their_mean():
+    runs = torch.tensor([[1.0, 0.1, 0.01], [1.0, 0.4, 0.16]])
+    for log, mean in ((False, runs.mean(0)), (True, runs.log().mean(0).exp())):
+        (ax,) = plots.curves({"a": runs, "b": [3.0, 2.0]}, x="steps", y="norm", start=5, log=log).axes
+        first, second, thick, other = ax.lines
+        np.testing.assert_allclose(first.get_xydata(), [[5, 1], [6, 0.1], [7, 0.01]], rtol=1e-6)
+        np.testing.assert_allclose(second.get_ydata(), runs[1], rtol=1e-6)
+        np.testing.assert_allclose(thick.get_ydata(), mean, rtol=1e-6)
+        np.testing.assert_allclose(other.get_ydata(), [3, 2])
+        assert thick.get_linestyle() != other.get_linestyle()
+        assert [text.get_text() for text in ax.texts] == sorted(["a", "b"])
+
+
+def test_names_of_curves_do_not_touch():
+    figure = plots.curves({name: [0.0, 1.0] for name in "abcde"}, x="steps", y="norm")
+    (ax,) = figure.axes
+    heights = sorted(text.get_window_extent().y0 for text in ax.texts)
+    assert min(np.diff(heights)) > 10
+
+
+def test_curves_refuse_what_they_cannot_draw():
+    with pytest.raises(ValueError, match="lines: expected at least one"):
+        plots.curves({}, x="steps", y="norm")
+    with pytest.raises(ValueError, match=r"lines: expected \(T,\) or \(runs, T\) for 'a'"):
+        plots.curves({"a": np.zeros((2, 2, 2))}, x="steps", y="norm")
