@@ -2,8 +2,11 @@
 // What a page does besides being read: its colours, its contents, and what must be reachable by keyboard.
 (() => {
   const root = document.documentElement;
+  /** @type {Record<string, string>} */
   const MODES = { auto: "system", light: "light", dark: "dark" };
   const system = matchMedia("(prefers-color-scheme: dark)");
+
+  const chosen = () => root.dataset.mode ?? "";
 
   /** @param {string} mode */
   function colour(mode) {
@@ -17,10 +20,10 @@
     const button = /** @type {HTMLButtonElement | null} */ (document.querySelector(".mode"));
     if (!button) return;
     button.hidden = false;
-    colour(root.dataset.mode in MODES ? root.dataset.mode : "auto");
+    colour(chosen() in MODES ? chosen() : "auto");
     button.addEventListener("click", () => {
       const order = Object.keys(MODES);
-      const mode = order[(order.indexOf(root.dataset.mode) + 1) % order.length];
+      const mode = order[(order.indexOf(chosen()) + 1) % order.length];
       colour(mode);
       try {
         localStorage.setItem("mode", mode);
@@ -28,10 +31,10 @@
         // storage is closed to this page: the choice lasts as long as the page
       }
     });
-    system.addEventListener("change", () => colour(root.dataset.mode));
+    system.addEventListener("change", () => colour(chosen()));
     // Paper is light. The views, which start after this script, hear of it next and draw themselves anew.
     addEventListener("beforeprint", () => (root.dataset.theme = "light"));
-    addEventListener("afterprint", () => colour(root.dataset.mode));
+    addEventListener("afterprint", () => colour(chosen()));
   }
 
   // What scrolls within itself must be reachable by keyboard, and only then.
@@ -47,8 +50,12 @@
   // The contents say where the reader is.
   function spy() {
     const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".chapters .current ul a[href^='#']")]);
-    const places = new Map(links.map((link) => [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]));
-    places.delete(null);
+    /** @type {Map<Element, HTMLAnchorElement>} */
+    const places = new Map(); // headings, and what leads to them
+    for (const link of links) {
+      const place = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+      if (place) places.set(place.querySelector(":is(h1, h2, h3)") ?? place, link);
+    }
     const watch = new IntersectionObserver(
       (entries) => {
         const seen = entries.filter((entry) => entry.isIntersecting).pop();
@@ -58,15 +65,15 @@
       },
       { rootMargin: "0px 0px -70% 0px" },
     );
-    for (const place of places.keys()) watch.observe(place.querySelector(":is(h1, h2, h3)") || place);
-    for (const [place, link] of [...places]) places.set(place.querySelector(":is(h1, h2, h3)") || place, link);
+    for (const heading of places.keys()) watch.observe(heading);
   }
 
   function start() {
     modeButton();
     spy();
     reachable();
-    new ResizeObserver(reachable).observe(document.querySelector("article"));
+    const article = document.querySelector("article");
+    if (article) new ResizeObserver(reachable).observe(article);
     document.querySelector(".chapters .current > a.current")?.setAttribute("aria-current", "page");
   }
   start();
