@@ -6,32 +6,29 @@ Glossary
     keeps, writes    what z does: h' = (1-z) n + z h, or h' = (1-z) h + z n
 """
 
-import base64
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 import traitlets
 from torch import Tensor, nn
 
-from gru.equations import Weights, step
 from gru.models import GRUClassifier
-from gru.trace import Trace, recurrences, trace, weights_of
+from gru.trace import Trace
 from gru.views._base import View
+from gru.views._data import (
+    Part,
+    convention_of,
+    encode,
+    is_batch_first,
+    parts_of,
+    read_sequences,
+    run_stack,
+    trace_each,
+    why_not_here,
+)
 
 BIAS_LIMIT = 6.0
-# The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
-TOLERANCE = 1e-2
-
-
-class Part(NamedTuple):
-    """One layer and direction, and how it can be stepped through."""
-
-    name: str
-    layer: int
-    reverse: bool
-    weights: Callable[[], Weights] | None  # None: only the module itself can step
-
 
 STATE = ("sequence", "step", "unit", "layer", "update_bias", "compact", "_data")
 
@@ -99,7 +96,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
         self._head = _head_of(module, head)
-        self._inputs = _sequences(x, lengths, _is_batch_first(module))
+        self._inputs = read_sequences(x, lengths, is_batch_first(module))
         count = len(self._inputs)
         self._names = _labels("names", names, count, "sequence")
         if self._head is None and (class_names is not None or targets is not None):
@@ -147,17 +144,9 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     def _read(self) -> dict[str, Any]:
         """Trace every sequence, see whether the equations give the same, and put together what the page needs."""
-        # Traced as a batch of one each, so that no padding can matter to any model.
-        batch_axis = 0 if _is_batch_first(self._module) else 1
-        inputs = [_as_read_by(self._module, x).unsqueeze(batch_axis) for x in self._inputs]
-        self._traces = [_entries(trace(self._module, x)) for x in inputs]
-        for i, entries in enumerate(self._traces):
-            for entry in entries:
-                for name, field in entry._asdict().items():
-                    if not field.isfinite().all():
-                        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity in {self._names[i]!r}")
-        self._parts = _parts(self._module, len(self._traces[0]))
-        self._conventions = [_convention(part, entries) for part, entries in self._by_part()]
+        self._traces = trace_each(self._module, self._inputs, self._names)
+        self._parts = parts_of(self._module, len(self._traces[0]))
+        self._conventions = [convention_of(part, entries) for part, entries in self._by_part()]
         reason = self._reason()
         if self._head is not None:
             width = _top(self._parts, self._traces[0]).shape[-1]
@@ -172,7 +161,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
                     "reverse": part.reverse,
                     "hidden_size": entries[0].h.shape[-1],
                     "convention": convention,
-                    "weights": None if reason else {k: _encode(v) for k, v in part.weights()._asdict().items()},
+                    "weights": None if reason else {k: encode(v) for k, v in part.weights()._asdict().items()},
                 }
                 for (part, entries), convention in zip(self._by_part(), self._conventions, strict=True)
             ],
@@ -181,15 +170,13 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
                     "name": name,
                     "steps": len(entries[0].h),
                     "target": target,
-                    "x": None if reason else _encode(entries[0].x),
-                    "traced": [{k: _encode(getattr(entry, k)) for k in "rznh"} for entry in entries]
-                    if reason
-                    else None,
+                    "x": None if reason else encode(entries[0].x),
+                    "traced": [{k: encode(getattr(entry, k)) for k in "rznh"} for entry in entries] if reason else None,
                     "probabilities": self._traced_beliefs(entries) if reason else None,
                 }
                 for name, target, entries in zip(self._names, self._targets, self._traces, strict=True)
             ],
-            "head": None if self._head is None else {k: _encode(getattr(self._head, k)) for k in ("weight", "bias")},
+            "head": None if self._head is None else {k: encode(getattr(self._head, k)) for k in ("weight", "bias")},
             "class_names": self._class_names,
         }
 
@@ -197,38 +184,18 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         return [(part, [entries[i] for entries in self._traces]) for i, part in enumerate(self._parts)]
 
     def _reason(self) -> str:
-        """Why the page cannot compute what the module does; empty if it can."""
-        if foreign := [part for part in self._parts if part.weights is None]:
-            return f"{foreign[0].name} brings equations of its own: you see what Python traced, and the bias is off."
-        for i, entries in enumerate(self._traces):
-            runs, _, _ = self._stack(0.0, i)
-            for (_, _, _, h), entry in zip(runs, entries, strict=True):
-                if (h - entry.h).abs().max() > TOLERANCE:
-                    return (
-                        "The GRU's equations alone, from h = 0, do not give what this model does: "
-                        "you see what Python traced, and the bias is off."
-                    )
-        return ""
+        why = why_not_here(self._parts, self._traces)
+        return why and f"{why}: you see what Python traced, and the bias is off."
 
-    @torch.no_grad()
-    def _stack(self, bias: float, sequence: int | None = None) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
-        """(r, z, n, h) of every part with z keeping, the input of every layer, and the last layer's states (T, ..)."""
-        x = self._traces[self.sequence if sequence is None else sequence][0].x  # (T, D)
-        runs, inputs = [], []
-        for layer in range(1 + self._parts[-1].layer):
-            inputs.append(x)
-            here = [part for part in self._parts if part.layer == layer]
-            new = [_run(x, part.weights(), bias, part.reverse) for part in here]
-            runs += new
-            x = torch.cat([h for *_, h in new], -1)
-        return runs, inputs, x
+    def _stack(self, bias: float) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
+        return run_stack(self._traces[self.sequence][0].x, self._parts, bias)
 
     @torch.no_grad()
     def _beliefs(self, top: Tensor) -> Tensor:
         return torch.softmax(self._head(top), -1)  # (T, C)
 
     def _traced_beliefs(self, entries: list[Trace]) -> str | None:
-        return None if self._head is None else _encode(self._beliefs(_top(self._parts, entries)))
+        return None if self._head is None else encode(self._beliefs(_top(self._parts, entries)))
 
     # Traits: where they may go, and how they follow each other
 
@@ -266,12 +233,6 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self.unit = min(self.unit, self._data["parts"][change["new"]]["hidden_size"] - 1)
 
 
-def _is_batch_first(module: nn.Module) -> bool:
-    return any(
-        getattr(part, "batch_first", False) for part in (module, *(found.module for found in recurrences(module)))
-    )
-
-
 def _head_of(module: nn.Module, head: nn.Linear | None) -> nn.Linear | None:
     if head is None:
         return module.head if isinstance(module, GRUClassifier) else None
@@ -280,39 +241,6 @@ def _head_of(module: nn.Module, head: nn.Linear | None) -> nn.Linear | None:
     if head.out_features < 2:
         raise ValueError(f"head: expected at least 2 classes, got {head}")
     return head
-
-
-def _sequences(x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | None, batch_first: bool) -> list[Tensor]:
-    """A list of sequences (T_i, ..), without padding."""
-    if isinstance(x, Tensor):
-        shape = "(B, T, D)" if batch_first else "(T, B, D)"
-        if x.dim() < 2:
-            raise ValueError(f"x: expected shape {shape} or a list of (T_i, D), got {tuple(x.shape)}")
-        sequences = list(x.detach().unbind(0 if batch_first else 1))
-        steps = [len(sequence) for sequence in sequences] if lengths is None else [int(length) for length in lengths]
-        if len(steps) != len(sequences):
-            raise ValueError(f"lengths: expected {len(sequences)}, one a sequence, got {len(steps)}")
-        if bad := [length for length in steps if not 1 <= length <= x.shape[1 if batch_first else 0]]:
-            raise ValueError(f"lengths: expected 1 to {x.shape[1 if batch_first else 0]}, got {bad[0]}")
-        sequences = [sequence[:length] for sequence, length in zip(sequences, steps, strict=True)]
-    else:
-        if lengths is not None:
-            raise ValueError("lengths: expected none with a list of sequences, each of which has its own length")
-        sequences = list(x)
-        for i, sequence in enumerate(sequences):
-            if not isinstance(sequence, Tensor) or sequence.dim() < 1 or not len(sequence):
-                got = tuple(sequence.shape) if isinstance(sequence, Tensor) else type(sequence).__name__
-                raise ValueError(f"x[{i}]: expected a tensor (T_i, D) with at least one step, got {got}")
-        sequences = [sequence.detach() for sequence in sequences]
-    if not sequences:
-        raise ValueError("x: expected at least one sequence, got none")
-    return sequences
-
-
-def _as_read_by(module: nn.Module, x: Tensor) -> Tensor:
-    """x on the module's device and, unless it counts something, in its dtype."""
-    weight = next(module.parameters(), x)
-    return x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
 
 
 def _labels(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:
@@ -333,85 +261,7 @@ def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -
     return numbers
 
 
-def _entries(found: Trace) -> list[Trace]:
-    """One Trace of (T, ..) a part, the batch of one taken out."""
-    fields = found if isinstance(found.h, list) else [[field] for field in found]
-    return [Trace(*(field.detach().squeeze(1) for field in entry)) for entry in zip(*fields, strict=True)]
-
-
-def _parts(module: nn.Module, count: int) -> list[Part]:
-    """The parts of a module, in the order of its trace; with several recurrences nobody knows what leads to what."""
-    found = recurrences(module)
-    parts = []
-    for i, recurrence in enumerate(found):
-        inner, layers = recurrence.module, getattr(recurrence.module, "num_layers", 1)
-        ways = 2 if getattr(inner, "bidirectional", False) else 1
-        for layer in range(layers):
-            for reverse in (False, True)[:ways]:
-                words = [recurrence.name] if len(found) > 1 else []
-                words += [f"layer {layer + 1}"] if layers > 1 else []
-                words += ["backward" if reverse else "forward"] if ways > 1 else []
-                name = ", ".join(word for word in words if word) or type(inner).__name__
-                weights = _weights(inner, layer, reverse) if len(found) == 1 else None
-                parts.append(Part(name, layer if len(found) == 1 else i, reverse, weights))
-    if len(parts) != count:  # some part was never called: its name cannot be told from the others'
-        return [Part(f"recurrence {i + 1}", i, False, None) for i in range(count)]
-    return parts
-
-
-def _weights(inner: nn.Module, layer: int, reverse: bool) -> Callable[[], Weights] | None:
-    def read() -> Weights:
-        return weights_of(inner, layer, reverse)
-
-    try:
-        read()
-    except TypeError:
-        return None
-    return read
-
-
-def _convention(part: Part, entries: list[Trace]) -> str | None:
-    """What z does in a part, told from its numbers: "keeps", "writes", or None if it is neither."""
-
-    def gap(weight_of_past: Callable[[Tensor], Tensor]) -> float:
-        gaps = []
-        for _, _, z, n, h in entries:
-            states = h.flip(0) if part.reverse else h
-            past = torch.cat((torch.zeros_like(h[:1]), states[:-1]))
-            past = past.flip(0) if part.reverse else past
-            share = weight_of_past(z)
-            gaps.append((share * past + (1 - share) * n - h)[1:].abs().max().item() if len(h) > 1 else 0.0)
-        return max(gaps)
-
-    keeps, writes = gap(lambda z: z), gap(lambda z: 1 - z)
-    if min(keeps, writes) > TOLERANCE:
-        return None
-    return "keeps" if keeps <= writes else "writes"
-
-
 def _top(parts: list[Part], entries: list[Trace]) -> Tensor:
     """The last layer's states, directions side by side."""
     last = [entry.h for part, entry in zip(parts, entries, strict=True) if part.layer == parts[-1].layer]
     return torch.cat(last, -1)  # (T, H) or (T, 2H)
-
-
-def _run(x: Tensor, weights: Weights, bias: float, reverse: bool) -> tuple[Tensor, ...]:
-    """r, z, n, h (T, H) of one layer and direction from h = 0, with a bias on every update gate."""
-    H = weights.weight_hh.shape[1]
-    on_z = x.new_zeros(3 * H)
-    on_z[H : 2 * H] = bias
-    weights = weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
-    h, steps = x.new_zeros(H), []
-    for x_t in x.flip(0) if reverse else x:
-        steps.append(step(x_t, h, weights))
-        h = steps[-1].h
-    fields = [torch.stack(field) for field in zip(*steps, strict=True)]
-    return tuple(field.flip(0) if reverse else field for field in fields)
-
-
-def _encode(value: Tensor | bool | None) -> str | bool | None:
-    """Little-endian float32 in base64; what is no tensor stays."""
-    if not isinstance(value, Tensor):
-        return value
-    numbers = value.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4")
-    return base64.b64encode(numbers.tobytes()).decode("ascii")

@@ -1,0 +1,190 @@
+"""What the views read from a reader's model: sequences, traces, parts, weights, and their form for the page.
+
+Glossary
+    T, B, D, H       time, batch, input size, hidden size
+    part             one layer and direction of the model; a cell is one part
+    keeps, writes    what z does: h' = (1-z) n + z h, or h' = (1-z) h + z n
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gru.equations import Weights, step
+from gru.trace import Trace, recurrences, trace, weights_of
+
+# The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
+TOLERANCE = 1e-2
+
+
+class Part(NamedTuple):
+    """One layer and direction, and how it can be stepped through."""
+
+    name: str
+    layer: int
+    reverse: bool
+    weights: Callable[[], Weights] | None  # None: only the module itself can step
+
+
+def is_batch_first(module: nn.Module) -> bool:
+    """Whether a module, or any recurrence in it, reads (B, T, D)."""
+    return any(
+        getattr(part, "batch_first", False) for part in (module, *(found.module for found in recurrences(module)))
+    )
+
+
+def read_sequences(
+    x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | None, batch_first: bool
+) -> list[Tensor]:
+    """A list of sequences (T_i, ..), without padding."""
+    if isinstance(x, Tensor):
+        shape = "(B, T, D)" if batch_first else "(T, B, D)"
+        if x.dim() < 2:
+            raise ValueError(f"x: expected shape {shape} or a list of (T_i, D), got {tuple(x.shape)}")
+        sequences = list(x.detach().unbind(0 if batch_first else 1))
+        steps = [len(sequence) for sequence in sequences] if lengths is None else [int(length) for length in lengths]
+        if len(steps) != len(sequences):
+            raise ValueError(f"lengths: expected {len(sequences)}, one a sequence, got {len(steps)}")
+        if bad := [length for length in steps if not 1 <= length <= x.shape[1 if batch_first else 0]]:
+            raise ValueError(f"lengths: expected 1 to {x.shape[1 if batch_first else 0]}, got {bad[0]}")
+        sequences = [sequence[:length] for sequence, length in zip(sequences, steps, strict=True)]
+    else:
+        if lengths is not None:
+            raise ValueError("lengths: expected none with a list of sequences, each of which has its own length")
+        sequences = list(x)
+        for i, sequence in enumerate(sequences):
+            if not isinstance(sequence, Tensor) or sequence.dim() < 1 or not len(sequence):
+                got = tuple(sequence.shape) if isinstance(sequence, Tensor) else type(sequence).__name__
+                raise ValueError(f"x[{i}]: expected a tensor (T_i, D) with at least one step, got {got}")
+        sequences = [sequence.detach() for sequence in sequences]
+    if not sequences:
+        raise ValueError("x: expected at least one sequence, got none")
+    return sequences
+
+
+def as_read_by(module: nn.Module, x: Tensor) -> Tensor:
+    """x on the module's device and, unless it counts something, in its dtype."""
+    weight = next(module.parameters(), x)
+    return x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
+
+
+def entries_of(found: Trace) -> list[Trace]:
+    """One Trace of (T, ..) a part, the batch of one taken out."""
+    fields = found if isinstance(found.h, list) else [[field] for field in found]
+    return [Trace(*(field.detach().squeeze(1) for field in entry)) for entry in zip(*fields, strict=True)]
+
+
+def parts_of(module: nn.Module, count: int) -> list[Part]:
+    """The parts of a module, in the order of its trace; with several recurrences nobody knows what leads to what."""
+    found = recurrences(module)
+    parts = []
+    for i, recurrence in enumerate(found):
+        inner, layers = recurrence.module, getattr(recurrence.module, "num_layers", 1)
+        ways = 2 if getattr(inner, "bidirectional", False) else 1
+        for layer in range(layers):
+            for reverse in (False, True)[:ways]:
+                words = [recurrence.name] if len(found) > 1 else []
+                words += [f"layer {layer + 1}"] if layers > 1 else []
+                words += ["backward" if reverse else "forward"] if ways > 1 else []
+                name = ", ".join(word for word in words if word) or type(inner).__name__
+                weights = _weights(inner, layer, reverse) if len(found) == 1 else None
+                parts.append(Part(name, layer if len(found) == 1 else i, reverse, weights))
+    if len(parts) != count:  # some part was never called: its name cannot be told from the others'
+        return [Part(f"recurrence {i + 1}", i, False, None) for i in range(count)]
+    return parts
+
+
+def _weights(inner: nn.Module, layer: int, reverse: bool) -> Callable[[], Weights] | None:
+    def read() -> Weights:
+        return weights_of(inner, layer, reverse)
+
+    try:
+        read()
+    except TypeError:
+        return None
+    return read
+
+
+def convention_of(part: Part, entries: list[Trace]) -> str | None:
+    """What z does in a part, told from its numbers: "keeps", "writes", or None if it is neither."""
+
+    def gap(weight_of_past: Callable[[Tensor], Tensor]) -> float:
+        gaps = []
+        for _, _, z, n, h in entries:
+            states = h.flip(0) if part.reverse else h
+            past = torch.cat((torch.zeros_like(h[:1]), states[:-1]))
+            past = past.flip(0) if part.reverse else past
+            share = weight_of_past(z)
+            gaps.append((share * past + (1 - share) * n - h)[1:].abs().max().item() if len(h) > 1 else 0.0)
+        return max(gaps)
+
+    keeps, writes = gap(lambda z: z), gap(lambda z: 1 - z)
+    if min(keeps, writes) > TOLERANCE:
+        return None
+    return "keeps" if keeps <= writes else "writes"
+
+
+def trace_each(module: nn.Module, inputs: list[Tensor], names: list[str]) -> list[list[Trace]]:
+    """The entries of every sequence, traced as a batch of one each, so that no padding can matter to any model."""
+    batch_axis = 0 if is_batch_first(module) else 1
+    traces = [entries_of(trace(module, as_read_by(module, x).unsqueeze(batch_axis))) for x in inputs]
+    for sequence_name, entries in zip(names, traces, strict=True):
+        for entry in entries:
+            for name, field in entry._asdict().items():
+                if not field.isfinite().all():
+                    raise ValueError(f"{name}: expected finite numbers, got NaN or infinity in {sequence_name!r}")
+    return traces
+
+
+def why_not_here(parts: list[Part], traces: list[list[Trace]]) -> str:
+    """Why the page cannot compute what the module does, a clause without its full stop; empty if it can."""
+    if foreign := [part for part in parts if part.weights is None]:
+        return f"{foreign[0].name} brings equations of its own"
+    for entries in traces:
+        runs, _, _ = run_stack(entries[0].x, parts)
+        if any((h - entry.h).abs().max() > TOLERANCE for (_, _, _, h), entry in zip(runs, entries, strict=True)):
+            return "The GRU's equations alone, from h = 0, do not give what this model does"
+    return ""
+
+
+@torch.no_grad()
+def run_stack(x: Tensor, parts: list[Part], bias: float = 0.0) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
+    """(r, z, n, h) of every part with z keeping, the input of every layer, and the last layer's states (T, ..)."""
+    runs, inputs = [], []
+    for layer in range(1 + parts[-1].layer):
+        inputs.append(x)
+        here = [part for part in parts if part.layer == layer]
+        new = [run_part(x, part.weights(), bias, part.reverse) for part in here]
+        runs += new
+        x = torch.cat([h for *_, h in new], -1)
+    return runs, inputs, x
+
+
+def run_part(x: Tensor, weights: Weights, bias: float, reverse: bool) -> tuple[Tensor, ...]:
+    """r, z, n, h (T, H) of one layer and direction from h = 0, with a bias on every update gate."""
+    H = weights.weight_hh.shape[1]
+    on_z = x.new_zeros(3 * H)
+    on_z[H : 2 * H] = bias
+    weights = weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
+    h, steps = x.new_zeros(H), []
+    for x_t in x.flip(0) if reverse else x:
+        steps.append(step(x_t, h, weights))
+        h = steps[-1].h
+    fields = [torch.stack(field) for field in zip(*steps, strict=True)]
+    return tuple(field.flip(0) if reverse else field for field in fields)
+
+
+def encode(value: Tensor | bool | None) -> str | bool | None:
+    """Little-endian float32 in base64; what is no tensor stays."""
+    if not isinstance(value, Tensor):
+        return value
+    numbers = value.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4")
+    return base64.b64encode(numbers.tobytes()).decode("ascii")
+
+
+def place(device: torch.device) -> str:
+    """Where numbers were computed, in words: "the CPU", or the name of the CUDA device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"the {device.type.upper()}"
