@@ -71,6 +71,14 @@ def as_read_by(module: nn.Module, x: Tensor) -> Tensor:
     return x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
 
 
+def device_of(module: nn.Module) -> str:
+    """Where a module computes, in words: "the CPU", or the name of the CUDA device."""
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "the CPU" if device.type == "cpu" else str(device)
+
+
 def entries_of(found: Trace) -> list[Trace]:
     """One Trace of (T, ..) a part, the batch of one taken out."""
     fields = found if isinstance(found.h, list) else [[field] for field in found]

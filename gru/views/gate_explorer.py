@@ -19,6 +19,7 @@ from gru.views._base import View
 from gru.views._data import (
     Part,
     convention_of,
+    device_of,
     encode,
     is_batch_first,
     parts_of,
@@ -154,6 +155,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
                 raise ValueError(f"head: expected a Linear({width}, C), for the last layer's state, got {self._head}")
         return {
             "reason": reason,
+            "device": device_of(self._module),
             "parts": [
                 {
                     "name": part.name,

@@ -27,16 +27,23 @@ FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimatio
 
 @pytest.fixture
 def open_views(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """open_views(view or HTML, ..., width=, dark=) -> a Playwright page; the test fails if the page has complained."""
+    """open_views(view or HTML, ..., width=, dark=) -> a Playwright page; the test fails if the page has complained.
+
+    init is JavaScript that runs before the page's own; any other keyword is Playwright's, of a browser context.
+    """
     contexts, complaints = [], []
 
-    def open_views(*shown: views.View | str, width: int = 1000, dark: bool = False) -> Page:
+    def open_views(
+        *shown: views.View | str, width: int = 1000, dark: bool = False, init: str = "", **options: object
+    ) -> Page:
         body = "".join(f"<div>{one if isinstance(one, str) else one.to_html()}</div>" for one in shown)
         (tmp_path / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
         (tmp_path / "page.html").write_text(PAGE.format(body=body), encoding="utf-8")
         scheme = "dark" if dark else "light"
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+        viewport = {"width": width, "height": 900}
+        contexts.append(browser.new_context(viewport=viewport, color_scheme=scheme, **options))
         page = contexts[-1].new_page()
+        page.add_init_script(init)
         page.on("console", lambda message: complaints.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
         page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))

@@ -11,7 +11,7 @@ import { labelled, make, write } from "./view.js";
  */
 export function slider(text, { min, max, step = 1, ends, quantity }) {
   const input = make("input", { type: "range", min, max, step, class: quantity ? `gru-of-${quantity}` : "" });
-  const output = make("output", { class: "gru-value" });
+  const output = make("output", { class: "gru-value", "aria-live": "off" }); // the slider itself says its value
   const end = (/** @type {string} */ word) => make("span", { class: "gru-note", "aria-hidden": "true" }, word);
   const control = ends
     ? labelled(text, make("span", { class: "gru-ends" }, end(ends[0]), input, end(ends[1]), output))
@@ -78,6 +78,27 @@ export function tick(text) {
 
 /** @param {string} text */
 export const button = (text) => make("button", { type: "button", class: "gru-button" }, text);
+
+/**
+ * A button that gives traits the values which they had when it was made.
+ * @param {import("./view.js").Model} model
+ * @param {string[]} traits
+ * @param {AbortSignal} signal
+ * @returns {HTMLButtonElement}
+ */
+export function resetButton(model, traits, signal) {
+  const first = traits.map((name) => /** @type {const} */ ([name, model.get(name)]));
+  const control = button("Reset");
+  const restore = () => {
+    for (const [name, value] of first) model.set(name, value);
+    model.save_changes();
+  };
+  control.addEventListener("click", restore, { signal });
+  return control;
+}
+
+/** Where the numbers come from: computed here, or traced by Python on a device. @param {string} [device] */
+export const origin = (device) => (device ? `Traced by Python on ${device}.` : "Computed in this page.");
 
 /**
  * "What to try", closed at first.

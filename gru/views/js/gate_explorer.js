@@ -1,6 +1,7 @@
 // @ts-check
 /** GateExplorer: what the gates of a trained model do at every step of a sequence, and what a bias on z does to it all. */
 
+import { origin, resetButton } from "./controls.js";
 import { beside, clamp, format, line, paint, percent, ramp, spread } from "./draw.js";
 import { believe, decode, runStack } from "./gru.js";
 import { letter, panelOf, scale, stepAxis } from "./panel.js";
@@ -16,6 +17,7 @@ import { labelled, make, view, write } from "./view.js";
  * @property {{ weight: string, bias: string | null } | null} head
  * @property {string[]} class_names  empty if there is no head
  * @property {string} reason  why the page cannot compute; empty if it can
+ * @property {string} device  where Python has traced the model
  */
 
 const QUANTITIES = /** @type {const} */ (["r", "z", "n", "h"]);
@@ -43,12 +45,12 @@ function build({ model, root, signal }) {
   const sequence = make("select");
   const layer = make("select");
   const bias = make("input", { type: "range", min: -6, max: 6, step: 0.1 });
-  const biasValue = make("output", { class: "gru-value" });
+  const biasValue = make("output", { class: "gru-value", "aria-live": "off" });
   const step = make("input", { type: "range", min: 1, step: 1 });
-  const stepValue = make("output", { class: "gru-value" });
+  const stepValue = make("output", { class: "gru-value", "aria-live": "off" });
   const unit = make("input", { type: "range", min: 1, step: 1 });
-  const unitValue = make("output", { class: "gru-value" });
-  const reset = make("button", { type: "button", class: "gru-reset" }, "Reset");
+  const unitValue = make("output", { class: "gru-value", "aria-live": "off" });
+  const reset = resetButton(model, ["sequence", "layer", "step", "unit", "update_bias"], signal);
   const why = make("p", { class: "gru-why" });
   const layerControl = labelled("Layer", layer);
   const end = (/** @type {string} */ text) => make("span", { class: "gru-note", "aria-hidden": "true" }, text);
@@ -66,6 +68,7 @@ function build({ model, root, signal }) {
   );
   const equation = make("div", { class: "gru-equation" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const where = make("p", { class: "gru-where" });
   const tries = make("details", { class: "gru-try" }, make("summary", {}, "What to try"), make("ul"));
 
   root.setAttribute("role", "group");
@@ -76,6 +79,7 @@ function build({ model, root, signal }) {
     make("div", { class: "gru-bar gru-cursor" }, labelled("Step", step, stepValue), labelled("Unit", unit, unitValue)),
     equation,
     says,
+    where,
     tries,
   );
 
@@ -133,7 +137,8 @@ function build({ model, root, signal }) {
     layer.replaceChildren(...data.parts.map(({ name }, i) => make("option", { value: i }, name)));
     layerControl.hidden = data.parts.length < 2;
     write(biasLabel.firstElementChild, data.parts[0].convention === "writes" ? "Bias taken from every " : "Bias added to every ");
-    bias.disabled = reset.disabled = Boolean(data.reason);
+    bias.disabled = Boolean(data.reason);
+    write(where, origin(data.reason && data.device));
     write(why, data.reason);
     why.hidden = !data.reason;
     root.classList.toggle("gru-headless", !data.class_names.length);
@@ -187,7 +192,6 @@ function build({ model, root, signal }) {
   on(bias, "input", () => put({ update_bias: Number(bias.value) }));
   on(step, "input", () => put({ step: Number(step.value) - 1 }));
   on(unit, "input", () => put({ unit: Number(unit.value) - 1 }));
-  on(reset, "click", () => put({ update_bias: 0 }));
 
   const point = (/** @type {PointerEvent} */ event) => {
     const plot = /** @type {HTMLElement} */ (event.target).closest(".gru-plot");

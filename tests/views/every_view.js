@@ -1,0 +1,86 @@
+// What the tests of every view do in the page: look at a view, move its controls at random, count what it leaves behind.
+
+/** All that a reader can see of a view, as JSON of three texts: what it says, what it draws, how its controls stand. */
+window.seen = (view) => {
+  const drawing = [];
+  for (const one of view.querySelectorAll("svg, svg *, canvas, .gru-plot, .gru-plot *")) {
+    const base = (one.closest(".gru-plot") ?? one.closest("svg") ?? one).getBoundingClientRect();
+    const box = one.getBoundingClientRect();
+    const place = [box.left - base.left, box.top - base.top, box.width, box.height].map((side) => side.toFixed(1));
+    const style = getComputedStyle(one);
+    const look = [style.color, style.fill, style.stroke, style.strokeWidth, style.opacity, style.backgroundColor, style.visibility];
+    drawing.push([one.localName, one.getAttribute("d"), one.getAttribute("points"), ...place, ...look].join());
+    if (one instanceof SVGTextContentElement) drawing.push(one.textContent);
+    if (one instanceof HTMLCanvasElement) drawing.push(one.toDataURL());
+  }
+  const controls = [...view.querySelectorAll("input, select, button")].map((one) =>
+    [one.type, one.localName === "button" ? one.textContent : one.checked, one.value, one.disabled].join(),
+  );
+  return JSON.stringify({ says: view.querySelector(".gru-says")?.textContent, drawing: drawing.join(";"), controls });
+};
+
+/** Where a view shows what is no number or no text: a list of snippets. */
+window.odd = (view) =>
+  [...view.outerHTML.matchAll(/.{0,60}(\b(NaN|undefined|Infinity|null)\b|\[object ).{0,20}/gs)].map(([text]) => text);
+
+/** Frames by hand: from now on what asks for an animation frame gets it when crank() is called. */
+window.byHand = () => {
+  let waiting = new Map();
+  let last = 0;
+  window.requestAnimationFrame = (callback) => {
+    waiting.set((last += 1), callback);
+    return last;
+  };
+  window.cancelAnimationFrame = (id) => void waiting.delete(id);
+  window.crank = () => {
+    const now = waiting;
+    waiting = new Map();
+    for (const callback of now.values()) callback(performance.now());
+    return now.size;
+  };
+};
+
+window.randomFrom = (seed) => {
+  let x = seed;
+  return () => (x = (Math.imul(x, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+};
+
+const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "Enter", " ", "Escape", "x"];
+
+/** One random change, by control, pointer or key; as far as the view can tell, a person did it. */
+window.change = (view, random) => {
+  const pick = (list) => list[Math.floor(random() * list.length)];
+  const all = "input:enabled, select:enabled, button:enabled, .gru-plot, svg, [tabindex]";
+  const control = pick([...view.querySelectorAll(all)].filter((one) => one.checkVisibility()));
+  const fire = (event) => control.dispatchEvent(event);
+  if (control.matches("select")) {
+    control.selectedIndex = Math.floor(random() * control.options.length);
+    fire(new Event("input", { bubbles: true }));
+    fire(new Event("change", { bubbles: true }));
+  } else if (control.matches("input[type=range], input[type=number]")) {
+    const [low, high] = [Number(control.min || -9), Number(control.max || 9)];
+    const place = pick([0, 1, random(), random(), random()]);
+    control.value = String(low + place * (high - low));
+    fire(new Event("input", { bubbles: true }));
+    if (random() < 0.5) fire(new Event("change", { bubbles: true }));
+  } else if (control.matches("input, button")) {
+    control.click();
+  } else {
+    const { left, top, width, height } = control.getBoundingClientRect();
+    const at = { clientX: left + (random() * 1.2 - 0.1) * width, clientY: top + (random() * 1.2 - 0.1) * height };
+    const inside = document.elementFromPoint(at.clientX, at.clientY);
+    const target = inside && control.contains(inside) ? inside : control;
+    const types = ["pointerover", "pointerenter", "pointermove", "pointerdown", "pointerup", "click", "pointerout", "pointerleave"];
+    for (const type of random() < 0.5 ? ["pointermove"] : types) {
+      const Kind = type === "click" ? MouseEvent : PointerEvent;
+      target.dispatchEvent(new Kind(type, { bubbles: true, cancelable: true, ...at }));
+    }
+    fire(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, key: pick(KEYS) }));
+  }
+};
+
+window.reset = (view) => {
+  const buttons = [...view.querySelectorAll("button")].filter((one) => one.textContent.trim() === "Reset");
+  if (buttons.length !== 1) throw new Error(`expected one Reset button, found ${buttons.length}`);
+  buttons[0].click();
+};
