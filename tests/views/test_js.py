@@ -1,6 +1,7 @@
-"""The page's own GRU against torch, in a browser: forward and backward, both variants."""
+"""The page's own mathematics against torch, in a browser, and what all views draw and are moved with."""
 
 import base64
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,7 @@ RUN = """({ x, h0, weights, dh, bias }) => {
 @pytest.fixture(scope="module")
 def page(browser):
     page = browser.new_page()
-    page.add_script_tag(content=bundle("gru", "draw"))
+    page.add_script_tag(content=bundle("gru", "draw", "chart", "controls", "host"))
     yield page
     page.close()
 
@@ -125,3 +126,220 @@ def test_a_label_covers_no_line_where_there_is_room(page, values):
     assert gap / 2 - 1e-9 <= place <= 1 - gap / 2 + 1e-9
     if max(values) <= 1 - gap or min(values) >= gap:
         assert all(abs(value - place) >= gap / 2 - 1e-9 for value in values)
+
+
+# Numbers on axes and behind sliders
+
+RANGES = {"low": st.floats(-1e3, 1e3), "span": st.floats(1e-3, 1e4), "most": st.integers(2, 12)}
+
+
+def number(text):
+    """What a text of short(), power() or tidy() says."""
+    plain = text.translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789"))
+    head, _, tail = plain.rpartition("·")
+    if text == "∞":
+        return math.inf
+    if "·" in text or set(text) & set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"):
+        return float(head or 1) * 10.0 ** int(tail[2:] or 1)
+    return float(plain)
+
+
+@settings(max_examples=60, deadline=None)
+@given(**RANGES)
+def test_ticks_are_round_and_evenly_spaced_within_the_range(page, low, span, most):
+    high = low + span
+    ticks = page.evaluate("([low, high, most]) => $draw.ticks(low, high, most)", [low, high, most])
+    slack = 1e-8 * span
+    assert all(low - slack <= tick <= high + slack for tick in ticks)
+    assert len(ticks) <= most
+    if most >= 6:
+        assert len(ticks) >= 2, "an axis needs two numbers to be read"
+    for one, other in pairwise(ticks):
+        digit = float(f"{other - one:.6e}".split("e")[0])
+        assert digit in (1, 2, 5, 10)
+    texts = page.evaluate("(ticks) => ticks.map($draw.tidy)", ticks)
+    for tick, text in zip(ticks, texts, strict=True):
+        assert number(text) == pytest.approx(tick, rel=1e-9, abs=1e-12)
+        assert len(text) <= 10
+
+
+def test_ticks_of_an_empty_range(page):
+    assert page.evaluate("() => [$draw.ticks(3, 3, 5), $draw.ticks(2, 1, 5)]") == [[3], [2]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(low=st.floats(-60, 10), span=st.floats(0.5, 70), most=st.integers(2, 8))
+def test_decades_are_whole_and_evenly_spaced(page, low, span, most):
+    decades = page.evaluate("([low, high, most]) => $draw.decades(low, high, most)", [low, low + span, most])
+    assert all(exponent == round(exponent) for exponent in decades)
+    assert all(low - 1e-6 <= exponent <= low + span + 1e-6 for exponent in decades)
+    assert len(decades) <= most
+    assert len({other - one for one, other in pairwise(decades)}) <= 1
+    if span >= 2 and most >= 5:
+        assert len(decades) >= 2
+
+
+@pytest.mark.parametrize(
+    ("exponent", "text"), [(0, "1"), (1, "10"), (2, "10²"), (-1, "10⁻¹"), (-30, "10⁻³⁰"), (14, "10¹⁴")]
+)
+def test_powers_of_ten(page, exponent, text):
+    assert page.evaluate("(exponent) => $draw.power(exponent)", exponent) == text
+
+
+@settings(max_examples=80, deadline=None)
+@given(digits=st.floats(1, 9.999), exponent=st.integers(-40, 40), sign=st.sampled_from([1, -1]))
+def test_short_numbers_say_two_digits_in_few_characters(page, digits, exponent, sign):
+    value = sign * digits * 10.0**exponent
+    text = page.evaluate("(value) => $draw.short(value)", value)
+    assert number(text) == pytest.approx(value, rel=0.0501)
+    assert len(text) <= 10
+    assert (text[0] == "−") == (sign < 0)
+
+
+def test_short_says_what_is_no_number(page):
+    texts = page.evaluate("() => [0, -0, NaN, Infinity, -Infinity].map($draw.short)")
+    assert texts == ["0", "0", "–", "∞", "−∞"]
+
+
+# Charts
+
+CHART = """(what) => {
+  const chart = $chart.chart("test", ["of tests"], { along: "steps" });
+  document.body.replaceChildren(chart.panel);
+  chart.draw(what);
+  const texts = (selector) => [...chart.panel.querySelectorAll(selector)].map((one) => one.textContent);
+  return {
+    paths: [...chart.panel.querySelectorAll(".gru-line")].map((path) => path.getAttribute("d")),
+    kinds: [...chart.panel.querySelectorAll(".gru-line")].map((path) => path.getAttribute("class")),
+    rows: texts(".gru-tick"), names: texts(".gru-end"), columns: texts(".gru-axis-x span"),
+    places: [...chart.panel.querySelectorAll(".gru-end")].map((one) => parseFloat(one.style.top)),
+  };
+}"""
+
+
+def points(path):
+    """Every M or L of a path, as (letter, x, y)."""
+    return [
+        (one[0], *map(float, one[1:].split()))
+        for one in path.split("h")[0].replace("L", "|L").replace("M", "|M").split("|")[1:]
+    ]
+
+
+def test_a_chart_draws_values_where_its_numbers_say(page):
+    line = {"values": [0, 5, 10, 2.5], "kind": "gru-line-z", "name": "z"}
+    late = {"values": [10, 0], "from": 1, "by": 0.5, "kind": "gru-line-h", "name": "<b>h</b>"}
+    drawn = page.evaluate(CHART, {"x": [0, 3], "y": [0, 10], "lines": [line, late]})
+    assert points(drawn["paths"][0]) == [("M", 0, 1), ("L", 0.3333, 0.5), ("L", 0.6667, 0), ("L", 1, 0.75)]
+    assert points(drawn["paths"][1]) == [("M", 0.3333, 0), ("L", 0.5, 1)]
+    assert drawn["kinds"] == ["gru-line gru-line-z", "gru-line gru-line-h"]
+    assert drawn["names"] == ["z", "<b>h</b>"]
+    assert abs(drawn["places"][0] - drawn["places"][1]) >= 13 - 1e-9
+    assert drawn["rows"] == ["0", "5", "10"]
+    assert drawn["columns"] == ["0", "1", "2", "3"]
+
+
+def test_a_logarithmic_chart_leaves_a_gap_where_nothing_can_be_drawn(page):
+    values = [1, 0.1, 0, -1, None, 0.01, 1e-9]
+    drawn = page.evaluate(CHART, {"x": [0, 6], "y": [1e-4, 1], "log": True, "lines": [{"values": values, "kind": "k"}]})
+    found = points(drawn["paths"][0])
+    assert [letter for letter, _, _ in found] == ["M", "L", "M", "L"]
+    assert [y for _, _, y in found] == [0, 0.25, 0.5, 2.25]  # below the plot, where it is cut off
+    assert drawn["rows"] == ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "1"]
+    assert "NaN" not in str(drawn)
+
+
+def test_a_chart_of_one_value_is_a_dot_and_of_none_is_nothing(page):
+    lines = [{"values": [0.5], "kind": "k"}, {"values": [], "kind": "k", "name": "none"}]
+    drawn = page.evaluate(CHART, {"x": [0, 0], "y": [0, 1], "lines": lines})
+    assert drawn["paths"] == ["M0.0000 0.5000h.0001", ""]
+    assert drawn["names"] == []
+
+
+def test_a_charts_cursor_is_where_the_pointer_was(page):
+    found = page.evaluate(
+        """() => {
+          const chart = $chart.chart("test", ["of tests"], { along: "steps" });
+          document.body.replaceChildren(chart.panel);
+          chart.draw({ x: [2, 12], y: [0, 1], lines: [] });
+          const { left, width } = chart.plot.getBoundingClientRect();
+          const under = (share) => chart.under({ clientX: left + share * width });
+          const seen = [under(0), under(0.5), under(1), under(-3), under(7)];
+          const state = () => [chart.plot.classList.contains("gru-unmarked"), chart.value.textContent];
+          chart.mark(7, "seven");
+          seen.push(chart.plot.style.getPropertyValue("--at-step"), ...state());
+          chart.mark(null);
+          seen.push(...state());
+          chart.describe("a chart");
+          return [...seen, chart.plot.ariaLabel];
+        }"""
+    )
+    assert found == [2, 7, 12, 2, 12, "0.5", False, "seven", True, "", "a chart"]
+
+
+# Controls
+
+CONTROLS = """() => {
+  const $ = $controls;
+  const { signal } = new AbortController();
+  const model = $host.pageModel({ a: 1, b: "x" });
+  const slider = $.slider("Length", { min: 1, max: 9, ends: ["<i>low</i>", "high"], quantity: "z" });
+  const list = $.list("Device");
+  const one = $.choice("Reset", [["before", "before U"], ["after", "after U"]]);
+  const two = $.choice("Reset", [["before", "before U"], ["after", "after U"]]);
+  const tick = $.tick("Logarithmic");
+  const reset = $.resetButton(model, ["a", "b"], signal);
+  const parts = [slider, list, one, two, tick].map(({ control }) => control);
+  document.body.replaceChildren(...parts, reset, $.advice("Move it.", "<b>Look.</b>"));
+  slider.show(4, "4 steps", "four steps");
+  list.show(["<b>CPU</b>", "CUDA"], 1);
+  one.show("after");
+  two.show("before");
+  model.set("a", 5);
+  model.set("b", "y");
+  reset.click();
+  Object.assign(window, { slider, list, one, two, tick });
+  return {
+    slider: [slider.input.value, slider.input.ariaValueText, slider.control.querySelector("output").textContent],
+    list: [list.input.value, [...list.input.options].map((option) => option.textContent)],
+    chosen: [one, two].map(({ inputs }) => inputs.find((input) => input.checked).value),
+    model: [model.get("a"), model.get("b")],
+    html: document.body.querySelectorAll("i, b").length,
+    labels: [...document.querySelectorAll("input, select")].map((input) => input.labels[0].innerText),
+    heard: document.querySelectorAll("output:not([aria-live=off])").length,
+  };
+}"""
+
+
+def test_controls_show_what_they_are_told(page):
+    found = page.evaluate(CONTROLS)
+    assert found["slider"] == ["4", "four steps", "4 steps"]
+    assert found["list"] == ["1", ["<b>CPU</b>", "CUDA"]]
+    assert found["chosen"] == ["after", "before"], "two groups are not one"
+    assert found["model"] == [1, "x"]
+    assert found["html"] == 0
+    assert found["heard"] == 0
+    assert len(found["labels"]) == 7
+    assert all(found["labels"])
+
+
+def test_controls_by_keyboard(page):
+    page.evaluate(CONTROLS)
+    page.get_by_role("slider", name="Length").press("ArrowRight")
+    assert page.evaluate("slider.input.value") == "5"
+    page.get_by_role("group", name="Reset").first.get_by_role("radio", name="after U").press("ArrowLeft")
+    assert page.evaluate("one.inputs.map((input) => input.checked)") == [True, False]
+    assert page.evaluate("two.inputs.map((input) => input.checked)") == [True, False]
+    page.get_by_role("checkbox", name="Logarithmic").press("Space")
+    assert page.evaluate("tick.input.checked")
+
+
+def test_a_list_keeps_its_options_while_they_are_the_same(page):
+    page.evaluate(CONTROLS)
+    same = """() => {
+      const option = list.input.options[0];
+      list.show(["<b>CPU</b>", "CUDA"], 0);
+      const kept = option === list.input.options[0];
+      list.show(["CPU"], 0);
+      return [kept, list.input.options.length];
+    }"""
+    assert page.evaluate(same) == [True, 1]

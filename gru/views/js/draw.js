@@ -51,10 +51,19 @@ export const tidy = (value) => String(Number(value.toPrecision(10))).replace("-"
  * @param {number} most  how many there may be
  */
 export function ticks(low, high, most) {
-  if (!(high > low)) return [low];
-  const rough = (high - low) / Math.max(1, most - 1);
+  return high > low ? multiples(low, high, roundStep(high - low, most)) : [low];
+}
+
+/**
+ * The least round number, .., 1, 2, 5, 10, 20, .., whose multiples in a range are so few.
+ * @param {number} range
+ * @param {number} most
+ * @param {number[]} digits  what is round
+ */
+function roundStep(range, most, digits = [1, 2, 5, 10]) {
+  const rough = range / Math.max(1, most - 1);
   const size = 10 ** Math.floor(Math.log10(rough));
-  return multiples(low, high, size * ([1, 2, 5, 10].find((factor) => factor * size >= rough * (1 - 1e-9)) ?? 10));
+  return size * (digits.find((digit) => digit * size >= rough * (1 - 1e-9)) ?? 10);
 }
 
 /** The multiples of a number in a range. @param {number} low @param {number} high @param {number} of */
@@ -71,7 +80,7 @@ function multiples(low, high, of) {
  * @param {number} most
  */
 export function decades(low, high, most) {
-  return multiples(low, high, Math.max(1, ticks(0, high - low, most)[1] ?? 1));
+  return multiples(low, high, high > low ? Math.max(1, roundStep(high - low, most, [1, 2, 3, 5, 10])) : 1);
 }
 
 /** A share of one as a percentage. @param {number} share */
