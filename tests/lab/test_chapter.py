@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -15,36 +16,12 @@ if TYPE_CHECKING:
 CHAPTER = "hearing-who-speaks.md"
 TRAINING_MS = 200_000  # the whole chapter, on two busy cores
 
-NOTEBOOK = "jupyterapp.shell.currentWidget"
-CODE_CELLS = f"{NOTEBOOK}.content.widgets.filter((c) => c.model.type === 'code' && c.model.sharedModel.source.trim())"
-ERRORS = f"{CODE_CELLS}.flatMap((c) => c.model.outputs.toJSON()).filter((o) => o.output_type === 'error')"
 FINISHED = f"""() => {ERRORS}.length > 0
   || {CODE_CELLS}.every((c) => c.model.executionCount && c.model.executionState !== 'running')"""
-RUN_NEW_CELL = f"""async (code) => {{
-  const notebook = {NOTEBOOK}.content;
-  notebook.activeCellIndex = notebook.widgets.length - 1;
-  await jupyterapp.commands.execute('notebook:insert-cell-below');
-  notebook.activeCell.model.sharedModel.setSource(code);
-  await jupyterapp.commands.execute('notebook:run-cell');
-  const outputs = notebook.activeCell.model.outputs.toJSON();
-  return outputs.map((o) => o.text ?? o.evalue ?? o.data?.['text/plain'] ?? '').flat().join('');
-}}"""
-DRAWING = """(view) => JSON.stringify([
-  ...[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()),
-  ...[...view.querySelectorAll('svg')].map((svg) => svg.outerHTML),
-])"""
 FIND_VIEW = """
 import gru.views
 _view = next(v for v in list(globals().values()) if isinstance(v, gru.views.GateExplorer))
 """
-
-
-def run(page: Page, code: str) -> str:
-    """Run `code` in a new last cell; what it prints."""
-    printed = page.evaluate(RUN_NEW_CELL, code)
-    errors = page.evaluate(ERRORS)
-    assert not errors, errors
-    return printed
 
 
 class View:
@@ -81,7 +58,7 @@ def chapter(lab_page: Page) -> Page:
     """The chapter, opened by one click in the file browser and run from top to bottom through the menu."""
     lab_page.locator(".jp-DirListing-item", has_text=CHAPTER).click()
     lab_page.locator(".jp-Notebook").wait_for()
-    lab_page.wait_for_function(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'")
+    lab_page.wait_for_function(IDLE)
     lab_page.get_by_role("menuitem", name="Run", exact=True).click()
     lab_page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     lab_page.wait_for_function(FINISHED, timeout=TRAINING_MS)

@@ -1,0 +1,34 @@
+"""What the tests do in the notebook that JupyterLab shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NOTEBOOK = "jupyterapp.shell.currentWidget"
+CODE_CELLS = f"{NOTEBOOK}.content.widgets.filter((c) => c.model.type === 'code' && c.model.sharedModel.source.trim())"
+ERRORS = f"{CODE_CELLS}.flatMap((c) => c.model.outputs.toJSON()).filter((o) => o.output_type === 'error')"
+IDLE = f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
+RUN_NEW_CELL = f"""async (code) => {{
+  const notebook = {NOTEBOOK}.content;
+  notebook.activeCellIndex = notebook.widgets.length - 1;
+  await jupyterapp.commands.execute('notebook:insert-cell-below');
+  notebook.activeCell.model.sharedModel.setSource(code);
+  await jupyterapp.commands.execute('notebook:run-cell');
+  const outputs = notebook.activeCell.model.outputs.toJSON();
+  return outputs.map((o) => o.text ?? o.evalue ?? o.data?.['text/plain'] ?? '').flat().join('');
+}}"""
+DRAWING = """(view) => JSON.stringify([
+  ...[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()),
+  ...[...view.querySelectorAll('svg')].map((svg) => svg.outerHTML),
+])"""
+
+
+def run(page: Page, code: str) -> str:
+    """Run `code` in a new last cell; what it prints."""
+    printed = page.evaluate(RUN_NEW_CELL, code)
+    errors = page.evaluate(ERRORS)
+    assert not errors, errors
+    return printed

@@ -1,0 +1,118 @@
+"""Every view in a real JupyterLab, each shown twice by one cell, all of them in one notebook with one kernel."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from lab.notebook import DRAWING, IDLE, run
+
+from gru import views
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+KINDS = {
+    kind.module: name
+    for name in views.__all__
+    if isinstance(kind := getattr(views, name), type) and issubclass(kind, views.View) and kind is not views.View
+}
+# What a reader would write; most views need nothing to begin with.
+CODE = {"gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))"}
+
+TRAITS = "print(json.dumps({name: getattr(view, name) for name in view.state if name[0] != '_'}))"
+SAYS = "(views) => views.map((view) => view.querySelector('.gru-says').innerText)"
+
+
+@pytest.fixture(scope="module")
+def notebook(lab_page: Page) -> Page:
+    """A new notebook that has imported what the cells need."""
+    lab_page.wait_for_function("window.jupyterapp?.restored !== undefined")
+    lab_page.evaluate(
+        """async () => {
+          await jupyterapp.restored;
+          await jupyterapp.commands.execute('notebook:create-new', { kernelName: 'python3' });
+        }"""
+    )
+    lab_page.wait_for_function(IDLE)
+    run(lab_page, "import json, torch, gru\nfrom gru import views\nfrom IPython.display import display")
+    return lab_page
+
+
+class Twice:
+    """Two displays of one view, in the output of the notebook's last cell but those that print."""
+
+    def __init__(self, page: Page, module: str) -> None:
+        self.page = page
+        code = CODE.get(module, f"views.{KINDS[module]}()")
+        run(page, f"view = {code}\ndisplay(view)\ndisplay(view)")
+        self.name = module.replace("_", "-")
+        self.roots = page.locator(f'.jp-OutputArea .gru-view[data-view="{self.name}"]')
+        self.roots.nth(1).wait_for(state="attached")
+        page.wait_for_function(
+            """(name) => {
+              const roots = [...document.querySelectorAll(`.jp-OutputArea .gru-view[data-view="${name}"]`)];
+              return roots.length === 2 && roots.every((root) => root.dataset.state !== "loading");
+            }""",
+            arg=self.name,
+        )
+
+    def states(self) -> list[str]:
+        return self.roots.evaluate_all("(views) => views.map((view) => view.dataset.state)")
+
+    def seen(self) -> list[tuple[str, str]]:
+        """What each says and draws."""
+        return [(root.locator(".gru-says").inner_text(), root.evaluate(DRAWING)) for root in self.roots.all()]
+
+    def wait(self, says: str, same: bool) -> None:
+        """Until both say this, or both something else."""
+        self.page.wait_for_function(
+            """([name, says, same]) =>
+              [...document.querySelectorAll(`.jp-OutputArea .gru-view[data-view="${name}"] .gru-says`)]
+                .every((one) => (one.innerText === says) === same)""",
+            arg=[self.name, says, same],
+        )
+
+    def traits(self) -> dict:
+        return json.loads(run(self.page, TRAITS))
+
+    def slider(self) -> Locator:
+        """The first one that can be moved, in the first display."""
+        sliders = self.roots.first.locator("input[type=range]").all()
+        return next(one for one in sliders if one.is_visible() and one.is_enabled())
+
+
+@pytest.mark.parametrize("module", KINDS)
+def test_view_is_alive(notebook: Page, module: str) -> None:
+    view = Twice(notebook, module)
+    assert view.states() == ["ready", "ready"]
+    (says, drawing), second = view.seen()
+    assert second == (says, drawing)
+    before = view.traits()
+
+    # From the page to Python, and to the other display.
+    slider = view.slider()
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    value = slider.input_value()
+    notebook.keyboard.press("ArrowUp")
+    if slider.input_value() == value:  # it stood at its end
+        notebook.keyboard.press("ArrowDown")
+    view.wait(says, False)
+    first, second = view.seen()
+    assert first == second
+    assert first[1] != drawing
+    moved = {name: value for name, value in view.traits().items() if value != before[name]}
+    assert moved
+
+    # From Python to both displays.
+    run(notebook, "\n".join(f"view.{name} = {before[name]!r}" for name in moved))
+    view.wait(says, True)
+    notebook.wait_for_timeout(100)
+    assert view.seen() == [(says, drawing)] * 2
+    assert view.traits() == before
+
+    # Closed in Python, nothing stays on the page.
+    run(notebook, "view.close()")
+    view.roots.first.wait_for(state="detached")
