@@ -10,5 +10,6 @@ torch.Size([7, 5])
 
 from gru.views._base import View, page_script
 from gru.views.gate_explorer import GateExplorer
+from gru.views.memory_dial import MemoryDial
 
-__all__ = ["GateExplorer", "View", "page_script"]
+__all__ = ["GateExplorer", "MemoryDial", "View", "page_script"]

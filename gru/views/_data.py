@@ -26,7 +26,9 @@ class Part(NamedTuple):
     name: str
     layer: int
     reverse: bool
-    weights: Callable[[], Weights] | None  # None: only the module itself can step
+    weights: Callable[[], Weights] | None  # None: only the module itself can step, or nobody knows what leads to what
+    own: Callable[[], Weights] | None = None  # its weights, whatever leads to it
+    inner: nn.Module | None = None  # the cell or layer
 
 
 def is_batch_first(module: nn.Module) -> bool:
@@ -98,8 +100,9 @@ def parts_of(module: nn.Module, count: int) -> list[Part]:
                 words += [f"layer {layer + 1}"] if layers > 1 else []
                 words += ["backward" if reverse else "forward"] if ways > 1 else []
                 name = ", ".join(word for word in words if word) or type(inner).__name__
-                weights = _weights(inner, layer, reverse) if len(found) == 1 else None
-                parts.append(Part(name, layer if len(found) == 1 else i, reverse, weights))
+                own = _weights(inner, layer, reverse)
+                alone = len(found) == 1
+                parts.append(Part(name, layer if alone else i, reverse, own if alone else None, own, inner))
     if len(parts) != count:  # some part was never called: its name cannot be told from the others'
         return [Part(f"recurrence {i + 1}", i, False, None) for i in range(count)]
     return parts
@@ -173,16 +176,21 @@ def run_stack(x: Tensor, parts: list[Part], bias: float = 0.0) -> tuple[list[tup
 
 def run_part(x: Tensor, weights: Weights, bias: float, reverse: bool) -> tuple[Tensor, ...]:
     """r, z, n, h (T, H) of one layer and direction from h = 0, with a bias on every update gate."""
-    H = weights.weight_hh.shape[1]
-    on_z = x.new_zeros(3 * H)
-    on_z[H : 2 * H] = bias
-    weights = weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
-    h, steps = x.new_zeros(H), []
+    weights = with_bias(weights, bias)
+    h, steps = x.new_zeros(weights.weight_hh.shape[1]), []
     for x_t in x.flip(0) if reverse else x:
         steps.append(step(x_t, h, weights))
         h = steps[-1].h
     fields = [torch.stack(field) for field in zip(*steps, strict=True)]
     return tuple(field.flip(0) if reverse else field for field in fields)
+
+
+def with_bias(weights: Weights, bias: float) -> Weights:
+    """The weights with a bias on every update gate: more of it is a longer memory."""
+    H = weights.weight_hh.shape[1]
+    on_z = weights.weight_hh.new_zeros(3 * H)
+    on_z[H : 2 * H] = bias
+    return weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
 
 
 def encode(value: Tensor | bool | None) -> str | bool | None:

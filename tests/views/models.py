@@ -58,6 +58,14 @@ def explorer(kind, **options):
     return views.GateExplorer(module, x, lengths=lengths, **options)
 
 
+def dial(kind, **options):
+    """A MemoryDial on the same models and sequences."""
+    x, lengths = sequences(batch_first=kind.startswith("wrapped"))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return views.MemoryDial(KINDS[kind](), x, lengths=lengths, **options)
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -87,4 +95,5 @@ class First(nn.Module):
 # One small view of each kind, by its name on the page: what every view must do is tested on these.
 SMALL = {
     "gate-explorer": lambda: explorer("classifier"),
+    "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
 }
