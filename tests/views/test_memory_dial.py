@@ -328,7 +328,7 @@ def test_any_device():
 @pytest.fixture(scope="module")
 def module_page(browser):
     page = browser.new_page()
-    page.add_script_tag(content=bundle("gru", "memory_dial"))
+    page.add_script_tag(content=bundle("gru", "memory"))
     yield page
     page.close()
 
@@ -338,7 +338,7 @@ def module_page(browser):
 def test_page_has_the_formulas_of_python(module_page, b, noise):
     view = views.MemoryDial(update_bias=b, noise=noise)
     script = """([k, noise]) => {
-      const { timeConstant, ruleOfThumb, until, whole } = $memory_dial;
+      const { timeConstant, ruleOfThumb, until, whole } = $memory;
       return [timeConstant(k), until(k, 0.5), ruleOfThumb(k), whole(until(k, noise))];
     }"""
     expected = [view.time_constant, view.half_life, view.rule_of_thumb, view.readable_steps]
@@ -348,7 +348,7 @@ def test_page_has_the_formulas_of_python(module_page, b, noise):
 @settings(max_examples=40, deadline=None)
 @given(values=st.lists(st.floats(0, 2), min_size=1, max_size=9), level=st.floats(0.01, 0.9))
 def test_page_finds_the_same_crossing(module_page, values, level):
-    found = module_page.evaluate("([values, level]) => $memory_dial.crossing(values, level)", [[1, *values], level])
+    found = module_page.evaluate("([values, level]) => $memory.crossing(values, level)", [[1, *values], level])
     assert found == (None if (expected := crossing([1, *values], level)) is None else pytest.approx(expected))
 
 
@@ -357,7 +357,7 @@ MEASURE = """([part, bias, bit]) => {
     Object.entries(part.weights).map(([key, value]) => [key, typeof value === "string" ? $gru.decode(value) : value]),
   );
   const [x, signs] = [part.x.map($gru.decode), part.signs.map($gru.decode)];
-  const { whole, carry, keep } = $memory_dial.measure({ ...part, weights, x, signs }, bias, bit);
+  const { whole, carry, keep } = $memory.measure({ ...part, weights, x, signs }, bias, bit);
   return [[...whole], [...carry], keep];
 }"""
 

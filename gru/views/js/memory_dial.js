@@ -3,8 +3,10 @@
 
 import { chart } from "./chart.js";
 import { advice, button, choice, list, slider } from "./controls.js";
-import { clamp, format, percent, short } from "./draw.js";
-import { decode, forward, sigmoid } from "./gru.js";
+import { dialOf, digits, LIMIT, share } from "./dial.js";
+import { clamp, format, short } from "./draw.js";
+import { decode, sigmoid } from "./gru.js";
+import { crossing, measure, ruleOfThumb, timeConstant, until, whole } from "./memory.js";
 import { letter } from "./panel.js";
 import { make, view, write } from "./view.js";
 
@@ -22,198 +24,13 @@ import { make, view, write } from "./view.js";
  * @property {{ whole: string, carry: string | null, keep: number | null } | null} measured  where Python ran it
  */
 
-/** @typedef {{ whole: ArrayLike<number>, carry: ArrayLike<number> | null, keep: number | null }} Memory */
+/** @typedef {import("./memory.js").Memory} Memory */
 
-const LIMIT = 6; // of the bias, both ways
-const TURN = 135; // degrees from the top of the dial to either end
-const FLOOR = 1e-12; // what counts as nothing, as in Python
 const LOWEST = 1e-3; // end of the logarithmic axis
 const [SHORTEST, LONGEST] = [10, 1000]; // steps
 const TRAITS = ["update_bias", "z_keeps", "noise", "steps", "step", "log", "layer", "_data"];
 
-// Numbers: k is the bias on what is kept, b where z keeps and -b where it writes
-
-/** Steps until 1/e is left: -1 / ln keep. @param {number} k */
-export const timeConstant = (k) => 1 / Math.log1p(Math.exp(-k));
-
-/** 1 / (1 - keep), in steps. @param {number} k */
-export const ruleOfThumb = (k) => 1 + Math.exp(k);
-
-/** Steps until a level is reached. @param {number} k @param {number} level */
-export const until = (k, level) => -timeConstant(k) * Math.log(level);
-
-/** The last whole step before a place between steps. @param {number} t */
-export const whole = (t) => Math.floor(t + 1e-9);
-
-/**
- * Where values at 0, 1, 2, ... first fall below a level, their logarithms joined by lines; null where they do not.
- * @param {ArrayLike<number>} values
- * @param {number} level
- */
-export function crossing(values, level) {
-  for (let t = 1; t < values.length; t += 1) {
-    if (values[t] < level) {
-      const before = Math.log(Math.max(values[t - 1], FLOOR));
-      return t - 1 + (before - Math.log(level)) / (before - Math.log(Math.max(values[t], FLOOR)));
-    }
-  }
-  return null;
-}
-
-/**
- * What a part keeps with a bias on every update gate: every sequence is run from +bit s and from -bit s and compared,
- * and once as it is, for what its steps keep. The same as Python's; there the equations are written out.
- * @param {{ weights: import("./gru.js").Weights, hidden_size: number, x: Float64Array[], signs: Float64Array[] }} part
- * @param {number} bias
- * @param {number} bit
- * @returns {Memory}
- */
-export function measure({ weights, hidden_size: H, x, signs }, bias, bit) {
-  const D = weights.weight_ih.length / (3 * H);
-  const longest = Math.max(...x.map((rows) => rows.length / D));
-  const [left, carried] = [new Float64Array(longest + 1), new Float64Array(longest + 1)]; // sums of squares
-  const counts = new Float64Array(longest + 1); // sequences that last so long
-  let kept = 0;
-  let gates = 0;
-  x.forEach((rows, i) => {
-    const T = rows.length / D;
-    const { h: high } = forward(rows, weights, { h0: signs[i].map((sign) => bit * sign), bias });
-    const { h: low } = forward(rows, weights, { h0: signs[i].map((sign) => -bit * sign), bias });
-    const { z } = forward(rows, weights, { bias });
-    const products = new Float64Array(H).fill(1);
-    for (let t = 0; t <= T; t += 1) counts[t] += 1;
-    for (let t = 0; t < T; t += 1) {
-      for (let u = 0; u < H; u += 1) {
-        const k = t * H + u;
-        products[u] *= z[k];
-        kept += z[k];
-        left[t + 1] += (high[k] - low[k]) ** 2 / (4 * bit * bit * H);
-        carried[t + 1] += products[u] ** 2 / H;
-      }
-    }
-    gates += T * H;
-  });
-  const root = (/** @type {Float64Array} */ sums) => sums.map((sum, t) => (t ? Math.sqrt(sum / counts[t]) : 1));
-  return { whole: root(left), carry: root(carried), keep: kept / gates };
-}
-
-// Geometry of the dial
-
-/** Degrees clockwise from the top. @param {number} b */
-const angleOf = (b) => (b / LIMIT) * TURN;
-
-/** @param {number} b @param {number} radius @returns {[number, number]} */
-function at(b, radius) {
-  const angle = (angleOf(b) * Math.PI) / 180;
-  return [radius * Math.sin(angle), -radius * Math.cos(angle)];
-}
-
-/** An arc of the dial. @param {number} from  b @param {number} to  b @param {number} radius */
-function arc(from, to, radius) {
-  const [low, high] = from < to ? [from, to] : [to, from];
-  const point = (/** @type {number} */ b) => at(b, radius).map((v) => v.toFixed(2)).join(" ");
-  return `M${point(low)}A${radius} ${radius} 0 ${angleOf(high) - angleOf(low) > 180 ? 1 : 0} 1 ${point(high)}`;
-}
-
-/**
- * The dial: a ring to turn, over a native range input that turns it from the keyboard.
- * @param {AbortSignal} signal
- * @param {(b: number) => void} turn
- */
-function dialOf(signal, turn) {
-  const R = 80;
-  const ring = make("path", { class: "gru-ring-ground", d: arc(-LIMIT, LIMIT, R) });
-  const fill = make("path", { class: "gru-ring-fill" });
-  const chrono = make("path", { class: "gru-chrono" });
-  const chronoName = make("text", { class: "gru-dial-text" }, "chrono");
-  const model = make("path", { class: "gru-of-model" });
-  const modelName = make("text", { class: "gru-dial-text gru-dial-model" }, "model");
-  const knob = make("circle", { class: "gru-knob", r: 11 });
-  const ends = [-1, 1].map((side) => make("text", { class: "gru-dial-text", x: 40 * side, y: 86 }));
-  const marks = make("path", { class: "gru-dial-marks", d: Array.from({ length: 2 * LIMIT + 1 }, (_, i) => i - LIMIT).map((b) => `M${at(b, 66).join(" ")}L${at(b, b % 2 ? 69 : 71).join(" ")}`).join("") });
-  const numbers = Array.from({ length: LIMIT + 1 }, (_, i) => 2 * i - LIMIT).map((b) => {
-    const [x, y] = at(b, 56);
-    return make("text", { class: "gru-dial-text", x, y: y + 3.5 }, format(b, 0));
-  });
-  const svg = make("svg", { viewBox: "-112 -106 224 198", "aria-hidden": "true" }, ring, fill, chrono, chronoName, marks, ...numbers, ...ends, model, modelName, knob);
-  const input = make("input", { type: "range", min: -LIMIT, max: LIMIT, step: 0.1 });
-  const big = make("span", { class: "gru-dial-bias" });
-  const small = make("span", { class: "gru-dial-keep" });
-  const dial = make(
-    "label",
-    { class: "gru-dial" },
-    make("span", { class: "gru-hidden" }, "Bias b of the update gate"),
-    svg,
-    input,
-    make("span", { class: "gru-dial-words", "aria-hidden": "true" }, big, small),
-  );
-
-  let turning = false;
-  const follow = (/** @type {PointerEvent} */ event) => {
-    if (event.type === "pointerdown") {
-      if (event.button > 0) return;
-      turning = true;
-      input.focus({ preventScroll: true });
-      if (event.isTrusted) dial.setPointerCapture(event.pointerId);
-      event.preventDefault(); // no selection of text
-    }
-    if (!turning) return;
-    const { left, top, width, height } = svg.getBoundingClientRect();
-    const x = event.clientX - left - width * (112 / 224);
-    const y = event.clientY - top - height * (106 / 198);
-    if (Math.hypot(x, y) < 0.08 * width) return; // too near the middle to point anywhere
-    const b = clamp((Math.atan2(x, -y) * 180) / Math.PI / TURN, -1, 1) * LIMIT;
-    const now = Number(input.value);
-    if (event.type === "pointermove" && Math.abs(b - now) > LIMIT) return; // not through the gap at the bottom
-    input.value = String(b);
-    if (Number(input.value) !== now) turn(Number(input.value));
-  };
-  const release = () => void (turning = false);
-  for (const type of ["pointerdown", "pointermove"]) dial.addEventListener(type, follow, { signal });
-  for (const type of ["pointerup", "pointercancel"]) dial.addEventListener(type, release, { signal });
-  dial.addEventListener("click", (/** @type {Event} */ event) => event.preventDefault(), { signal });
-  input.addEventListener("input", () => turn(Number(input.value)), { signal });
-
-  /** @param {any} text @param {number} b */
-  const along = (text, b) => {
-    const [x, y] = at(b, 97);
-    const angle = angleOf(b);
-    text.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(Math.abs(angle) > 100 ? angle + 180 : angle).toFixed(1)})`);
-  };
-  return {
-    dial,
-    /** @param {{ b: number, keeps: boolean, keep: number, steps: number, made: number | null }} now  made: the model's k */
-    show({ b, keeps, keep, steps, made }) {
-      const sign = keeps ? 1 : -1;
-      if (Number(input.value) !== b) input.value = String(b);
-      input.setAttribute("aria-valuetext", `${format(b, 1)}; a step keeps ${share(keep)}`);
-      fill.setAttribute("d", arc(-LIMIT * sign, b, R));
-      const [x, y] = at(b, R);
-      knob.setAttribute("cx", x.toFixed(2));
-      knob.setAttribute("cy", y.toFixed(2));
-      const most = Math.min(LIMIT, Math.log(steps - 1));
-      chrono.setAttribute("d", arc(0, sign * most, 91));
-      const near = made !== null && Math.abs(made - 0.55 * most) < 1.2;
-      along(chronoName, sign * (near ? most : 0.55 * most));
-      for (const part of [model, modelName]) part.style.display = made === null ? "none" : "";
-      if (made !== null) {
-        model.setAttribute("d", `M${at(sign * made, 73).join(" ")}L${at(sign * made, 92).join(" ")}`);
-        along(modelName, sign * made);
-      }
-      ends.forEach((end, i) => write(end, (i === 1) === keeps ? "keeps" : "forgets"));
-      big.replaceChildren(make("i", {}, "b"), ` = ${format(b, 1)}`);
-      small.replaceChildren(letter("z"), ` = ${digits(sigmoid(b))}`);
-    },
-  };
-}
-
 // Words for numbers
-
-/** A share with as many digits as tell it from 0 and 1. @param {number} value */
-const digits = (value) => format(value, Math.min(value, 1 - value) < 0.0095 ? 4 : Math.min(value, 1 - value) < 0.095 ? 3 : 2);
-
-/** @param {number} value */
-const share = (value) => (Math.min(value, 1 - value) < 0.0095 ? `${format(100 * value, 1)} %` : percent(value));
 
 /** @param {number} value */
 const small = (value) => (value < 0.01 ? short(value) : format(value));
