@@ -16,7 +16,7 @@ import pkgutil
 
 from gru import equations
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
-from gru.devices import best_device
+from gru.devices import available_devices, best_device
 from gru.equations import Gates, Weights
 from gru.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
 from gru.init import init_chrono_, init_orthogonal_
@@ -40,6 +40,7 @@ __all__ = [
     "ResetBeforeCell",
     "Trace",
     "Weights",
+    "available_devices",
     "best_device",
     "equations",
     "fit",

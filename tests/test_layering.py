@@ -31,7 +31,7 @@ ALLOWED = {
     "convert": [*TRACED, "models"],
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
-    "views": [*TRACED, "models", "views"],  # never training
+    "views": [*TRACED, "devices", "models", "views"],  # never training
     "tasks": ["_check", "devices", "datasets"],
     "datasets": ["_check", "datasets"],
     "training": ["_check", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike

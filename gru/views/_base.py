@@ -4,15 +4,19 @@ In a notebook with a kernel a view is an ipywidget: it composes with VBox, link 
 with the page both ways. On a built page there is no kernel. So a view also offers ``text/html``, the custom element
 ``<gru-view>`` that carries its state as JSON, and one script (:func:`page_script`) starts these elements with the very
 same module. A reader without that script sees a sentence that says what the view shows.
+
+A view says where its numbers were computed, in an element of class ``gru-where``. The words are those of ``origin`` in
+controls.js, the device's name is that of ``_data.device_of``, and ``_data.apart`` says how far the page is from it.
 """
 
 import difflib
 import html
 import itertools
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import anywidget
+import torch
 
 from gru.views import _modules, _style
 
@@ -30,6 +34,7 @@ class View(anywidget.AnyWidget):
     modules: ClassVar[list[str]] = []  # of every view there is
 
     _numbers = itertools.count(1)
+    _module: torch.nn.Module | None = None  # the reader's model, in a view that has one
 
     def __init_subclass__(cls, *, module: str | None = None, state: tuple[str, ...] = (), **keywords: Any) -> None:
         # Without a module this is the nameless subclass that traitlets' add_traits makes: it inherits everything.
@@ -51,6 +56,27 @@ class View(anywidget.AnyWidget):
         # every kernel, so that a page is built the same every time.
         self._number = next(View._numbers)
         super().__init__(**traits)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the view's model to a device, as ``torch.nn.Module.to`` does, and compute there what the view shows.
+
+        Args:
+            device: the CPU, or one of :func:`gru.available_devices`.
+
+        Returns:
+            the view itself.
+
+        Raises:
+            TypeError: the view has no model of yours.
+        """
+        if self._module is None:
+            raise TypeError(f"{type(self).__name__}: expected a view of a model, got one without a module")
+        self._module.to(device)
+        self.refresh()
+        return self
+
+    def refresh(self) -> None:
+        """Read the model again, after some training, say."""
 
     def describe(self) -> str:
         """One sentence for readers to whom the view cannot be drawn."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gru.devices import device_name
 from gru.equations import Weights, step
 from gru.trace import Trace, recurrences, trace, weights_of
 
@@ -75,10 +76,7 @@ def as_read_by(module: nn.Module, x: Tensor) -> Tensor:
 
 def device_of(module: nn.Module) -> str:
     """Where a module computes, in words: "the CPU", or the name of the CUDA device."""
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return "the CPU" if device.type == "cpu" else str(device)
+    return place(next((parameter.device for parameter in module.parameters()), torch.device("cpu")))
 
 
 def entries_of(found: Trace) -> list[Trace]:
@@ -154,11 +152,27 @@ def why_not_here(parts: list[Part], traces: list[list[Trace]]) -> str:
     """Why the page cannot compute what the module does, a clause without its full stop; empty if it can."""
     if foreign := [part for part in parts if part.weights is None]:
         return f"{foreign[0].name} brings equations of its own"
-    for entries in traces:
-        runs, _, _ = run_stack(entries[0].x, parts)
-        if any((h - entry.h).abs().max() > TOLERANCE for (_, _, _, h), entry in zip(runs, entries, strict=True)):
-            return "The GRU's equations alone, from h = 0, do not give what this model does"
+    if apart(parts, traces) > TOLERANCE:
+        return "The GRU's equations alone, from h = 0, do not give what this model does"
     return ""
+
+
+def apart(parts: list[Part], traces: list[list[Trace]]) -> float:
+    """How far, at most, the page's states are from those that the module computed, wherever it did.
+
+    The page computes in double precision with what :func:`encode` leaves of the weights and inputs.
+    """
+    here = [part._replace(weights=lambda part=part: Weights(*map(_as_in_page, part.weights()))) for part in parts]
+    gaps = [
+        (h - _as_in_page(entry.h)).abs().max().item()
+        for entries in traces
+        for (_, _, _, h), entry in zip(run_stack(_as_in_page(entries[0].x), here)[0], entries, strict=True)
+    ]
+    return max(gaps)
+
+
+def _as_in_page(value: Tensor | bool | None) -> Tensor | bool | None:
+    return value.detach().to("cpu", torch.float32).double() if isinstance(value, Tensor) else value
 
 
 @torch.no_grad()
@@ -203,4 +217,5 @@ def encode(value: Tensor | bool | None) -> str | bool | None:
 
 def place(device: torch.device) -> str:
     """Where numbers were computed, in words: "the CPU", or the name of the CUDA device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"the {device.type.upper()}"
+    name = device_name(device)
+    return name if device.type == "cuda" else f"the {name}"

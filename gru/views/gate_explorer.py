@@ -18,6 +18,8 @@ from gru.trace import Trace
 from gru.views._base import View
 from gru.views._data import (
     Part,
+    apart,
+    as_read_by,
     convention_of,
     device_of,
     encode,
@@ -156,6 +158,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         return {
             "reason": reason,
             "device": device_of(self._module),
+            "apart": None if reason else apart(self._parts, self._traces),
             "parts": [
                 {
                     "name": part.name,
@@ -194,7 +197,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     @torch.no_grad()
     def _beliefs(self, top: Tensor) -> Tensor:
-        return torch.softmax(self._head(top), -1)  # (T, C)
+        return torch.softmax(self._head(as_read_by(self._head, top)), -1)  # (T, C)
 
     def _traced_beliefs(self, entries: list[Trace]) -> str | None:
         return None if self._head is None else encode(self._beliefs(_top(self._parts, entries)))

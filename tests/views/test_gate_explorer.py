@@ -276,3 +276,32 @@ def test_any_device():
     there.update_bias = view.update_bias = 2.0
     assert there.trace.h.is_cuda
     assert not there._data["reason"]
+
+
+def test_where_it_was_computed():
+    view = explorer("classifier")
+    assert view._data["device"] == "the CPU"
+    assert 0 < view._data["apart"] < 1e-6  # float32 against the double precision of the page
+    assert explorer("own cell")._data["apart"] is None
+    moved = []
+    view.observe(lambda change: moved.append(change["new"]["device"]), "_data")
+    with torch.no_grad():
+        view._module.gru.weight_hh_l0.add_(0.1)
+    assert view.to("cpu") is view
+    assert moved == ["the CPU"]
+
+
+@pytest.mark.cuda
+def test_traced_again_on_another_device():
+    view = explorer("wrapped")  # its head is none of the module's own parts to the view
+    name, device = next(iter(gru.available_devices().items()))
+    with torch.no_grad():
+        before = view.probabilities
+    view.to(device)
+    assert view.trace.h.is_cuda
+    assert view._data["device"] == name == torch.cuda.get_device_name(0)
+    assert view._data["apart"] < 1e-2
+    assert torch.allclose(view.probabilities.cpu(), before, atol=1e-2)
+    view.to("cpu")
+    assert view._data["device"] == "the CPU"
+    assert torch.equal(view.probabilities, before)

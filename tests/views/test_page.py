@@ -421,3 +421,11 @@ def test_a_redraw_fits_into_a_frame(opened):
     times = opened(view).evaluate(TIMES)
     assert len(times) >= 24
     assert times[len(times) // 2] < 16, times
+
+
+def test_it_says_where_it_was_computed(opened):
+    page = opened(explorer("classifier"), explorer("own cell"))
+    here, python = page.locator(".gru-where").all_inner_texts()
+    words = r"Computed in this page\. Python traced the model on the CPU: the same states within 10⁻[⁶⁷]\."
+    assert re.fullmatch(words, here), here
+    assert python == "Traced by Python on the CPU."

@@ -1,6 +1,7 @@
 // @ts-check
 /** The controls of all views: native inputs, each with its label, its value and what its ends mean. */
 
+import { power } from "./draw.js";
 import { labelled, make, write } from "./view.js";
 
 /**
@@ -97,8 +98,17 @@ export function resetButton(model, traits, signal) {
   return control;
 }
 
-/** Where the numbers come from: computed here, or traced by Python on a device. @param {string} [device] */
-export const origin = (device) => (device ? `Traced by Python on ${device}.` : "Computed in this page.");
+/**
+ * Where the numbers come from: computed here, or traced by Python on a device.
+ * @param {string} [device]
+ * @param {number | null} [apart]  how far the page's numbers are from Python's at most, where both computed
+ */
+export function origin(device, apart) {
+  if (!device) return "Computed in this page.";
+  if (apart === null || apart === undefined) return `Traced by Python on ${device}.`;
+  const within = power(Math.max(-7, Math.ceil(Math.log10(apart)))); // float32 knows no more
+  return `Computed in this page. Python traced the model on ${device}: the same states within ${within}.`;
+}
 
 /**
  * "What to try", closed at first.

@@ -18,6 +18,7 @@ import { labelled, make, view, write } from "./view.js";
  * @property {string[]} class_names  empty if there is no head
  * @property {string} reason  why the page cannot compute; empty if it can
  * @property {string} device  where Python has traced the model
+ * @property {number | null} apart  how far its states are from the page's at most; null if the page cannot compute
  */
 
 const QUANTITIES = /** @type {const} */ (["r", "z", "n", "h"]);
@@ -138,7 +139,7 @@ function build({ model, root, signal }) {
     layerControl.hidden = data.parts.length < 2;
     write(biasLabel.firstElementChild, data.parts[0].convention === "writes" ? "Bias taken from every " : "Bias added to every ");
     bias.disabled = Boolean(data.reason);
-    write(where, origin(data.reason && data.device));
+    write(where, origin(data.device, data.apart));
     write(why, data.reason);
     why.hidden = !data.reason;
     root.classList.toggle("gru-headless", !data.class_names.length);
