@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 import anywidget
 import torch
+import traitlets
 
 from gru.views import _modules, _style
 
@@ -32,6 +33,9 @@ class View(anywidget.AnyWidget):
     module: ClassVar[str]  # of its ES module in js/, without ".js"
     state: ClassVar[tuple[str, ...]]  # names of the traits that the module reads
     modules: ClassVar[list[str]] = []  # of every view there is
+
+    # What a static page has to know of a view that stands in a box: its name there, its number, and its state's names.
+    _page = traitlets.Dict().tag(sync=True)
 
     _numbers = itertools.count(1)
     _module: torch.nn.Module | None = None  # the reader's model, in a view that has one
@@ -54,8 +58,8 @@ class View(anywidget.AnyWidget):
             raise TypeError(f"{type(self).__name__}: unknown keyword {', '.join(map(repr, unknown))}{hint}")
         # On a page, displays of one widget share one model: they find each other by this number. It counts from 1 in
         # every kernel, so that a page is built the same every time.
-        self._number = next(View._numbers)
-        super().__init__(**traits)
+        page = {"view": self.module.replace("_", "-"), "number": next(View._numbers), "state": list(self.state)}
+        super().__init__(_page=page, **traits)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the view's model to a device, as ``torch.nn.Module.to`` does, and compute there what the view shows.
@@ -75,24 +79,13 @@ class View(anywidget.AnyWidget):
         self.refresh()
         return self
 
-    def refresh(self) -> None:
-        """Read the model again, after some training, say."""
-
     def describe(self) -> str:
         """One sentence for readers to whom the view cannot be drawn."""
         raise NotImplementedError
 
     def to_html(self) -> str:
         """The view as an element of a page that has :func:`page_script`; without the script, its description."""
-        name = self.module.replace("_", "-")
-        state = json.dumps({key: getattr(self, key) for key in self.state}, allow_nan=False, separators=(",", ":"))
-        # Inside <script> only "<" can end the element or begin a comment, and JSON may write any character as \u....
-        state = state.replace("<", "\\u003c")
-        return (
-            f'<gru-view class="gru-view" data-view="{name}" data-state="loading" data-widget="{self._number}">'
-            f'<script type="application/json">{state}</script>'
-            f'<p class="gru-fallback">{html.escape(self.describe())}</p></gru-view>'
-        )
+        return element({name: getattr(self, name) for name in ("_page", *self.state)}, self.describe())
 
     def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict, dict] | None:
         live = super()._repr_mimebundle_(**keywords)
@@ -100,6 +93,18 @@ class View(anywidget.AnyWidget):
             return None
         data, metadata = live
         return {**data, "text/plain": self.describe(), "text/html": self.to_html()}, metadata
+
+
+def element(state: dict[str, Any], words: str) -> str:
+    """A view as an element of a page, from its synced traits, of which ``_page`` says which there are."""
+    page = state["_page"]
+    own = json.dumps({name: state[name] for name in page["state"]}, allow_nan=False, separators=(",", ":"))
+    # Inside <script> only "<" can end the element or begin a comment, and JSON may write any character as \u....
+    own = own.replace("<", "\\u003c")
+    return (
+        f'<gru-view class="gru-view" data-view="{page["view"]}" data-state="loading" data-widget="{page["number"]}">'
+        f'<script type="application/json">{own}</script><p class="gru-fallback">{html.escape(words)}</p></gru-view>'
+    )
 
 
 def page_script() -> str:
