@@ -13,6 +13,7 @@ window.seen = (view) => {
     if (one instanceof SVGTextContentElement) drawing.push(one.textContent);
     if (one instanceof HTMLCanvasElement) drawing.push(one.toDataURL());
   }
+  for (const one of view.querySelectorAll("data")) drawing.push(one.value); // the numbers in a drawing
   const controls = [...view.querySelectorAll("input, select, button")].map((one) =>
     [one.type, one.localName === "button" ? one.textContent : one.checked, one.value, one.disabled].join(),
   );

@@ -94,6 +94,7 @@ class First(nn.Module):
 
 # One small view of each kind, by its name on the page: what every view must do is tested on these.
 SMALL = {
+    "cell-anatomy": lambda: views.CellAnatomy(),
     "gate-explorer": lambda: explorer("classifier"),
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
 }

@@ -156,13 +156,14 @@ def by_mouse(view, control):
         view.page.mouse.move(box["x"] + end * box["width"], y, steps=3)
         view.page.mouse.up()
         return True
-    if control.evaluate("(one) => one.type === 'radio' && one.checked"):
-        return False
+    if control.evaluate("(one) => (one.type === 'radio' && one.checked) || one.ariaPressed === 'true'"):
+        return False  # it stands already
     control.click()
     return True
 
 
 def by_keyboard(view, control):
+    pressed = control.get_attribute("aria-pressed") == "true"
     control.focus()
     kind = control.evaluate("(one) => one.localName === 'input' ? one.type : one.localName")
     before = control.evaluate("(one) => one.value")
@@ -177,6 +178,8 @@ def by_keyboard(view, control):
             return False  # Tab leads to the one that is checked, the arrow keys on from it
         view.page.keyboard.press("ArrowRight")
         return True
+    if pressed:
+        return False  # it stands already
     view.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
     return True
 
