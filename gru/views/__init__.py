@@ -11,6 +11,7 @@ torch.Size([7, 5])
 from gru.views._base import View, page_script
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
+from gru.views.gradient_loom import GradientLoom
 from gru.views.memory_dial import MemoryDial
 
-__all__ = ["CellAnatomy", "GateExplorer", "MemoryDial", "View", "page_script"]
+__all__ = ["CellAnatomy", "GateExplorer", "GradientLoom", "MemoryDial", "View", "page_script"]

@@ -162,16 +162,17 @@ def apart(parts: list[Part], traces: list[list[Trace]]) -> float:
 
     The page computes in double precision with what :func:`encode` leaves of the weights and inputs.
     """
-    here = [part._replace(weights=lambda part=part: Weights(*map(_as_in_page, part.weights()))) for part in parts]
+    here = [part._replace(weights=lambda part=part: Weights(*map(as_in_page, part.weights()))) for part in parts]
     gaps = [
-        (h - _as_in_page(entry.h)).abs().max().item()
+        (h - as_in_page(entry.h)).abs().max().item()
         for entries in traces
-        for (_, _, _, h), entry in zip(run_stack(_as_in_page(entries[0].x), here)[0], entries, strict=True)
+        for (_, _, _, h), entry in zip(run_stack(as_in_page(entries[0].x), here)[0], entries, strict=True)
     ]
     return max(gaps)
 
 
-def _as_in_page(value: Tensor | bool | None) -> Tensor | bool | None:
+def as_in_page(value: Tensor | bool | None) -> Tensor | bool | None:
+    """What the page makes of a tensor that :func:`encode` sends."""
     return value.detach().to("cpu", torch.float32).double() if isinstance(value, Tensor) else value
 
 

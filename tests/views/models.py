@@ -66,6 +66,14 @@ def dial(kind, **options):
         return views.MemoryDial(KINDS[kind](), x, lengths=lengths, **options)
 
 
+def loom(kind, **options):
+    """A GradientLoom on the same models and sequences."""
+    x, lengths = sequences(batch_first=kind.startswith("wrapped"))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return views.GradientLoom(KINDS[kind](), x, lengths=lengths, **options)
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -96,5 +104,6 @@ class First(nn.Module):
 SMALL = {
     "cell-anatomy": lambda: views.CellAnatomy(),
     "gate-explorer": lambda: explorer("classifier"),
+    "gradient-loom": lambda: loom("classifier"),
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
 }

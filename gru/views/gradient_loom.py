@@ -1,0 +1,301 @@
+r"""GradientLoom: the gradient flowing back through a sequence as four threads: carry, candidate, update, reset.
+
+Glossary
+    T, S, D, H       steps, sequences, input size, hidden size
+    part             one layer and direction of the model; a cell is one part. Its steps are counted as it takes them
+    g_t (H)          dL/dh_t, t = 0..T; h_0 is the state before the first step
+    thread           one of the four paths by which g_t comes back through step t + 1, see :mod:`gru.flow`
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from gru.cells import ElmanCell
+from gru.equations import Weights, step
+from gru.flow import PATHS, Flow, gradient_flow, step_jacobian
+from gru.layer import GRU
+from gru.trace import Trace, gates_function
+from gru.views._base import View
+from gru.views._data import (
+    TOLERANCE,
+    Part,
+    as_in_page,
+    device_of,
+    encode,
+    is_batch_first,
+    parts_of,
+    read_sequences,
+    trace_each,
+)
+
+STATE = ("sequence", "layer", "step", "loss_step", "loss_unit", "unit", "muted", "log", "_data")
+
+
+class GradientLoom(View, module="gradient_loom", state=STATE):
+    """The gradient of a state, on its way back through the sequence, woven of four threads.
+
+    ::
+
+        L = h_s[k]  or the sum of h_s over its units, s = loss_step
+        g_{t-1} = carry + candidate + update + reset          through step t; the equations are those of gru.flow
+
+    For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
+    part along g: <thread, g> / |g|, and the four add up to the length |g|. A muted thread carries nothing on, at any
+    step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed and with
+    the loss on its own state.
+
+    Args:
+        module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for a small
+            GRU of the view's own.
+        x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; or a
+            list of (T_i, D). A page carries all of them, so choose a few.
+        lengths: valid steps of each sequence of a padded batch (S,); all where None.
+        names: what to call each sequence.
+        sequence, layer, step, loss_step, loss_unit, unit, muted, log: what to show first; Reset leads back to it.
+
+    Traits, in step with the page both ways:
+        sequence, layer (int).
+        loss_step (int, 1 to T): the state that the loss reads; at first the last.
+        loss_unit (int): the unit that the loss reads, counted from 0; -1 for the sum of all.
+        step (int, 0 to T): the state at the cursor.
+        unit (int): the unit whose gradient is drawn; -1 for all.
+        muted (list): names of muted threads.
+        log (bool): whether the upright axis is logarithmic.
+
+    An ElmanCell has one thread, "candidate". Of a cell whose equations are not known there is the whole gradient alone,
+    by the Jacobian of each step, and no threads.
+
+    Raises:
+        TypeError: an unknown keyword; module is no torch module or has no recurrence; x without module, or the reverse.
+        ValueError: sequences, lengths or names that do not fit each other; NaN or infinity; a recurrence that is never
+            called.
+        TraitError: a trait outside its range.
+
+    >>> import torch, gru
+    >>> loom = GradientLoom(gru.GRU(3, 4), torch.zeros(6, 1, 3), loss_step=5)
+    >>> loom.flow.grads.shape, sorted(loom.flow.paths)
+    (torch.Size([6, 1, 4]), ['candidate', 'carry', 'reset', 'update'])
+    """
+
+    sequence = traitlets.Int(0).tag(sync=True)
+    layer = traitlets.Int(0).tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)
+    loss_step = traitlets.Int(1).tag(sync=True)
+    loss_unit = traitlets.Int(-1).tag(sync=True)
+    unit = traitlets.Int(-1).tag(sync=True)
+    muted = traitlets.List(traitlets.Enum(PATHS)).tag(sync=True)
+    log = traitlets.Bool(False).tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        module: nn.Module | None = None,
+        x: Tensor | Sequence[Tensor] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        **traits: Any,
+    ) -> None:
+        if (module is None) != (x is None):
+            raise TypeError("x: expected with a module, and a module with x; GradientLoom() shows a model of its own")
+        self._own = module is None
+        if module is None:
+            module, x = _example()
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+        self._module = module
+        self._inputs = read_sequences(x, lengths, is_batch_first(module))
+        count = len(self._inputs)
+        self._names = [f"sequence {i + 1}" for i in range(count)] if names is None else [str(name) for name in names]
+        if len(self._names) != count:
+            raise ValueError(f"names: expected {count}, one a sequence, got {len(self._names)}")
+        data = self._read()
+        shown = traits.get("sequence", 0)
+        T = len(self._inputs[shown if shown in range(count) else 0])
+        traits.setdefault("loss_step", T)
+        traits.setdefault("step", max(0, min(T, traits["loss_step"]) - 1))
+        super().__init__(_data=data, **traits)
+
+    def refresh(self) -> None:
+        """Read the model again, after more training, say."""
+        self._data = self._read()
+
+    @property
+    def flow(self) -> Flow:
+        """What is drawn now with no thread muted: grads (s+1, 1, H) and paths (s, 1, H), s = loss_step.
+
+        Later states get no gradient and are left out. On the module's device.
+        """
+        part, entry = self._parts[self.layer], self._traces[self.sequence][self.layer]
+        x, h0 = entry.x[: self.loss_step].unsqueeze(1), _start(part, entry)
+
+        def loss(states: Tensor) -> Tensor:
+            last = states[-1, 0]
+            return last.sum() if self.loss_unit < 0 else last[self.loss_unit]
+
+        if part.own is None:
+            return gradient_flow(part.inner, x, h0.unsqueeze(0), loss)
+        return gradient_flow(_as_layer(part.own()), x, h0.expand(1, 1, -1).contiguous(), loss)
+
+    def describe(self) -> str:
+        return (
+            f"Interactive view: how the gradient of a state of {self._parts[self.layer].name} flows back through "
+            f"{self._names[self.sequence]}, in its four paths: carry, candidate, update and reset. "
+            "It needs JavaScript, or a running kernel."
+        )
+
+    # Reading the module
+
+    def _read(self) -> dict[str, Any]:
+        """Trace every sequence, and put together what the page needs to walk back through it."""
+        traces = trace_each(self._module, self._inputs, self._names)
+        self._parts = parts_of(self._module, len(traces[0]))
+        if any(part.inner is None for part in self._parts):
+            raise ValueError("module: expected every recurrence in it to be called once for a sequence")
+        self._traces = [
+            [_in_order(part, entry) for part, entry in zip(self._parts, entries, strict=True)] for entries in traces
+        ]
+        parts, gaps = [], []
+        for i, part in enumerate(self._parts):
+            entries = [entries[i] for entries in self._traces]
+            known = part.own is not None
+            if known:
+                gaps += [_apart(part, entry) for entry in entries]
+                if gaps[-1] > TOLERANCE:
+                    raise ValueError(
+                        f"module: expected {part.name} to follow the GRU's equations, it is {gaps[-1]:.2g} off"
+                    )
+            runs = [
+                {
+                    "x": encode(entry.x) if known else None,
+                    "h0": encode(_start(part, entry)) if known else None,
+                    "jacobians": None if known else encode(_jacobians(part.inner, entry)),
+                }
+                for entry in entries
+            ]
+            parts.append(
+                {
+                    "name": part.name,
+                    "hidden_size": entries[0].h.shape[-1],
+                    "weights": {k: encode(v) for k, v in part.own()._asdict().items()} if known else None,
+                    "single": isinstance(part.inner, ElmanCell),
+                    "runs": runs,
+                }
+            )
+        steps = [len(x) for x in self._inputs]
+        device = "" if self._own else device_of(self._module)
+        apart = max(gaps) if gaps else None
+        return {"parts": parts, "names": self._names, "steps": steps, "device": device, "apart": apart}
+
+    # Traits: where they may go, and how they follow each other
+
+    @traitlets.validate("sequence", "layer", "step", "loss_step", "loss_unit", "unit")
+    def _in_range(self, proposal: dict[str, Any]) -> int:
+        name, value = proposal["trait"].name, proposal["value"]
+        T = self._data["steps"][self.sequence] if self.sequence in range(len(self._inputs)) else value
+        H = self._data["parts"][self.layer]["hidden_size"] if self.layer in range(len(self._parts)) else value + 1
+        low, high = {
+            "sequence": (0, len(self._inputs) - 1),
+            "layer": (0, len(self._parts) - 1),
+            "step": (0, T),
+            "loss_step": (1, T),
+            "loss_unit": (-1, H - 1),
+            "unit": (-1, H - 1),
+        }[name]
+        if not low <= value <= high:
+            raise traitlets.TraitError(f"{name}: expected {low} to {high}, got {value}")
+        return value
+
+    @traitlets.validate("muted")
+    def _in_order_of_paths(self, proposal: dict[str, Any]) -> list[str]:
+        return [path for path in PATHS if path in proposal["value"]]
+
+    @traitlets.observe("sequence")
+    def _keep_steps(self, change: dict[str, Any]) -> None:
+        """After the end of one sequence comes the end of the next."""
+        T, before = self._data["steps"][change["new"]], change["old"]
+        at_end = isinstance(before, int) and self.loss_step == self._data["steps"][before]
+        self.loss_step = T if at_end else min(self.loss_step, T)
+        self.step = min(self.step, T)
+
+    @traitlets.observe("layer")
+    def _keep_units(self, change: dict[str, Any]) -> None:
+        last = self._data["parts"][change["new"]]["hidden_size"] - 1
+        self.unit, self.loss_unit = min(self.unit, last), min(self.loss_unit, last)
+
+
+def _example() -> tuple[nn.Module, Tensor]:
+    """A GRU whose update gates lean towards keeping, and noise for it to read: always the same."""
+    draw = torch.Generator().manual_seed(0)
+    layer = nn.utils.skip_init(GRU, 4, 16)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-0.8, 0.8, generator=draw)
+        layer.bias_ih_l0[16:32] += 1
+    return layer, torch.randn(30, 1, 4, generator=draw)
+
+
+def _in_order(part: Part, entry: Trace) -> Trace:
+    """A trace along the steps as the part takes them."""
+    return Trace(*(field.flip(0) for field in entry)) if part.reverse else entry
+
+
+def _as_layer(weights: Weights) -> GRU:
+    """A one-layer GRU with these weights."""
+    W, U, b_i, b_h, reset_after = weights
+    like = {"device": W.device, "dtype": W.dtype}
+    layer = nn.utils.skip_init(GRU, W.shape[1], U.shape[1], bias=b_i is not None, reset_after=reset_after, **like)
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), (W, U, b_i, b_h), strict=False):
+            parameter.copy_(torch.zeros_like(parameter) if value is None else value)
+    return layer
+
+
+def _start(part: Part, entry: Trace) -> Tensor:
+    """The state before the first step (H): zero, unless the model began elsewhere.
+
+    A trace does not hold it. Where z keeps, h_1 = (1 - z) n + z h_0 tells it; noise of the division counts as zero.
+    """
+    zero = torch.zeros_like(entry.h[0])
+    if part.own is None or (step(entry.x[0], zero, part.own()).h - entry.h[0]).abs().max() <= TOLERANCE:
+        return zero
+    _, _, z, n, h = (field[0] for field in entry)
+    z = 1 - z if _writes(part, entry) else z
+    return (h - (1 - z) * n) / z
+
+
+def _writes(part: Part, entry: Trace) -> bool:
+    """Whether the part's own z writes, where its weights are read as those of one that keeps."""
+    z = step(entry.x[0], torch.zeros_like(entry.h[0]), part.own()).z
+    return bool((z - entry.z[0]).abs().max() > (1 - z - entry.z[0]).abs().max())
+
+
+@torch.no_grad()
+def _apart(part: Part, entry: Trace) -> float:
+    """How far, at most, the page's states are from those that the module computed."""
+    x, start, h = (as_in_page(tensor) for tensor in (entry.x, _start(part, entry), entry.h))
+    weights = Weights(*map(as_in_page, part.own()))
+    states = []
+    for x_t in x:
+        start = step(x_t, start, weights).h
+        states.append(start)
+    return (torch.stack(states) - h).abs().max().item()
+
+
+def _jacobians(cell: nn.Module, entry: Trace) -> Tensor:
+    """dh_t/dh_{t-1} of every step (T, H, H), of a cell that has no four paths."""
+    before = torch.cat([torch.zeros_like(entry.h[:1]), entry.h[:-1]])
+    if isinstance(cell, ElmanCell):
+        return step_jacobian(cell, entry.x, before)["candidate"].detach()
+    gates_of = gates_function(cell)
+
+    def next_state(x: Tensor, h: Tensor) -> Tensor:
+        return gates_of(x.unsqueeze(0), h.unsqueeze(0)).h.squeeze(0)
+
+    pairs = zip(entry.x, before, strict=True)
+    jacobian = torch.autograd.functional.jacobian
+    return torch.stack([jacobian(lambda h, x=x: next_state(x, h), h) for x, h in pairs])

@@ -1,0 +1,249 @@
+"""GradientLoom: the page's four paths against torch, the drawing's numbers against gru.gradient_flow, and bad input."""
+
+import re
+
+import pytest
+import torch
+import traitlets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from views.conftest import FRAME
+from views.models import KINDS, LENGTHS, D, loom, sequences
+
+import gru
+from gru import views
+from gru.equations import Weights
+from gru.flow import PATHS
+from gru.layer import GRU
+from gru.views._modules import bundle
+
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+SINGLE = ("elman", "own cell")  # no four paths
+
+BACK = """({ x, h0, weights, direct, muted }) => {
+  const run = $gru.forward(x, weights, { h0 });
+  const { grads, paths } = $flow.fourPaths(weights, run, direct, { h0, muted });
+  return [[...run.h], [...grads], Object.fromEntries(Object.entries(paths).map(([k, v]) => [k, [...v]]))];
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("gru", "flow"))
+    yield page
+    page.close()
+
+
+def plain(tensor):
+    return None if tensor is None else tensor.detach().flatten().tolist()
+
+
+def tensor(values, *shape):
+    return torch.tensor(values, dtype=torch.double).view(shape)
+
+
+CASES = {
+    "seed": st.integers(0, 10_000),
+    "T": st.integers(1, 10),
+    "H": st.integers(1, 6),
+    "reset_after": st.booleans(),
+    "bias": st.booleans(),
+    "scale": st.sampled_from([0.3, 1.0, 3.0]),
+}
+
+
+def case(seed, T, H, reset_after, bias, scale):
+    """A layer in double precision, x (T, 1, 3), h0 (1, 1, H), and what a loss sends into each state (T, 1, H)."""
+    draw = torch.Generator().manual_seed(seed)
+    layer = GRU(3, H, bias=bias, reset_after=reset_after, dtype=torch.double)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=draw))
+    x, h0, direct = (torch.randn(*s, generator=draw).double() for s in ((T, 1, 3), (1, 1, H), (T, 1, H)))
+    return layer, x, h0, direct
+
+
+def on_page(page, layer, x, h0, direct, muted=()):
+    weights = {name: plain(value) for name, value in zip(NAMES, layer.weights()[:4], strict=True)}
+    weights["reset_after"] = layer.reset_after
+    arguments = {"x": plain(x), "h0": plain(h0), "weights": weights, "direct": plain(direct), "muted": list(muted)}
+    T, H = len(x), layer.hidden_size
+    h, grads, paths = page.evaluate(BACK, arguments)
+    return tensor(h, T, H), tensor(grads, T + 1, H), {name: tensor(path, T, H) for name, path in paths.items()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(**CASES)
+def test_the_four_paths_are_those_of_gradient_flow(page, **drawn):
+    layer, x, h0, direct = case(**drawn)
+    h, grads, paths = on_page(page, layer, x, h0, direct)
+    flow = gru.gradient_flow(layer, x, h0, loss=lambda states: (states * direct).sum())
+    scale = max(1.0, flow.grads.abs().max().item())
+    torch.testing.assert_close(h, layer(x, h0)[0].squeeze(1).detach(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(grads, flow.grads.squeeze(1), atol=1e-5 * scale, rtol=0)
+    for name in PATHS:
+        torch.testing.assert_close(paths[name], flow.paths[name].squeeze(1), atol=1e-5 * scale, rtol=0)
+    sent = torch.cat([torch.zeros(1, drawn["H"]).double(), direct.squeeze(1)])[:-1]
+    torch.testing.assert_close(sum(paths.values()) + sent, grads[:-1], atol=1e-10 * scale, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(muted=st.sets(st.sampled_from(PATHS), max_size=4), **CASES)
+def test_muting_is_a_product_without_those_paths(page, muted, **drawn):
+    layer, x, h0, direct = case(**drawn)
+    _, grads, _ = on_page(page, layer, x, h0, direct, muted)
+    before = torch.cat([h0, layer(x, h0)[0][:-1]]).squeeze(1).detach()
+    expected = [direct[-1, 0]]
+    for t in range(len(x) - 1, -1, -1):
+        paths = gru.step_jacobian(layer, x[t, 0], before[t])
+        back = sum(
+            (path.T @ expected[-1] for name, path in paths.items() if name not in muted), torch.zeros(drawn["H"])
+        )
+        expected.append(back.detach() + (direct[t - 1, 0] if t else 0))
+    expected = torch.stack(expected[::-1])
+    torch.testing.assert_close(grads, expected, atol=1e-6 * max(1.0, expected.abs().max().item()), rtol=0)
+
+
+# The view
+
+
+def test_without_a_model_it_shows_one_of_its_own():
+    loom = views.GradientLoom()
+    assert loom.loss_step == 30
+    assert loom.step == 29
+    assert loom.flow.grads.shape == (31, 1, 16)
+    assert torch.equal(loom.flow.grads, views.GradientLoom().flow.grads)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SINGLE])
+def test_flow_is_that_of_the_model_where_the_loss_reads_the_top(kind):
+    loom_ = loom(kind)
+    module, (x, _) = loom_._module, sequences(batch_first=kind.startswith("wrapped"))
+    last = len(loom_._parts) - 1
+    loom_.sequence, loom_.layer = 1, last
+    flow = loom_.flow
+    assert flow.grads.shape[0] == LENGTHS[1] + 1
+    assert sorted(flow.paths) == sorted(PATHS)
+    torch.testing.assert_close(sum(flow.paths.values()), flow.grads[:-1])
+    if len(loom_._parts) == 1 and kind in ("reset after", "nn.GRUCell", "double precision", "reset before, z writes"):
+        own = gru.gradient_flow(module, x[: LENGTHS[1], 1:2].to(next(module.parameters())))
+        torch.testing.assert_close(flow.grads, own.grads, atol=1e-6, rtol=0)
+
+
+READ = """() => {
+  const view = document.querySelector(".gru-view");
+  return [view.dataset.state, view.querySelector(".gru-head .gru-value").textContent,
+    [...view.querySelectorAll(".gru-sum .gru-number")].map((one) => one.textContent)];
+}"""
+
+
+def number(text):
+    """What the view writes, as a float."""
+    text = text.split("=")[-1].strip().replace("−", "-")
+    if "·10" in text:
+        digits, power = text.split("·10")
+        power = "".join("-" if c == "⁻" else str("⁰¹²³⁴⁵⁶⁷⁸⁹".index(c)) for c in power)
+        return float(digits) * 10 ** int(power)
+    return float(text)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "classifier",
+        "classifier, reset before",
+        "reset before, z writes",
+        "own cell",
+        "elman",
+        "nn.GRU, two layers, both ways",
+        "wrapped, another start",
+    ],
+)
+def test_page_shows_what_python_computes(open_views, kind):
+    for unit in (-1, 2):
+        view = loom(kind, sequence=0, step=2, loss_step=6, loss_unit=-1 if unit < 0 else 1, unit=unit)
+        page = open_views(view)
+        page.evaluate(FRAME)
+        state, head, terms = page.evaluate(READ)
+        assert state == "ready"
+        flow = view.flow
+        g = flow.grads[2, 0]
+        expected = g.norm() if unit < 0 else g[unit]
+        assert number(head) == pytest.approx(expected.item(), rel=0.06, abs=6e-5)
+        if kind in SINGLE:
+            assert terms == []
+            continue
+        for text, name in zip(terms[1:], PATHS, strict=True):
+            path = flow.paths[name][2, 0]
+            value = (path @ g / g.norm()) if unit < 0 else path[unit]
+            assert number(text) == pytest.approx(value.item(), rel=0.06, abs=6e-5), name
+
+
+def test_muted_threads_and_the_place_of_the_loss(open_views):
+    page = open_views(loom("classifier", step=1, loss_step=5))
+    says = page.locator(".gru-says")
+    first = says.inner_text()
+    page.get_by_label("carry").uncheck()
+    page.evaluate(FRAME)
+    assert "Muted: carry; with all threads it would be" in says.inner_text()
+    assert page.locator(".gru-line-bound").get_attribute("d")
+    page.get_by_role("button", name="Reset").click()
+    page.evaluate(FRAME)
+    assert says.inner_text() == first
+    assert not page.locator(".gru-line-bound").get_attribute("d")
+    # Drag the loss to the left of the cursor: nothing flows there any more.
+    box = page.locator(".gru-loom").bounding_box()
+    place = lambda t: box["x"] + box["width"] * (t + 0.5) / 8  # noqa: E731  (7 steps, 8 states)
+    page.mouse.move(place(5), box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(place(2), box["y"] + 50, steps=4)
+    page.mouse.up()
+    page.mouse.move(place(4), box["y"] + 50)
+    page.evaluate(FRAME)
+    assert "after step 2." in says.inner_text()
+    assert "does not depend on h₄" in says.inner_text()
+    assert re.search(r"= 0$", page.locator(".gru-head .gru-value").inner_text())
+
+
+def test_names_are_text(open_views):
+    hostile = "<img src=x onerror=alert(1)>"
+    page = open_views(views.GradientLoom(gru.GRU(2, 3), torch.zeros(4, 2, 2), names=[hostile, "two"]))
+    assert page.locator("option").first.inner_text() == hostile
+    assert page.locator(".gru-view img").count() == 0
+
+
+def test_bad_input_is_named():
+    x, layer = torch.zeros(4, 2, D), gru.GRU(D, 3)
+    with pytest.raises(TypeError, match="x: expected with a module"):
+        views.GradientLoom(layer)
+    with pytest.raises(TypeError, match=r"module: expected a torch.nn.Module, got str"):
+        views.GradientLoom("model", x)
+    with pytest.raises(ValueError, match="names: expected 2, one a sequence, got 1"):
+        views.GradientLoom(layer, x, names=["one"])
+    with pytest.raises(ValueError, match=r"lengths: expected 1 to 4, got 5"):
+        views.GradientLoom(layer, x, lengths=[5, 1])
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        views.GradientLoom(layer, torch.full_like(x, torch.nan))
+    view = views.GradientLoom(layer, x)
+    for name, value, allowed in [
+        ("loss_step", 0, "1 to 4"),
+        ("unit", 3, "-1 to 2"),
+        ("step", 5, "0 to 4"),
+        ("sequence", 2, "0 to 1"),
+    ]:
+        with pytest.raises(traitlets.TraitError, match=f"{name}: expected {allowed}, got {value}"):
+            setattr(view, name, value)
+    with pytest.raises(traitlets.TraitError, match="muted"):
+        view.muted = ["carry", "forget"]
+
+
+def test_reading_again_after_training():
+    layer = gru.GRU(D, 3)
+    view = views.GradientLoom(layer, torch.randn(4, 1, D))
+    before = view._data
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(2)
+    view.refresh()
+    assert view._data != before
+    assert isinstance(layer.weights(), Weights)
