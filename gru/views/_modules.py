@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w.]+)\.js";', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const)\s+(\w+)", re.MULTILINE)
 _DEFAULT = re.compile(r"^export\s+default\b", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)  # on lines of its own
 _LEFT_OVER = re.compile(r"^(import|export)\b.*", re.MULTILINE)
 
 
@@ -60,6 +61,7 @@ def _as_function(name: str, folder: Path) -> tuple[tuple[str, ...], str]:
     needs = tuple(match[2] for match in _IMPORT.finditer(source))
     exports = [match[2] for match in _EXPORT.finditer(source)]
     body = _IMPORT.sub(lambda match: f"const {{{match[1].replace(' as ', ': ')}}} = ${match[2]};", source)
+    body = _COMMENT.sub("", body)  # readers of a page load it without
     body = _EXPORT.sub(r"\1 \2", body)
     body, defaults = _DEFAULT.subn("const $default =", body)
     if found := _LEFT_OVER.search(body):
