@@ -13,5 +13,6 @@ from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
 from gru.views.memory_dial import MemoryDial
+from gru.views.variant_lab import VariantLab
 
-__all__ = ["CellAnatomy", "GateExplorer", "GradientLoom", "MemoryDial", "View", "page_script"]
+__all__ = ["CellAnatomy", "GateExplorer", "GradientLoom", "MemoryDial", "VariantLab", "View", "page_script"]

@@ -106,4 +106,5 @@ SMALL = {
     "gate-explorer": lambda: explorer("classifier"),
     "gradient-loom": lambda: loom("classifier"),
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
+    "variant-lab": views.VariantLab,
 }
