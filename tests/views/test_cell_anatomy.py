@@ -10,6 +10,7 @@ from views.conftest import FRAME
 
 import gru
 from gru import views
+from gru.trace import weights_of
 from gru.views.cell_anatomy import PARTS
 
 T, D, H = 5, 3, 2
@@ -67,7 +68,7 @@ def test_numbers_are_the_modules_own(kind):
 @pytest.mark.parametrize("z_keeps", [True, False])
 def test_readings_are_the_papers_equations(kind, reset_after, z_keeps):
     module, x, past, view = anatomy(kind, reset_after=reset_after, z_keeps=z_keeps)
-    W, U, b_i, b_h, _ = gru.trace.__globals__["weights_of"](module)
+    W, U, b_i, b_h, _ = weights_of(module)
     W, U = W.detach(), U.detach()
     size = U.shape[1]
     if isinstance(module, gru.ResetBeforeCell):  # weights_of gives the z that keeps; here the cell's own rows count
@@ -227,7 +228,7 @@ def test_the_arithmetic_adds_up(open_views, reset_after, z_keeps):
             continue
         assert whole == pytest.approx(numbers[part][1])
         if part in ("reset", "keep", "write"):
-            assert whole == pytest.approx(terms[0] * terms[1])
+            assert whole == terms[2] == pytest.approx(terms[0] * terms[1])
         elif part in ("h", "recurrent"):
             assert whole == terms[-1] == pytest.approx(sum(terms[:-1]))
         else:
@@ -394,7 +395,7 @@ def test_with_reduced_motion_it_plays_only_when_asked_to_by_hand(open_views, mot
 
 
 def test_a_frame_is_enough(open_views):
-    page = open_views(views.CellAnatomy(gru.GRU(4, 4), torch.randn(20, 4)))
+    page = open_views(views.CellAnatomy(gru.GRU(4, 4), torch.linspace(-1, 1, 80).view(20, 4)))
     times = page.locator(".gru-view").evaluate(
         """async (view) => {
           const next = view.querySelector("input[type=range]");

@@ -175,7 +175,7 @@ export function arithmetic(part, unit, data, step, { reset_after, z_keeps }) {
 
   const all = (/** @type {number[]} */ values, /** @type {(index: number) => Piece} */ name) => values.flatMap((one, j) => [...(j ? [","] : []), term([name(j + 1)], one)]);
   const added = (/** @type {Piece[]} */ symbol, /** @type {Term[]} */ terms) => [term(symbol, value), "=", ...sum(terms), "=", term([], value)];
-  const times = (/** @type {Term} */ a, /** @type {Term} */ b) => [term([...a.symbol, " · ", ...b.symbol], value), "=", a, "·", b];
+  const times = (/** @type {Term} */ a, /** @type {Term} */ b) => [term([...a.symbol, " · ", ...b.symbol], value), "=", a, "·", b, "=", term([], value)];
   const squashed = (/** @type {string} */ name, /** @type {Term[]} */ terms) => {
     const inner = terms.reduce((total, one) => total + one.value, 0);
     return [term([quantity(part, at)], value), `= ${name}(`, ...sum(terms), ")", `= ${name}(`, term([], inner), ")", "=", term([], value)];
@@ -218,7 +218,7 @@ export const readingInWords = ({ reset_after, z_keeps }) => `reset ${reset_after
  * @param {number} t  from 0
  */
 export function sentence(part, unit, step, { reset_after }, t) {
-  const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
+  const percent = (/** @type {number} */ share) => `${Math.round(100 * share)}\u00a0%`;
   const [value, name] = [format(step[part][unit] ?? 0), `unit ${unit + 1}`];
   const stays = `${percent(step.kept[unit])} of the old state stays and ${percent(step.written[unit])} of the candidate enters`;
   /** @type {Record<Part, string>} */

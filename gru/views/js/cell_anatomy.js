@@ -75,6 +75,7 @@ function build({ model, root, signal }) {
   /** @type {Data | null} */
   let data = null;
   let known = ""; // the reading that is drawn
+  let lit = ""; // the part that is lit
   /** @type {import("./anatomy.js").Step[]} */
   let steps = [];
   /** @type {import("./anatomy.js").Step[]} */
@@ -106,6 +107,7 @@ function build({ model, root, signal }) {
     }
     if (known !== readingInWords(now)) {
       known = readingInWords(now);
+      lit = "";
       steps = compute(data, now);
       drawing.arrange(now);
       equations.replaceChildren(...lines(now, { input: Boolean(data.bias_ih), hidden: Boolean(data.bias_hh) }).map(line));
@@ -115,12 +117,7 @@ function build({ model, root, signal }) {
     const sums = (/** @type {import("./anatomy.js").Part} */ which) => terms(arithmetic(which, u, now.data, at, now));
     // Whatever is lit, there is room for the longest, so that nothing moves away from under a pointer.
     how.replaceChildren(make("div", { class: "gru-sum" }, ...sums(part)), make("div", { class: "gru-sum gru-room", "aria-hidden": "true" }, ...sums("z")));
-    for (const element of root.querySelectorAll("[data-part]")) {
-      const lit = /** @type {HTMLElement} */ (element).dataset.part === part;
-      element.classList.toggle("gru-lit", lit);
-      if (element.localName === "button") element.setAttribute("aria-pressed", String(lit));
-    }
-    drawing.light(part);
+    if (lit !== part) light(part);
 
     step.show(t + 1, `${t + 1} of ${T}`);
     back.setAttribute("aria-disabled", String(t === 0));
@@ -136,6 +133,16 @@ function build({ model, root, signal }) {
     else if (t === drawn + 1 && !calm.matches) drawing.pulse();
     drawn = t;
     wait(playing ? t : NaN);
+  }
+
+  function light(/** @type {string} */ part) {
+    lit = part;
+    for (const element of root.querySelectorAll(".gru-node, .gru-steps [data-part]")) {
+      const own = /** @type {HTMLElement} */ (element).dataset.part === part;
+      element.classList.toggle("gru-lit", own);
+      if (element.localName === "button") element.setAttribute("aria-pressed", String(own));
+    }
+    drawing.light(part);
   }
 
   // Time. Of two displays of one view both wait, and the first whose time is up takes the step.
@@ -239,10 +246,11 @@ function terms(pieces) {
   /** @type {HTMLElement[]} */
   let signs = [];
   for (const piece of pieces) {
+    const result = (piece === pieces[0] || piece === pieces[pieces.length - 1]) && !pieces.includes(",");
     if (typeof piece !== "string") {
       const symbol = make("span", { class: "gru-symbol" }, ...piece.symbol.map(maths));
       const made = piece.made ? [make("span", { class: "gru-made" }, piece.made)] : [];
-      groups.push(make("span", { class: "gru-group" }, ...signs, make("span", { class: "gru-term" }, symbol, ...made, make("data", { value: piece.value }, format(piece.value)))));
+      groups.push(make("span", { class: "gru-group" }, ...signs, make("span", { class: "gru-term" }, symbol, ...made, make("data", { value: piece.value, class: result ? "gru-result" : "" }, format(piece.value)))));
       signs = [];
     } else {
       const sign = make("span", { class: "gru-sign" }, piece);

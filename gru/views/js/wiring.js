@@ -30,7 +30,7 @@ export function layout(tall, H, D, { reset_after, z_keeps }) {
   const [la, lc] = tall ? [high / 2, BOX / 2] : [BOX / 2, high / 2]; // half a box, along and across
   const R = RADIUS;
   const gap = tall
-    ? { edge: 24, bus: 18, input: 14, place: 16, apart: la + R + 40, turn: 12, blend: 40, out: 30, across: 34 }
+    ? { edge: 24, bus: 18, input: 14, place: 22, apart: la + R + 40, turn: 12, blend: 40, out: 30, across: 34 }
     : { edge: 8, bus: 30, input: 26, place: 34, apart: 124, turn: 18, blend: 72, out: 52, across: 46 };
 
   const past = gap.edge + la;
@@ -82,7 +82,7 @@ export function layout(tall, H, D, { reset_after, z_keeps }) {
 
   const onKeep = at(z, (line + R + gates - lc) / 2);
   const onWrite = at((z + la + blend - R) / 2, gates);
-  const beside = tall ? 13 : 10;
+  const beside = tall ? 14 : 10;
   return {
     width: tall ? input + BOX / 2 + 2 : h + la + 8,
     height: tall ? h + la + 22 : input + Math.max(highX / 2, 10) + 6,
@@ -109,10 +109,10 @@ export function layout(tall, H, D, { reset_after, z_keeps }) {
     shares: { z: z_keeps ? onKeep : onWrite, rest: z_keeps ? onWrite : onKeep },
     /** names of matrices on their wires @type {[string, string, Place][]} */
     matrices: [
-      ["U", "r", at(tall ? r - la - 12 : (bus + r - la) / 2, gates - side - beside)],
-      ["W", "r", at(tall ? r - la - 12 : (inputOfR + r - la) / 2, gates + side + beside)],
-      ["U", "z", at(tall ? z - la - 10 : (turnOfZ + z - la) / 2, gates - side - beside)],
-      ["W", "z", at(tall ? z - la - 10 : (turnOfZ + z - la) / 2, gates + side + beside)],
+      ["U", "r", at(tall ? r - la - 11 : (bus + r - la) / 2, gates - side - beside)],
+      ["W", "r", at(tall ? r - la - 11 : (inputOfR + r - la) / 2, gates + side + beside)],
+      ["U", "z", at(tall ? z - la - 11 : (turnOfZ + z - la) / 2, gates - side - beside)],
+      ["W", "z", at(tall ? z - la - 11 : (turnOfZ + z - la) / 2, gates + side + beside)],
       ["W", "n", tall ? at(blend - 10, (candidate + lc + input) / 2) : at(blend + 15, (candidate + lc + input) / 2)],
     ],
     /** words beside their boxes @type {Record<string, Place>} */
