@@ -308,6 +308,39 @@ def computed(page, view):
     return page.evaluate(COMPUTE, {"data": view._data, "traits": traits})
 
 
+def same_numbers(page, view):
+    found = computed(page, view)
+
+    def close(numbers, expected):
+        torch.testing.assert_close(
+            torch.tensor(numbers, dtype=torch.double).view(expected.shape), expected, atol=1e-9, rtol=0
+        )
+
+    for name in NAMES:
+        close(found["weights"][name], getattr(view.weights, name))
+    close(found["after"], view.after.h)
+    close(found["before"], view.before.h)
+    arrays = {name: (tuple(shape), values) for name, shape, values in found["arrays"]}
+    # Where the framework has only the other variant, the page fills what comes nearest, as Python does.
+    assert {name: shape for name, (shape, _) in arrays.items()} == {k: tuple(v.shape) for k, v in view.arrays.items()}
+    for name, array in view.arrays.items():
+        close(arrays[name][1], array)
+    assert dict(found["mistakes"]) == {
+        name: None if error is None else pytest.approx(error, abs=1e-9) for name, error in view.mistakes.items()
+    }
+    assert [name for name, _ in found["mistakes"]] == list(view.mistakes)
+
+    # The two terms are the whole difference inside the tanh, from the state that the cell with the reset after was in.
+    W, U, b_i, b_h, _ = view.weights
+    h = view.after.h[view.step - 1] if view.step else torch.zeros(view.units, dtype=torch.double)
+    inside = [torch.atanh(f(view._x[view.step], h, W, U, b_i, b_h).n)[view.unit] for f in (reset_after, reset_before)]
+    difference = found["terms"]["mixed"] + found["terms"]["scaled"]
+    assert difference == pytest.approx((inside[0] - inside[1]).item(), abs=1e-8)
+    # A reason is given exactly where the terms vanish for good.
+    if found["why"]:
+        assert view.difference.max() < 1e-9
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
@@ -341,36 +374,14 @@ def test_page_computes_what_python_computes(module_page, seed, D, H, T, kind, dr
         reset_after=draw.draw(st.booleans()),
         framework=draw.draw(st.sampled_from(FRAMEWORKS)),
     )
-    found = computed(module_page, view)
+    same_numbers(module_page, view)
 
-    def close(numbers, expected):
-        torch.testing.assert_close(
-            torch.tensor(numbers, dtype=torch.double).view(expected.shape), expected, atol=1e-9, rtol=0
-        )
 
-    for name in NAMES:
-        close(found["weights"][name], getattr(view.weights, name))
-    close(found["after"], view.after.h)
-    close(found["before"], view.before.h)
-    arrays = {name: (tuple(shape), values) for name, shape, values in found["arrays"]}
-    # Where the framework has only the other variant, the page fills what comes nearest, as Python does.
-    assert {name: shape for name, (shape, _) in arrays.items()} == {k: tuple(v.shape) for k, v in view.arrays.items()}
-    for name, array in view.arrays.items():
-        close(arrays[name][1], array)
-    assert dict(found["mistakes"]) == {
-        name: None if error is None else pytest.approx(error, abs=1e-9) for name, error in view.mistakes.items()
-    }
-    assert [name for name, _ in found["mistakes"]] == list(view.mistakes)
-
-    # The two terms are the whole difference inside the tanh, from the state that the cell with the reset after was in.
-    W, U, b_i, b_h, _ = view.weights
-    h = view.after.h[view.step - 1] if view.step else torch.zeros(units, dtype=torch.double)
-    inside = [torch.atanh(f(view._x[view.step], h, W, U, b_i, b_h).n)[view.unit] for f in (reset_after, reset_before)]
-    difference = found["terms"]["mixed"] + found["terms"]["scaled"]
-    assert difference == pytest.approx((inside[0] - inside[1]).item(), abs=1e-8)
-    # A reason is given exactly where the terms vanish for good.
-    if found["why"]:
-        assert view.difference.max() < 1e-9
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_page_computes_what_python_computes_for_every_framework(module_page, framework, after):
+    # Step and unit where both terms are large.
+    same_numbers(module_page, lab(framework=framework, reset_after=after, step=7, unit=3))
 
 
 REASONS = [

@@ -153,8 +153,8 @@ function build({ model, root, signal }) {
       y: [-top, top],
       yTicks: [-top, 0, top].map((v) => [v, String(v).replace("-", "−")]),
       lines: [
-        { values: after, from: 1, kind: "gru-line-h", name: "after" },
-        { values: before, from: 1, kind: "gru-dashed gru-line-h", name: "before" },
+        { values: after, from: 1, kind: "gru-line-h", name: run.equal ? "both" : "after" },
+        { values: before, from: 1, kind: "gru-dashed gru-line-h", name: run.equal ? undefined : "before" },
       ],
     });
     states.describe(`State of unit ${u + 1} over ${steps} steps, reset after and before: they differ by at most ${short(gap(after, before))}`);
