@@ -193,7 +193,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         return why and f"{why}: you see what Python traced, and the bias is off."
 
     def _stack(self, bias: float) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
-        return run_stack(self._traces[self.sequence][0].x, self._parts, bias)
+        x = as_read_by(self._module, self._traces[self.sequence][0].x)  # it may have been moved since
+        return run_stack(x, self._parts, bias)
 
     @torch.no_grad()
     def _beliefs(self, top: Tensor) -> Tensor:
