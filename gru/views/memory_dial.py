@@ -71,7 +71,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         carry_t^2 = mean over i and units of (keep_1 * ... * keep_t)^2          along the sequence as the model runs it
 
     So 1 means that the two runs are as far apart as at the start, 0 that nothing tells which bit was written. For small
-    differences whole_t^2 is an estimate of |dh_t/dh_0|^2 / H in the Frobenius norm: the mean over all directions.
+    differences whole_t^2 is an estimate of ``|dh_t/dh_0|^2 / H`` in the Frobenius norm: the mean over all directions.
     Where every gate is the same constant and no other path matters, whole, carry and keep^t are one curve. A sequence
     counts in the mean as long as it lasts.
 
@@ -90,8 +90,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         update_bias (float, -6 to 6): b.
         z_keeps (bool): whether z keeps the state or writes the candidate.
         noise (float, 0.01 to 0.5): a bit can be read while more than this is left.
-        steps (int, 10 to 1000): T_max, how far the drawing goes; the dial marks where chrono initialisation,
-            k = ln U(1, T_max - 1), puts its biases.
+        steps (int, 10 to 1000): how far the drawing goes, and T_max of chrono initialisation, which the dial marks.
         step (int, 0 to steps): where the cursor reads.
         log (bool): whether the upright axis is logarithmic.
         layer (int): the part that is measured.
@@ -101,8 +100,8 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         ValueError: sequences or lengths that do not fit; NaN or infinity.
         TraitError: a trait outside its range.
 
-    Source: time constant and chrono initialisation, Tallec and Ollivier, *Can recurrent neural networks warp time?*
-    (2018).
+    Source: time constant and chrono initialisation, k = ln U(1, T_max - 1), Tallec and Ollivier, *Can recurrent neural
+    networks warp time?* (2018).
 
     >>> import torch, gru
     >>> dial = MemoryDial(update_bias=2.0)
