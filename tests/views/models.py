@@ -106,5 +106,6 @@ SMALL = {
     "gate-explorer": lambda: explorer("classifier"),
     "gradient-loom": lambda: loom("classifier"),
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
+    "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
 }
