@@ -13,6 +13,16 @@ from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
 from gru.views.memory_dial import MemoryDial
+from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
 
-__all__ = ["CellAnatomy", "GateExplorer", "GradientLoom", "MemoryDial", "VariantLab", "View", "page_script"]
+__all__ = [
+    "CellAnatomy",
+    "GateExplorer",
+    "GradientLoom",
+    "MemoryDial",
+    "VanishingLab",
+    "VariantLab",
+    "View",
+    "page_script",
+]
