@@ -44,7 +44,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         g_{t-1} = carry + candidate + update + reset          through step t; the equations are those of gru.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
-    part along g: <thread, g> / |g|, and the four add up to the length |g|. A muted thread carries nothing on, at any
+    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. A muted thread carries nothing on, at any
     step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed and with
     the loss on its own state.
 
@@ -117,7 +117,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         shown = traits.get("sequence", 0)
         T = len(self._inputs[shown if shown in range(count) else 0])
         traits.setdefault("loss_step", T)
-        traits.setdefault("step", max(0, min(T, traits["loss_step"]) - 1))
+        traits.setdefault("step", max(0, min(T, traits["loss_step"]) * 2 // 3))
         super().__init__(_data=data, **traits)
 
     def refresh(self) -> None:
@@ -183,6 +183,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
                     "hidden_size": entries[0].h.shape[-1],
                     "weights": {k: encode(v) for k, v in part.own()._asdict().items()} if known else None,
                     "single": isinstance(part.inner, ElmanCell),
+                    "reverse": part.reverse,
                     "runs": runs,
                 }
             )
@@ -229,13 +230,14 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
 
 
 def _example() -> tuple[nn.Module, Tensor]:
-    """A GRU whose update gates lean towards keeping, and noise for it to read: always the same."""
+    """A GRU of which all four paths carry something, and noise for it to read: always the same."""
     draw = torch.Generator().manual_seed(0)
     layer = nn.utils.skip_init(GRU, 4, 16)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-0.8, 0.8, generator=draw)
-        layer.bias_ih_l0[16:32] += 1
+        layer.bias_ih_l0[16:32] += 1  # lean towards keeping
+        layer.weight_hh_l0 *= 1.5
     return layer, torch.randn(30, 1, 4, generator=draw)
 
 
