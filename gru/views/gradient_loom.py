@@ -44,9 +44,9 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         g_{t-1} = carry + candidate + update + reset          through step t; the equations are those of gru.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
-    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. A muted thread carries nothing on, at any
-    step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed and with
-    the loss on its own state.
+    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. A muted thread carries nothing on,
+    at any step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed
+    and with the loss on its own state.
 
     Args:
         module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for a small
