@@ -24,7 +24,9 @@ SETTLED = """() => document.readyState === "complete"
   && [...document.querySelectorAll(".gru-view")].every((view) => view.dataset.state !== "loading")
   && [...document.querySelectorAll("span.math, div.math")].every((math) => math.querySelector("mjx-container"))"""
 MODES = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
-WIDTHS = [pytest.param(1280, id="desktop"), pytest.param(375, id="phone")]
+# Both widths and both modes, each once: colours do not depend on the width.
+SCREENS = [pytest.param(1280, False, id="desktop-light"), pytest.param(375, True, id="phone-dark")]
+PARTS = 5  # of the pages, so that the test processes can share them
 
 
 @pytest.fixture(params=["http", "file"])
@@ -77,12 +79,12 @@ def test_light(http_site: str, site: Path, texts: list[str], open_page: Callable
     assert max(weights.values()) <= HEAVIEST, weights
 
 
-@pytest.mark.parametrize("dark", MODES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_accessible(http_site: str, texts: list[str], open_page: Callable, width: int, dark: bool) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
+def test_accessible(http_site: str, texts: list[str], open_page: Callable, width: int, dark: bool, part: int) -> None:
     """No violation by axe, all rules; no page wider than the screen."""
     found = {}
-    for page, opened in _each(texts, http_site, open_page, width=width, dark=dark):
+    for page, opened in _each(texts[part::PARTS], http_site, open_page, width=width, dark=dark):
         # Hidden parts count as well: what a reader can open must be accessible when it is open.
         opened.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
         for violation in violations(opened.page):
