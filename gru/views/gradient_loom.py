@@ -44,7 +44,8 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         g_{t-1} = carry + candidate + update + reset          through step t; the equations are those of gru.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
-    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. A muted thread carries nothing on,
+    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. Below are the
+    same as shares of what the threads bring at each step, however little that is. A muted thread carries nothing on,
     at any step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed
     and with the loss on its own state.
 
@@ -173,7 +174,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
                 {
                     "x": encode(entry.x) if known else None,
                     "h0": encode(_start(part, entry)) if known else None,
-                    "jacobians": None if known else encode(_jacobians(part.inner, entry)),
+                    "jacobians": None if known else encode(_jacobians(part, entry)),
                 }
                 for entry in entries
             ]
@@ -288,16 +289,22 @@ def _apart(part: Part, entry: Trace) -> float:
     return (torch.stack(states) - h).abs().max().item()
 
 
-def _jacobians(cell: nn.Module, entry: Trace) -> Tensor:
+def _jacobians(part: Part, entry: Trace) -> Tensor:
     """dh_t/dh_{t-1} of every step (T, H, H), of a cell that has no four paths."""
     before = torch.cat([torch.zeros_like(entry.h[:1]), entry.h[:-1]])
-    if isinstance(cell, ElmanCell):
-        return step_jacobian(cell, entry.x, before)["candidate"].detach()
-    gates_of = gates_function(cell)
+    gates_of = gates_function(part.inner)
 
     def next_state(x: Tensor, h: Tensor) -> Tensor:
         return gates_of(x.unsqueeze(0), h.unsqueeze(0)).h.squeeze(0)
 
+    with torch.no_grad():
+        off = (next_state(entry.x[0], before[0]) - entry.h[0]).abs().max()
+    if off > TOLERANCE:
+        raise ValueError(
+            f"module: expected {part.name} to start from h = 0; another start cannot be told from its states"
+        )
+    if isinstance(part.inner, ElmanCell):
+        return step_jacobian(part.inner, entry.x, before)["candidate"].detach()
     pairs = zip(entry.x, before, strict=True)
     jacobian = torch.autograd.functional.jacobian
     return torch.stack([jacobian(lambda h, x=x: next_state(x, h), h) for x, h in pairs])

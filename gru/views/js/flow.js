@@ -116,4 +116,11 @@ export function along(part, grads, H, unit) {
  * @param {number} t
  * @param {number} H
  */
-export const length = (grads, t, H) => Math.hypot(...grads.subarray(t * H, (t + 1) * H));
+export function length(grads, t, H) {
+  let most = 0; // by which the numbers are divided, so that no square is too small or too large to be a number
+  for (let k = t * H; k < (t + 1) * H; k += 1) most = Math.max(most, Math.abs(grads[k]));
+  if (!most) return 0;
+  let sum = 0;
+  for (let k = t * H; k < (t + 1) * H; k += 1) sum += (grads[k] / most) ** 2;
+  return most * Math.sqrt(sum);
+}
