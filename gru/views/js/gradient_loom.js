@@ -214,7 +214,7 @@ function build({ model, root, signal }) {
     shareBands.forEach((band, p) => band.setAttribute("d", open[p] ? ribbons(shared[p], place, s, T) : ""));
     const marks = /** @type {[number, string][]} */ ((low < -0.35 ? [1, 0, low] : [1, 0]).map((v) => [v, format(100 * v, 0)]));
     scaled(shareGrid, shareWords, marks, place, names(shared, place, width / (T + 1), s, true));
-    shares.plot.hidden = !open.some(Boolean);
+    shares.plot.hidden = Object.keys(parts).length < 2;
     shares.panel.classList.toggle("gru-bare", shares.plot.hidden);
 
     below.replaceChildren(...ticks(0, T, 8).filter(Number.isInteger).map((t) => make("span", { style: `left:${100 * middle(t)}%` }, tidy(t))));
@@ -469,7 +469,7 @@ function ribbons(sides, height, s, T) {
  */
 function names(stacks, height, column, s, flat = false) {
   return stacks.flatMap((sides, p) => {
-    const reach = Math.ceil((PATHS[p].length * 7) / 2 / column - 0.75); // columns that the name covers on either side
+    const reach = Math.ceil((PATHS[p].length * 8) / 2 / column - 0.75); // columns that the name covers on either side
     let best = { t: -1, y: 0, room: flat ? 0.16 : 0.09 };
     for (const edges of sides) {
       const levels = edges.map(([from, to]) => [height(from), height(to)].sort((a, b) => a - b));
