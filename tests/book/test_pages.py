@@ -291,6 +291,12 @@ def test_notebooks(site: Path, texts: list[str]) -> None:
     assert offered >= 2
 
 
+def test_tables_are_tables(site: Path, texts: list[str]) -> None:
+    """A table that a cell writes is one on the page too."""
+    rows = re.compile(r"\|\s*(-{3,}|—)\s*\|")
+    assert not [page for page in texts if rows.search((site / page).read_text(encoding="utf-8"))]
+
+
 def test_no_traces_of_the_machine(site: Path) -> None:
     """Nothing that is published says where it was built."""
     paths = [str(ROOT), str(Path.home()) + "/", "site-packages", "/tmp/", "ipykernel_"]

@@ -9,8 +9,8 @@ import pytest
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
-# When each view answered, in milliseconds since the page had been read and its scripts could begin. What comes before is
-# the page's own affair, and the machine's: `make bench` has the time since the page was asked for.
+# When each view answered, in milliseconds since the page had been read and its scripts could begin. What comes before
+# is the page's own affair, and the machine's: `make bench` has the time since the page was asked for.
 CLOCK = """
 window.answered = [];
 new MutationObserver((changes) => {
