@@ -80,6 +80,15 @@ window.change = (view, random) => {
   }
 };
 
+/** The pointer and the focus go elsewhere. */
+window.away = (view) => {
+  document.activeElement?.blur();
+  for (const one of view.querySelectorAll("*")) {
+    one.dispatchEvent(new PointerEvent("pointerleave"));
+    one.dispatchEvent(new MouseEvent("mouseleave"));
+  }
+};
+
 window.reset = (view) => {
   const buttons = [...view.querySelectorAll("button")].filter((one) => one.textContent.trim() === "Reset");
   if (buttons.length !== 1) throw new Error(`expected one Reset button, found ${buttons.length}`);

@@ -63,6 +63,8 @@ export function view(name, traits, build) {
     };
 
     try {
+      const missing = traits.filter((trait) => model.get(trait) === undefined);
+      if (missing.length) throw new Error(`its state has no ${missing.join(", ")}`);
       update = build({ model, root, signal });
       for (const trait of traits) model.on(`change:${trait}`, schedule);
       onThemeChange(schedule, signal);
