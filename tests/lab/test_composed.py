@@ -128,7 +128,9 @@ def test_own_code_hears_the_view(notebook: Page) -> None:
     slider = composed.view.get_by_label("Bias added to every")
     before = label.text_content()
     slider.press("End")
-    notebook.wait_for_function("([label, before]) => label.textContent !== before", arg=[label.element_handle(), before])
+    notebook.wait_for_function(
+        "([label, before]) => label.textContent !== before", arg=[label.element_handle(), before]
+    )
     composed.view.get_by_role("application").press("ArrowLeft")
     notebook.wait_for_function("(label) => label.textContent.startsWith('At step 11, ')", arg=label.element_handle())
 

@@ -21,8 +21,11 @@ window.seen = (view) => {
 };
 
 /** Where a view shows what is no number or no text: a list of snippets. */
-window.odd = (view) =>
-  [...view.outerHTML.matchAll(/.{0,60}(\b(NaN|undefined|Infinity|null)\b|\[object ).{0,20}/gs)].map(([text]) => text);
+window.odd = (view) => {
+  const html = view.outerHTML;
+  const found = [...html.matchAll(/\b(?:NaN|undefined|Infinity|null)\b|\[object /g)];
+  return found.map(({ index }) => html.slice(Math.max(0, index - 60), index + 20));
+};
 
 /** Frames by hand: from now on what asks for an animation frame gets it when crank() is called. */
 window.byHand = () => {

@@ -1,0 +1,158 @@
+"""What the live views cost: each at its default size, redrawn while a slider moves; ten of them starting on one page.
+
+    python benchmarks/bench_views.py [view ...]      names as on a page, e.g. memory-dial; all by default
+
+redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
+           and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
+           A view answers within a frame where the median of its slowest slider is less than 16 ms.
+ready      ms until the last of ten views, of all kinds in turn, is ready, since the page has been read (domInteractive)
+           and since it was asked for; median and best of LOADS loads of a page from a file
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median, quantiles
+
+import torch
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import gru
+from gru import views
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+MOVES = 120
+LOADS = 9
+FRAME_MS = 16.0
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Views</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<script defer src="gru-views.js"></script><body><main>{}</main>"""
+ANSWERED = """
+window.answered = [];
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    if (target.matches?.(".gru-view") && target.dataset.state === "ready") answered.push(performance.now());
+  }
+}).observe(document, { subtree: true, attributeFilter: ["data-state"] });
+"""
+READY = """() => {
+  const all = [...document.querySelectorAll(".gru-view")];
+  return all.length > 0 && all.every((view) => view.dataset.state === "ready");
+}"""
+TIMES = "[Math.max(...answered), performance.getEntriesByType('navigation')[0].domInteractive]"
+# Move one slider of the page from end to end and back in steps that never repeat a place; ms of each.
+MOVE = """async ([place, moves]) => {
+  const real = window.requestAnimationFrame.bind(window);
+  const slider = [...document.querySelectorAll(".gru-view input[type=range]")][place];
+  const view = slider.closest(".gru-view");
+  let waiting = [];
+  window.requestAnimationFrame = (callback) => waiting.push(callback);
+  const [low, high] = [Number(slider.min), Number(slider.max)];
+  const step = Number(slider.step) || (high - low) / 100;
+  const places = Math.max(1, Math.round((high - low) / step));
+  const stride = Math.max(1, Math.round(places / 7));
+  const times = [];
+  for (let i = 0, at = 0; i < moves; i += 1) {
+    at = (at + stride) % (places + 1);
+    slider.value = String(low + at * step);
+    const start = performance.now();
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    const frame = waiting;
+    waiting = [];
+    for (const callback of frame) callback(performance.now());
+    void view.offsetHeight;
+    times.push(performance.now() - start);
+    await new Promise((done) => real(done)); // one move a frame, as with a hand
+  }
+  window.requestAnimationFrame = real;
+  return times;
+}"""
+SLIDERS = """(all) => all.map((one, place) => [place, one]).filter(([, one]) => one.checkVisibility() && !one.disabled)
+  .map(([place, one]) => [place, (one.ariaLabel ?? one.labels[0].innerText).trim().replaceAll(/\\s+/g, " ")])"""
+
+
+def defaults() -> dict[str, views.View]:
+    """Each kind of view as it is without arguments; GateExplorer, which needs some, at the book's size."""
+    torch.manual_seed(0)
+    kinds = [getattr(views, name) for name in views.__all__]
+    kinds = [
+        kind for kind in kinds if isinstance(kind, type) and issubclass(kind, views.View) and kind is not views.View
+    ]
+    made = {}
+    for kind in kinds:
+        name = kind.module.replace("_", "-")
+        if kind is views.GateExplorer:
+            made[name] = kind(gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12))
+        else:
+            made[name] = kind()
+    return made
+
+
+def open_page(browser: Browser, folder: Path, *shown: views.View) -> Page:
+    (folder / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
+    (folder / "page.html").write_text(PAGE.format("".join(shown)), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.add_init_script(ANSWERED)
+    page.goto((folder / "page.html").as_uri())
+    page.wait_for_function(READY)
+    return page
+
+
+def bench_redraws(browser: Browser, folder: Path, made: dict[str, views.View]) -> None:
+    print(f"{'view':16} {'slider':36} {'median, ms':>10} {'95 %, ms':>9}", flush=True)
+    for name, view in made.items():
+        page = open_page(browser, folder, view.to_html())
+        for place, label in page.locator(".gru-view input[type=range]").evaluate_all(SLIDERS):
+            page.evaluate(MOVE, [place, 20])  # until the browser has compiled it
+            times = page.evaluate(MOVE, [place, MOVES])
+            slow = "" if median(times) < FRAME_MS else "   more than a frame"
+            print(
+                f"{name:16} {label[:36]:36} {median(times):10.2f} {quantiles(times, n=20)[-1]:9.2f}{slow}", flush=True
+            )
+        page.close()
+
+
+def bench_ready(browser: Browser, folder: Path, made: dict[str, views.View]) -> None:
+    names = list(made)
+    # Displays of one widget would share its model: a number of its own makes each a widget of its own.
+    ten = [re.sub(r'(?<=data-widget=")\d+', str(1000 + i), made[names[i % len(names)]].to_html()) for i in range(10)]
+    since_read, since_asked = [], []
+    for _ in range(LOADS):
+        page = open_page(browser, folder, *ten)
+        last, read = page.evaluate(
+            "[Math.max(...answered), performance.getEntriesByType('navigation')[0].domInteractive]"
+        )
+        since_read.append(last - read)
+        since_asked.append(last)
+        page.close()
+    for label, times in (("page was read", since_read), ("page was asked for", since_asked)):
+        print(f"ten views ready, ms since the {label:18} {median(times):6.0f}, best {min(times):.0f}")
+    page_kb, script_kb = ((folder / name).stat().st_size / 1000 for name in ("page.html", "gru-views.js"))
+    print(f"kB of that page {page_kb:.0f}, of the script {script_kb:.0f}")
+
+
+def main(names: list[str]) -> None:
+    """Measure the named views."""
+    import browsers
+
+    made = defaults()
+    if unknown := set(names) - set(made):
+        sys.exit(f"no such view: {', '.join(sorted(unknown))}; there are {', '.join(made)}")
+    chosen = {name: view for name, view in made.items() if not names or name in names}
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**browsers.launch_options())
+        bench_redraws(browser, Path(folder), chosen)
+        bench_ready(browser, Path(folder), chosen)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
