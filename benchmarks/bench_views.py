@@ -5,7 +5,7 @@
 redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
            and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
            A view answers within a frame where the median of its slowest slider is less than 16 ms.
-ready      ms until the last of ten views, of all kinds in turn, is ready, since the page has been read (domInteractive)
+ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read (domInteractive)
            and since it was asked for; median and best of LOADS loads of a page from a file
 """
 
@@ -47,7 +47,7 @@ READY = """() => {
   return all.length > 0 && all.every((view) => view.dataset.state === "ready");
 }"""
 TIMES = "[Math.max(...answered), performance.getEntriesByType('navigation')[0].domInteractive]"
-# Move one slider of the page from end to end and back in steps that never repeat a place; ms of each.
+# Move one slider of the page, far enough each time to be seen; ms of each move.
 MOVE = """async ([place, moves]) => {
   const real = window.requestAnimationFrame.bind(window);
   const slider = [...document.querySelectorAll(".gru-view input[type=range]")][place];
@@ -74,28 +74,20 @@ MOVE = """async ([place, moves]) => {
   window.requestAnimationFrame = real;
   return times;
 }"""
-SLIDERS = """(all) => all.map((one, place) => [place, one]).filter(([, one]) => one.checkVisibility() && !one.disabled)
-  .map(([place, one]) => [place, (one.ariaLabel ?? one.labels[0].innerText).trim().replaceAll(/\\s+/g, " ")])"""
+SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => one.checkVisibility() && !one.disabled)
+  .map(([{ labels: [label] }, place]) => [place, (label.querySelector(".gru-label") ?? label).innerText])"""
 
 
 def defaults() -> dict[str, views.View]:
     """Each kind of view as it is without arguments; GateExplorer, which needs some, at the book's size."""
     torch.manual_seed(0)
-    kinds = [getattr(views, name) for name in views.__all__]
-    kinds = [
-        kind for kind in kinds if isinstance(kind, type) and issubclass(kind, views.View) and kind is not views.View
-    ]
-    made = {}
-    for kind in kinds:
-        name = kind.module.replace("_", "-")
-        if kind is views.GateExplorer:
-            made[name] = kind(gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12))
-        else:
-            made[name] = kind()
-    return made
+    explorer = views.GateExplorer(gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12))
+    kinds = [getattr(views, name) for name in views.__all__ if name not in ("View", "page_script")]
+    made = [explorer if kind is views.GateExplorer else kind() for kind in kinds]
+    return {view.module.replace("_", "-"): view for view in made}
 
 
-def open_page(browser: Browser, folder: Path, *shown: views.View) -> Page:
+def open_page(browser: Browser, folder: Path, *shown: str) -> Page:
     (folder / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
     (folder / "page.html").write_text(PAGE.format("".join(shown)), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1000, "height": 900})
@@ -113,9 +105,9 @@ def bench_redraws(browser: Browser, folder: Path, made: dict[str, views.View]) -
             page.evaluate(MOVE, [place, 20])  # until the browser has compiled it
             times = page.evaluate(MOVE, [place, MOVES])
             slow = "" if median(times) < FRAME_MS else "   more than a frame"
-            print(
-                f"{name:16} {label[:36]:36} {median(times):10.2f} {quantiles(times, n=20)[-1]:9.2f}{slow}", flush=True
-            )
+            late = quantiles(times, n=20)[-1]
+            print(f"{name:16} {label.splitlines()[0]:36} {median(times):10.2f} {late:9.2f}{slow}", flush=True)
+            page.get_by_role("button", name="Reset", exact=True).click()
         page.close()
 
 
@@ -126,9 +118,7 @@ def bench_ready(browser: Browser, folder: Path, made: dict[str, views.View]) -> 
     since_read, since_asked = [], []
     for _ in range(LOADS):
         page = open_page(browser, folder, *ten)
-        last, read = page.evaluate(
-            "[Math.max(...answered), performance.getEntriesByType('navigation')[0].domInteractive]"
-        )
+        last, read = page.evaluate(TIMES)
         since_read.append(last - read)
         since_asked.append(last)
         page.close()
@@ -143,7 +133,8 @@ def main(names: list[str]) -> None:
     import browsers
 
     made = defaults()
-    if unknown := set(names) - set(made):
+    unknown = set(names) - set(made)
+    if unknown:
         sys.exit(f"no such view: {', '.join(sorted(unknown))}; there are {', '.join(made)}")
     chosen = {name: view for name, view in made.items() if not names or name in names}
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
