@@ -88,7 +88,7 @@ def lab_page(
     context.tracing.start(screenshots=True, snapshots=False)
     page = context.new_page()
     failed_before = request.session.testsfailed
-    page.goto(f"{lab_url}/lab/tree/book/chapters")
+    page.goto(f"{lab_url}/lab/tree/book/chapters?reset")  # not what an earlier test had open
     yield page
     if request.session.testsfailed > failed_before:
         kept = tmp_path_factory.mktemp("lab-failure")
