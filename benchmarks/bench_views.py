@@ -5,8 +5,8 @@
 redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
            and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
            A view answers within a frame where the median of its slowest slider is less than 16 ms.
-ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read (domInteractive)
-           and since it was asked for; median and best of LOADS loads of a page from a file
+ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read
+           (domInteractive) and since it was asked for; median and best of LOADS loads of a page from a file
 """
 
 from __future__ import annotations
