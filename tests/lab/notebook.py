@@ -23,6 +23,7 @@ RUN_NEW_CELL = f"""async (code) => {{
 DRAWING = """(view) => JSON.stringify([
   ...[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()),
   ...[...view.querySelectorAll('svg')].map((svg) => svg.outerHTML),
+  ...[...view.querySelectorAll('data')].map((number) => number.value),
 ])"""
 
 
