@@ -450,6 +450,16 @@ def test_nothing_covers_a_box_or_leaves_the_drawing(open_views, width, reset_aft
     assert found == [[], [], []]
 
 
+def test_boxes_move_with_a_switch_and_stay_on_their_wires_in_a_changing_window(open_views):
+    page = open_views(views.CellAnatomy(reset_after=False))
+    moving = "() => [...document.querySelectorAll('.gru-node')].filter((one) => one.getAnimations().length).length"
+    page.set_viewport_size({"width": 800, "height": 900})
+    assert page.evaluate(moving) == 0
+    page.locator(".gru-segments input[value=after]").check()
+    page.wait_for_function(moving)
+    page.wait_for_function(f"() => !({moving})()")
+
+
 def test_it_says_what_it_is():
     text = views.CellAnatomy().describe()
     assert re.search(r"wiring diagram.*input size 2, hidden size 2", text)

@@ -324,8 +324,8 @@ function diagram(H, D) {
         const plan = layout(tall, H, D, reading);
         const key = tall ? "t" : "w";
         const move = (/** @type {HTMLElement} */ what, /** @type {{ x: number, y: number }} */ to) => {
-          what.style.setProperty(`--${key}x`, String(to.x));
-          what.style.setProperty(`--${key}y`, String(to.y));
+          what.style.setProperty(`--gru-${key}x`, String(to.x));
+          what.style.setProperty(`--gru-${key}y`, String(to.y));
         };
         move(element, { x: plan.width, y: plan.height });
         for (const [name, place] of Object.entries(plan.places)) move(parts[name].node, place);
