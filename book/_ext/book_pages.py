@@ -42,7 +42,7 @@ HOME = """\
 <meta charset="utf-8">
 <title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" type="image/svg+xml" href="_static/favicon.svg">
+<link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0; url={root}.html">
 </head>
 <body><main><h1>{title}</h1><p><a href="{root}.html">To the first page</a></p></main></body>

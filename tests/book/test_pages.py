@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,15 +24,23 @@ SETTLED = """() => document.readyState === "complete"
   && [...document.querySelectorAll(".gru-view")].every((view) => view.dataset.state !== "loading")
   && [...document.querySelectorAll("span.math, div.math")].every((math) => math.querySelector("mjx-container"))"""
 MODES = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
-# Both widths and both modes, each once: colours do not depend on the width.
-SCREENS = [pytest.param(1280, False, id="desktop-light"), pytest.param(375, True, id="phone-dark")]
+# How every page is visited: from a server and by double click, wide and narrow, light and dark.
+VISITS = [
+    pytest.param("http", 1280, False, id="http-desktop-light"),
+    pytest.param("http", 375, True, id="http-phone-dark"),
+    pytest.param("file", 1280, True, id="file-desktop-dark"),
+]
 PARTS = 5  # of the pages, so that the test processes can share them
 
 
 @pytest.fixture(params=["http", "file"])
-def base(request: pytest.FixtureRequest, site: Path) -> str:
+def base(request: pytest.FixtureRequest) -> str:
     """Where the pages are: on a server, or opened by a double click."""
-    return request.getfixturevalue("http_site") if request.param == "http" else site.as_uri()
+    return _base(request.param, request)
+
+
+def _base(source: str, request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("http_site") if source == "http" else request.getfixturevalue("site").as_uri()
 
 
 @pytest.fixture
@@ -47,67 +55,96 @@ def settle(opened: object) -> object:
     return opened
 
 
-def violations(page: object) -> list[dict]:
-    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
-    return Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
-
-
-def _each(texts: list[str], base: str, open_page: Callable, **options: object) -> Iterator[tuple[str, object]]:
-    for text in texts:
-        opened = settle(open_page(f"{base}/{text}", **options))
-        yield text, opened
-        opened.page.close()
-
-
-def test_quiet(base: str, pages: list[str], open_page: Callable) -> None:
-    """No console message, no failed request, none to another host."""
-    said = {}
-    for page, opened in _each(pages, base, open_page):
-        opened.page.wait_for_timeout(300)
-        strays = [url for url in opened.requests if not url.startswith((base, "data:", "blob:"))]
-        if complaints := opened.complaints() + strays:
-            said[page] = complaints
-    assert not said, json.dumps(said, indent=1)
-
-
-def test_light(http_site: str, site: Path, texts: list[str], open_page: Callable) -> None:
-    weights = {}
-    for page, opened in _each(texts, http_site, open_page):
-        paths = {unquote(urlsplit(url).path).lstrip("/") for url in opened.requests if url.startswith(http_site)}
-        assert len(paths) > 5, f"{page}: too few requests to be true: {paths}"
-        weights[page] = sum((site / path).stat().st_size for path in paths)
-    assert max(weights.values()) <= HEAVIEST, weights
-
-
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize(("width", "dark"), SCREENS)
-def test_accessible(http_site: str, texts: list[str], open_page: Callable, width: int, dark: bool, part: int) -> None:
-    """No violation by axe, all rules; no page wider than the screen."""
-    found = {}
-    for page, opened in _each(texts[part::PARTS], http_site, open_page, width=width, dark=dark):
-        # Hidden parts count as well: what a reader can open must be accessible when it is open.
-        opened.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-        for violation in violations(opened.page):
-            places = [node["html"][:160] for node in violation["nodes"][:3]]
-            found.setdefault(page, []).append((violation["id"], violation["help"], places))
-        beyond = opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if beyond > 0:
-            found.setdefault(page, []).append(f"{beyond} pixels wider than the screen")
-    assert not found, json.dumps(found, indent=1)
+@pytest.mark.parametrize(("source", "width", "dark"), VISITS)
+def test_page(
+    request: pytest.FixtureRequest,
+    site: Path,
+    pages: list[str],
+    open_page: Callable,
+    source: str,
+    width: int,
+    dark: bool,
+    part: int,
+) -> None:
+    """All that holds for every page, looked at in one visit: opening a page is what takes the time."""
+    base = _base(source, request)
+    wrong = {}
+    for name in pages[part::PARTS]:
+        opened = open_page(f"{base}/{name}", width=width, dark=dark)
+        if name == "index.html":  # which leads on at once
+            opened.page.wait_for_url("**/book/index.html")
+        settle(opened)
+        found = [*noise(opened, base), *faults_of_formulas(opened, dark), *too_wide(opened.page)]
+        if source == "http":
+            found += [*overweight(opened, base, site), *violations(opened.page)]
+        if found:
+            wrong[name] = found
+        opened.page.close()
+    assert not wrong, json.dumps(wrong, indent=1)
 
 
-def test_wide_parts_scroll_by_keyboard(http_site: str, texts: list[str], open_page: Callable) -> None:
-    """At 375 pixels formulas, tables and code scroll within themselves, and then take the focus."""
-    tried = 0
-    for page, opened in _each(texts, http_site, open_page, width=375):
-        wide = opened.page.evaluate(
-            """() => [...document.querySelectorAll("pre, div.math, .table")]
-              .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
-              .map((part) => [part.tabIndex, part.outerHTML.slice(0, 120)])"""
-        )
-        tried += len(wide)
-        assert all(tab == 0 for tab, _ in wide), (page, wide)
-    assert tried > 3
+def noise(opened: object, base: str) -> list[str]:
+    """Console messages, failed requests, requests to anyone else."""
+    opened.page.wait_for_timeout(200)
+    strays = [url for url in opened.requests if not url.startswith((base, "data:", "blob:"))]
+    return opened.complaints() + strays
+
+
+def overweight(opened: object, base: str, site: Path) -> list[str]:
+    paths = {unquote(urlsplit(url).path).lstrip("/") for url in opened.requests if url.startswith(base)}
+    weight = sum((site / path).stat().st_size for path in paths)
+    few = [f"too few requests to be true: {paths}"] if len(paths) <= 5 else []
+    return few + ([f"{weight} bytes"] if weight > HEAVIEST else [])
+
+
+def faults_of_formulas(opened: object, dark: bool) -> list[str]:
+    """Each is set without an error, each gate in its colour; a page without formulas loads no MathJax."""
+    page, faults = opened.page, []
+    if errors := page.locator("mjx-merror").count():
+        faults.append(f"{errors} formulas with an error")
+    formulas = page.locator("mjx-container").count()
+    if any("mathjax" in url for url in opened.requests) != bool(formulas):
+        faults.append(f"MathJax, and {formulas} formulas")
+    if "newcommand" in page.locator("article").inner_text():
+        faults.append("a macro's definition as text")
+    if not page.evaluate("[...document.fonts].every((font) => font.status !== 'error')"):
+        faults.append("a font that did not load")
+    for name, colour in COLOURS.items():
+        wanted = tuple(int((colour.dark if dark else colour.light)[i : i + 2], 16) for i in (1, 3, 5))
+        letters = page.locator(f"mjx-container .gru-{name}")
+        if letters.count() and letters.first.evaluate("one => getComputedStyle(one).color") != f"rgb{wanted}":
+            faults.append(f"{name} in a formula is not in its colour")
+    return faults
+
+
+def too_wide(page: object) -> list[str]:
+    """Whatever runs over the screen, or scrolls within itself and cannot be reached by keyboard; hidden parts too."""
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    stuck = [outer for tab, outer in _scrolling(page) if tab != 0]
+    return ([f"{beyond} pixels wider than the screen"] if beyond > 0 else []) + stuck
+
+
+def _scrolling(page: object) -> list[tuple[int, str]]:
+    return page.evaluate(
+        """() => [...document.querySelectorAll("pre, div.math, .table")]
+          .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
+          .map((part) => [part.tabIndex, part.outerHTML.slice(0, 120)])"""
+    )
+
+
+def violations(page: object) -> list:
+    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
+    found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+    return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
+
+
+def test_the_page_on_notation_has_what_is_looked_for(http_site: str, open_page: Callable) -> None:
+    """Every gate's letter, parts too wide for a phone: whoever looks for faults there finds something to judge."""
+    page = settle(open_page(f"{http_site}/book/notation.html", width=375)).page
+    assert all(page.locator(f"mjx-container .gru-{name}").count() for name in COLOURS)
+    assert len(_scrolling(page)) > 1
 
 
 @pytest.mark.parametrize("dark", MODES)
@@ -145,25 +182,6 @@ def _contrast(one: list[float], other: list[float]) -> float:
 
     low, high = sorted([luminance(one), luminance(other)])
     return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("dark", MODES)
-def test_formulas(base: str, texts: list[str], open_page: Callable, dark: bool) -> None:
-    """Set without an error, each gate in its colour; a page without formulas loads no MathJax."""
-    coloured = 0
-    for page, opened in _each(texts, base, open_page, dark=dark):
-        assert opened.page.locator("mjx-merror").count() == 0, page
-        with_formulas = opened.page.locator("mjx-container").count() > 0
-        assert any("mathjax" in url for url in opened.requests) == with_formulas, page
-        assert "newcommand" not in opened.page.locator("article").inner_text(), page
-        assert opened.page.evaluate("[...document.fonts].every((font) => font.status !== 'error')"), page
-        for name, colour in COLOURS.items():
-            wanted = tuple(int((colour.dark if dark else colour.light)[i : i + 2], 16) for i in (1, 3, 5))
-            letters = opened.page.locator(f"mjx-container .gru-{name}")
-            if letters.count():
-                coloured += 1
-                assert letters.first.evaluate("element => getComputedStyle(element).color") == f"rgb{wanted}", page
-    assert coloured >= 5  # the page on notation uses all of them
 
 
 def test_mark_has_the_gates_colours(site: Path) -> None:

@@ -53,8 +53,7 @@ def test_the_script_is_only_where_a_view_is(site, pages, with_views):
     assert (site / "_static" / "gru-views.js").stat().st_size < 300_000
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("source", ["http", "file"])
+@pytest.mark.parametrize(("source", "width"), [("http", 1280), ("file", 375)])
 def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_views, source, width):
     for name in with_views:
         url = f"{http_site}/{name}" if source == "http" else (site / name).as_uri()
