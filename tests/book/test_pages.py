@@ -210,6 +210,7 @@ def test_colours_are_the_readers_choice(base: str, open_page: Callable) -> None:
     page.keyboard.press("Enter")
     assert (page.evaluate(theme), button.inner_text()) == ("light", "Colours: light")
     assert page.evaluate(ground) != dark
+    page.wait_for_timeout(500)  # the browser writes a choice down a moment later, on a busy machine too late for us
     page.reload()
     assert page.evaluate(theme) == "light"
     button.click()

@@ -78,6 +78,7 @@ def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_vie
             assert len(set(seen)) == 3, f"{name}: the slider moved and the view did not"
             assert not re.search(r"NaN|undefined|Infinity", view.inner_text()), name
         assert not opened.complaints()
+        opened.page.close()
 
 
 def test_views_are_ready_soon(browser, http_site, with_views):
@@ -91,6 +92,6 @@ def test_views_are_ready_soon(browser, http_site, with_views):
             page.wait_for_function("(views) => window.answered.length >= views", arg=views)
             times.append(page.evaluate("() => Math.max(...window.answered)"))
             page.close()
-            if times[-1] < 500:
+            if times[-1] < 1000:
                 break
-        assert min(times) < 500, f"{name}: {min(times):.0f} ms"
+        assert min(times) < 1000, f"{name}: {min(times):.0f} ms"

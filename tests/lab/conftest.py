@@ -28,10 +28,11 @@ FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUP
 FOLDERS += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are counted
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder drives one JupyterLab, so it stays in one process."""
+    """What drives the one JupyterLab stays in one process."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if Path(__file__).parent in item.path.parents and "lab_url" in item.fixturenames:
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.xdist_group("lab"))
 

@@ -9,6 +9,7 @@ import torch
 import traitlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playwright.sync_api import expect
 from torch import nn
 from views.conftest import FRAME
 from views.models import KINDS, LENGTHS, D, dial, sequences
@@ -440,7 +441,7 @@ def test_a_turn_of_the_dial_by_mouse(open_views):
     # The focus is on the slider now, so the keyboard goes on from there.
     page.keyboard.press("ArrowRight")
     assert float(slider.input_value()) == pytest.approx(-5.9)
-    assert "keeps 0.3 %" in slider.get_attribute("aria-valuetext")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("keeps 0.3 %"))
 
 
 def test_z_writes_and_the_negated_bias(open_views):
