@@ -143,10 +143,11 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         return gradient_flow(_as_layer(part.own()), x, h0.expand(1, 1, -1).contiguous(), loss)
 
     def describe(self) -> str:
+        part = self._parts[self.layer]
+        paths = ", in its four paths: carry, candidate, update and reset" if part.own is not None else ""
         return (
-            f"Interactive view: how the gradient of a state of {self._parts[self.layer].name} flows back through "
-            f"{self._names[self.sequence]}, in its four paths: carry, candidate, update and reset. "
-            "It needs JavaScript, or a running kernel."
+            f"Interactive view: how the gradient of a state of {part.name} flows back through "
+            f"{self._names[self.sequence]}{paths}. It needs JavaScript, or a running kernel."
         )
 
     # Reading the module

@@ -116,6 +116,11 @@ def test_without_a_model_it_shows_one_of_its_own():
     assert torch.equal(loom.flow.grads, views.GradientLoom().flow.grads)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_words_name_four_paths_where_there_are_four(kind):
+    assert ("four paths" in loom(kind).describe()) == (kind not in SINGLE)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SINGLE])
 def test_flow_is_that_of_the_model_where_the_loss_reads_the_top(kind):
     loom_ = loom(kind)

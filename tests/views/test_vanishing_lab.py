@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from views.conftest import FRAME
 
@@ -85,10 +85,11 @@ def test_random_numbers_are_normal():
 
 
 @settings(max_examples=30, deadline=None)
+@example(seed=8, T=1, H=8, kind="GRU", scale=0.2)  # singular values close together
 @given(
     seed=st.integers(0, 10_000),
     T=st.integers(1, 30),
-    H=st.integers(1, 8),
+    H=st.integers(1, 16),
     kind=st.sampled_from(["tanh RNN", "GRU"]),
     scale=st.sampled_from([0.2, 1.0, 2.0]),
 )
@@ -104,7 +105,7 @@ def test_norms_are_those_of_jacobian_norms(page, seed, T, H, kind, scale):
     sent = {"kind": kind, "x": x.flatten().tolist(), "W": W, "U": U, "T": T, "H": H}
     logs, last = page.evaluate(NORMS, sent)
     expected = gru.jacobian_norms(module, x).flip(0)
-    np.testing.assert_allclose(logs, expected.log10().numpy(), atol=0.02)  # a tenth of what the eye can tell
+    np.testing.assert_allclose(logs, expected.log10().numpy(), atol=1e-4)  # far less than the eye can tell
     before = torch.zeros(H).double()
     for x_t in x[:-1, 0]:
         before = gru.trace(module, x_t[None, None], before[None] if kind == "tanh RNN" else before[None, None]).h[0, 0]

@@ -103,32 +103,74 @@ function multiply(A, B, into, n) {
   }
 }
 
+const ROUNDS = 40; // far more than the drawing needs; a matrix of n rows is done after n
+const ENOUGH = 1e-7; // relative change of the squared norm
+
 /**
- * The largest singular value, by power iteration on A^T A.
- * @param {ArrayLike<number>} A  (n, n)
+ * The largest singular value, by Lanczos' method on A^T A (Golub & Van Loan, Matrix Computations, chapter 10). Power
+ * iteration is shorter, and stops too early where the largest values lie close together.
+ * @param {Float64Array} A  (n, n)
  * @param {Float64Array} v  where to start; left where it ended
  * @param {number} n
  */
 export function spectralNorm(A, v, n) {
+  let unit = 0; // the squares of small numbers would be none
+  for (let i = 0; i < n * n; i += 1) unit = Math.max(unit, Math.abs(A[i]));
+  if (!(unit > 0)) return 0;
+  const basis = new Float64Array(ROUNDS * n);
+  const [on, beside] = [new Float64Array(ROUNDS), new Float64Array(ROUNDS)]; // the tridiagonal matrix
+  const length = Math.hypot(...v);
+  for (let i = 0; i < n; i += 1) basis[i] = v[i] / length;
   const u = new Float64Array(n);
-  let norm = 0;
-  for (let round = 0; round < 200; round += 1) {
-    const size = Math.hypot(...v) || 1;
-    u.fill(0);
+  let [k, largest, settled] = [0, 0, 0];
+  for (; ; k += 1) {
+    const now = k * n;
     for (let i = 0; i < n; i += 1) {
       let sum = 0;
-      for (let j = 0; j < n; j += 1) sum += A[i * n + j] * v[j];
-      u[i] = sum / size;
+      for (let j = 0; j < n; j += 1) sum += A[i * n + j] * basis[now + j];
+      u[i] = sum / unit;
     }
-    const before = norm;
-    norm = Math.hypot(...u);
-    if (!norm) return 0;
     v.fill(0);
     for (let i = 0; i < n; i += 1) {
-      const share = u[i] / norm;
+      const share = u[i] / unit;
       for (let j = 0; j < n; j += 1) v[j] += A[i * n + j] * share;
     }
-    if (Math.abs(norm - before) <= 1e-4 * norm) break; // less than the drawing shows
+    for (let i = 0; i < n; i += 1) on[k] += u[i] * u[i];
+    for (let j = 0; j < n; j += 1) v[j] -= on[k] * basis[now + j] + (k ? beside[k - 1] * basis[now - n + j] : 0);
+    beside[k] = Math.hypot(...v);
+    const before = largest;
+    largest = largestEigenvalue(on, beside, k + 1);
+    settled = largest - before <= ENOUGH * largest ? settled + 1 : 0;
+    if (settled === 2 || k === ROUNDS - 1 || beside[k] <= 1e-12 * largest) break;
+    for (let j = 0; j < n; j += 1) basis[now + n + j] = v[j] / beside[k];
   }
-  return norm;
+  v.fill(0);
+  for (let i = 0, s = 1, older = 0; i <= k; i += 1) {
+    for (let j = 0; j < n; j += 1) v[j] += s * basis[i * n + j];
+    [s, older] = [((largest - on[i]) * s - (i ? beside[i - 1] * older : 0)) / beside[i], s];
+  }
+  return unit * Math.sqrt(largest);
+}
+
+/**
+ * Of a symmetric tridiagonal matrix without negative eigenvalues, by Newton's method from above.
+ * @param {Float64Array} on  the diagonal
+ * @param {Float64Array} beside  what stands beside it
+ * @param {number} count  rows
+ */
+function largestEigenvalue(on, beside, count) {
+  let at = 0;
+  for (let i = 0; i < count; i += 1) at = Math.max(at, on[i] + (i ? beside[i - 1] : 0) + (i < count - 1 ? beside[i] : 0));
+  for (let round = 0; round < 100; round += 1) {
+    let [pivot, slope, sum] = [1, 0, 0];
+    for (let i = 0; i < count; i += 1) {
+      const b = i ? beside[i - 1] ** 2 : 0;
+      slope = -1 + (b * slope) / (pivot * pivot);
+      pivot = on[i] - at - b / pivot;
+      sum += slope / pivot;
+    }
+    if (!(Math.abs(1 / sum) > 1e-12 * at)) break;
+    at -= 1 / sum;
+  }
+  return at;
 }
