@@ -11,6 +11,7 @@ Glossary
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
@@ -257,7 +259,7 @@ def curves(
             ax.plot(at, mean, linewidth=2, **line)
             last = np.flatnonzero(np.isfinite(mean))
             if len(last):
-                ends.append((name, at[last[-1]], mean[last[-1]]))
+                ends.append((at[last[-1]], mean[last[-1]], name, line))
         if log:
             ax.set_yscale("log")
         ax.set_xlabel(x)
@@ -269,18 +271,22 @@ def curves(
 LINES = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3))]  # told apart without colour
 
 
-def _name_ends(ax: Axes, ends: list[tuple[str, float, float]]) -> None:
-    """Write each name to the right of the axes, as high as its line ends, but clear of the other names."""
+def _name_ends(ax: Axes, ends: list[tuple[float, float, str, dict[str, Any]]]) -> None:
+    """Write each name after a piece of its line, right of the axes, as high as that ends, clear of the others."""
     ax.figure.draw_without_rendering()  # only then is the layout, and with it the height of a point, known
-    height, gap = ax.bbox.height, 15 * ax.figure.dpi / 72
-    wanted = sorted((ax.transData.transform((at, value))[1] - ax.bbox.y0, name) for name, at, value in ends)
+    point = ax.figure.dpi / 72
+    height, gap, piece = ax.bbox.height, 15 * point, 22 * point / ax.bbox.width
+    wanted = sorted((ax.transData.transform(end[:2])[1] - ax.bbox.y0, k) for k, end in enumerate(ends))
     places: list[float] = []
     for place, _ in wanted:
         places.append(max(place, places[-1] + gap if places else 0))
     for k in reversed(range(len(places))):
         places[k] = min(places[k], places[k + 1] - gap if k + 1 < len(places) else height)
-    for place, (_, name) in zip(places, wanted, strict=True):
-        ax.text(1.02, place / height, name, va="center", transform=ax.transAxes)
+    for place, (_, k) in zip(places, wanted, strict=True):
+        *_, name, line = ends[k]
+        at = [place / height] * 2
+        ax.add_artist(Line2D([1.02, 1.02 + piece], at, linewidth=2, transform=ax.transAxes, clip_on=False, **line))
+        ax.text(1.04 + piece, at[0], name, va="center", transform=ax.transAxes)
 
 
 def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = None) -> Picture:

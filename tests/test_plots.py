@@ -129,13 +129,14 @@ def test_curves_draw_every_run_and_their_mean():
     runs = torch.tensor([[1.0, 0.1, 0.01], [1.0, 0.4, 0.16]])
     for log, mean in ((False, runs.mean(0)), (True, runs.log().mean(0).exp())):
         (ax,) = plots.curves({"a": runs, "b": [3.0, 2.0]}, x="steps", y="norm", start=5, log=log).axes
-        first, second, thick, other = ax.lines
+        first, second, thick, other, *pieces = ax.lines
         np.testing.assert_allclose(first.get_xydata(), [[5, 1], [6, 0.1], [7, 0.01]], rtol=1e-6)
         np.testing.assert_allclose(second.get_ydata(), runs[1], rtol=1e-6)
         np.testing.assert_allclose(thick.get_ydata(), mean, rtol=1e-6)
         np.testing.assert_allclose(other.get_ydata(), [3, 2])
         assert thick.get_linestyle() != other.get_linestyle()
-        assert [text.get_text() for text in ax.texts] == sorted(["a", "b"])
+        assert [text.get_text() for text in ax.texts] == ["a", "b"]
+        assert [piece.get_linestyle() for piece in pieces] == [thick.get_linestyle(), other.get_linestyle()]
 
 
 def test_names_of_curves_do_not_touch():

@@ -30,6 +30,11 @@ SEEN = """(view) => new Promise((done) => requestAnimationFrame(() => requestAni
 ))))"""
 
 
+BEYOND = """(view) => [...view.querySelectorAll(".gru-control > *")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > view.getBoundingClientRect().right + 1)
+  .map((one) => one.outerHTML)"""
+
+
 @pytest.fixture(scope="session")
 def with_views(site, pages) -> list[str]:
     """Pages that have a view."""
@@ -61,6 +66,7 @@ def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_vie
         for view in opened.page.locator(".gru-view").all():
             assert view.get_attribute("data-view")
             assert view.locator(".gru-says[aria-live=polite]").count() == 1
+            assert view.evaluate(BEYOND) == [], name
             slider = view.locator("input[type=range]:enabled:visible").first
             seen = [view.evaluate(SEEN)]
             slider.focus()

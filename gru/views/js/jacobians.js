@@ -109,7 +109,7 @@ const ENOUGH = 1e-7; // relative change of the squared norm
 /**
  * The largest singular value, by Lanczos' method on A^T A (Golub & Van Loan, Matrix Computations, chapter 10). Power
  * iteration is shorter, and stops too early where the largest values lie close together.
- * @param {Float64Array} A  (n, n)
+ * @param {ArrayLike<number>} A  (n, n)
  * @param {Float64Array} v  where to start; left where it ended
  * @param {number} n
  */
