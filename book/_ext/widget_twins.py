@@ -78,6 +78,8 @@ def twin(widgets: dict[str, State], model_id: str, kernel: str | None = None, he
         where = f'<a href="{escape(help_at)}">{where}</a>'
     does = escape(kernel) if kernel else "use them" if controls else "have this output answer to Python too"
     line = f"These controls need a kernel: {where} to {does}." if controls else f"To {does}, {where}."
+    if not (controls or kernel or "<gru-view" in body):  # a progress bar, say
+        line = f"As it stood when this page was built: {where} to see it move."
     return f'<div class="twin">{body}<p class="twin-line">{line}</p></div>'
 
 
@@ -256,7 +258,10 @@ def _play(_name: str, state: State) -> str:
 
 def _progress(name: str, state: State) -> str:
     low, span = state["min"], state["max"] - state["min"]
-    bar = f'<progress max="{_plain(span)}" value="{_plain(state["value"] - low)}"></progress>'
+    named = "" if _label_of(state) else ' aria-label="progress"'
+    bar = f'<progress{named} max="{_plain(span)}" value="{_plain(state["value"] - low)}"></progress>'
+    if named:  # whatever stands beside it says what it is the progress of
+        return f'<span class="twin-control">{bar}<output>{_plain(state["value"])}</output></span>'
     return _labelled(name, state, bar, _plain(state["value"]))
 
 

@@ -62,6 +62,7 @@ KINDS = [
     (lambda: w.ColorPicker(value="#ff0000"), r"type=\"color\" value=\"#ff0000\""),
     (lambda: w.ColorPicker(value="red"), r"type=\"text\" value=\"red\""),
     (lambda: w.FloatProgress(3, min=1, max=5, description="p"), r"p<.*<progress max=\"4\" value=\"2\">.*>3<"),
+    (lambda: w.IntProgress(3), r"<progress aria-label=\"progress\" max=\"100\" value=\"3\">.*>3<"),
     (lambda: w.Label("a < b"), r"<p>a &lt; b</p>"),
     (lambda: w.HTML("<p>a <b>b</b></p>c<script>d</script>"), r"<p>a b</p><p>c</p>"),
     (lambda: w.DatePicker(description="day"), r"twin-unknown\">DatePicker: day<"),
@@ -136,6 +137,11 @@ def test_a_view_in_a_box_is_that_of_a_page():
     line = 'These controls need a kernel: <a href="run.html">run this page in JupyterLab</a> to move &lt;it&gt;.'
     assert made.endswith(f'<p class="twin-line">{line}</p></div>')
     assert "To have this output answer to Python too, run this page" in twin(w.VBox([view]))
+
+
+def test_what_nobody_can_move_is_shown_as_it_stood():
+    made = twin(w.HBox([w.Label("all done"), w.IntProgress(100)]))
+    assert "As it stood when this page was built: run this page in JupyterLab to see it move." in made
 
 
 def test_text_is_text():
