@@ -33,6 +33,20 @@ VISITS = [
 PARTS = 5  # of the pages, so that the test processes can share them
 
 
+# Every answer to a quiz that can be chosen, or two wrong numbers and the one that is shown; what the page says to each.
+ANSWER = """(form) => {
+  const says = () => form.querySelector(".says").innerText;
+  const radios = [...form.querySelectorAll("input[type=radio]")];
+  const field = form.querySelector("input:not([type=radio])");
+  const check = () => (form.requestSubmit(), says());
+  if (radios.length) return radios.map((radio) => (radio.click(), check()));
+  const number = (text) => (field.value = text, field.dispatchEvent(new Event("input", { bubbles: true })), check());
+  const wrong = ["-98765", "-98764"].map(number);
+  [...form.querySelectorAll("button")].find((one) => one.innerText === "Show the answer").click();
+  return [...wrong, number(form.querySelector(".says p").innerText)];
+}"""
+
+
 @pytest.fixture(params=["http", "file"])
 def base(request: pytest.FixtureRequest) -> str:
     """Where the pages are: on a server, or opened by a double click."""
@@ -75,7 +89,8 @@ def test_page(
         if name == "index.html":  # which leads on at once
             opened.page.wait_for_url("**/book/index.html")
         settle(opened)
-        found = [*noise(opened, base), *faults_of_formulas(opened, dark), *too_wide(opened.page)]
+        answered = faults_of_quizzes(opened.page) if width == 375 else []
+        found = [*answered, *noise(opened, base), *faults_of_formulas(opened, dark), *too_wide(opened.page)]
         if source == "http":
             found += [*overweight(opened, base, site), *violations(opened.page)]
         if found:
@@ -115,6 +130,19 @@ def faults_of_formulas(opened: object, dark: bool) -> list[str]:
         letters = page.locator(f"mjx-container .gru-{name}")
         if letters.count() and letters.first.evaluate("one => getComputedStyle(one).color") != f"rgb{wanted}":
             faults.append(f"{name} in a formula is not in its colour")
+    return faults
+
+
+def faults_of_quizzes(page: object) -> list[str]:
+    """Each choice has its own reason, one of them right; two wrong numbers are wrong, the one that is shown is right."""
+    faults = []
+    for form in page.locator("form.quiz").all():
+        reasons = form.evaluate(ANSWER)
+        right = [reason.startswith("Yes. ") for reason in reasons]
+        fine = sum(right) == 1 and all(reason.startswith(("Yes. ", "No. ")) for reason in reasons)
+        of_choices = form.get_by_role("radio").count() > 0
+        if not fine or not (len({*reasons}) == len(reasons) if of_choices else right[-1]):
+            faults.append(f"a quiz says {reasons}")
     return faults
 
 

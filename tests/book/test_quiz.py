@@ -10,7 +10,6 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from docutils.core import publish_doctree
 from myst_parser.parsers.docutils_ import Parser
 from playwright.sync_api import expect
@@ -243,40 +242,6 @@ def test_files_are_only_where_a_quiz_is(site: Path, pages: list[str]) -> None:
     for page in pages:
         text = (site / page).read_text("utf8")
         assert ("quiz.js" in text) == ("quiz.css" in text) == (page in asked), page
-
-
-# Every answer to a quiz that can be chosen, or two wrong numbers and the one that is shown; what the page says to each.
-ANSWER = """(form) => {
-  const says = () => form.querySelector(".says").innerText;
-  const radios = [...form.querySelectorAll("input[type=radio]")];
-  const field = form.querySelector("input:not([type=radio])");
-  const check = () => (form.requestSubmit(), says());
-  if (radios.length) return radios.map((radio) => (radio.click(), check()));
-  const number = (text) => (field.value = text, field.dispatchEvent(new Event("input", { bubbles: true })), check());
-  const wrong = ["-98765", "-98764"].map(number);
-  [...form.querySelectorAll("button")].find((one) => one.innerText === "Show the answer").click();
-  return [...wrong, number(form.querySelector(".says p").innerText)];
-}"""
-
-
-def test_every_quiz_of_the_book_answers(site: Path, pages: list[str], open_page: Callable) -> None:
-    """Each choice with a reason of its own, on a phone in the dark; nothing runs over, axe finds nothing."""
-    for name in _quizzes(site, pages):
-        opened = open_page((site / name).as_uri(), width=375, dark=True)
-        for form in opened.page.locator("form.quiz").all():
-            reasons = form.evaluate(ANSWER)
-            assert all(reason.startswith(("Yes. ", "No. ")) for reason in reasons), (name, reasons)
-            assert sum(reason.startswith("Yes. ") for reason in reasons) == 1, (name, reasons)
-            if choices := form.get_by_role("radio").count():
-                assert len(set(reasons)) == choices, (name, reasons)
-            else:
-                assert reasons[-1].startswith("Yes. "), (name, reasons)
-        root = "document.documentElement"
-        assert opened.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), name
-        found = Axe().run(opened.page, "form.quiz", options={"preload": False, "resultTypes": ["violations"]})
-        assert not found.response["violations"], found.generate_report()
-        assert not opened.complaints()
-        opened.page.close()
 
 
 def test_a_notebook_keeps_quizzes_as_they_are_written() -> None:

@@ -209,23 +209,22 @@ def test_a_built_page(tmp_path, browser):
     assert "widget-view+json" not in source
     assert "widget-state+json" not in source
     assert "to do more." in source
-    for width in (1280, 375):
-        for scheme in ("light", "dark"):
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            page = context.new_page()
-            page.goto(built.as_uri())
-            page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme }", scheme)
-            page.add_style_tag(content="body { background: var(--page) }")  # as the book's own pages
-            page.wait_for_selector("gru-view[data-state=ready]")
-            found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]}, context=".twin")
-            assert not found.response["violations"], found.generate_report()
-            assert page.get_by_role("slider", name="beside").is_disabled()
-            assert page.title().startswith("A page")
-            assert page.evaluate(
-                "document.querySelector('.twin').scrollWidth <= document.querySelector('.twin').clientWidth"
-            )
-            assert page.locator("gru-view").bounding_box()["width"] > 250
-            context.close()
+    for width, scheme in ((1280, "light"), (375, "dark")):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(built.as_uri())
+        page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme }", scheme)
+        page.add_style_tag(content="body { background: var(--page) }")  # as the book's own pages
+        page.wait_for_selector("gru-view[data-state=ready]")
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]}, context=".twin")
+        assert not found.response["violations"], found.generate_report()
+        assert page.get_by_role("slider", name="beside").is_disabled()
+        assert page.title().startswith("A page")
+        assert page.evaluate(
+            "document.querySelector('.twin').scrollWidth <= document.querySelector('.twin').clientWidth"
+        )
+        assert page.locator("gru-view").bounding_box()["width"] > 250
+        context.close()
 
 
 def test_a_widget_without_state_stops_the_build(tmp_path):
