@@ -134,7 +134,7 @@ def faults_of_formulas(opened: object, dark: bool) -> list[str]:
 
 
 def faults_of_quizzes(page: object) -> list[str]:
-    """Each choice has its own reason, one of them right; two wrong numbers are wrong, the one that is shown is right."""
+    """Each choice has its own reason, one of them right; two wrong numbers are wrong, the one shown is right."""
     faults = []
     for form in page.locator("form.quiz").all():
         reasons = form.evaluate(ANSWER)
