@@ -394,31 +394,6 @@ def test_with_reduced_motion_it_plays_only_when_asked_to_by_hand(open_views, mot
         assert page.evaluate("() => document.getAnimations().length") == 0
 
 
-def test_a_frame_is_enough(open_views):
-    page = open_views(views.CellAnatomy(gru.GRU(4, 4), torch.linspace(-1, 1, 80).view(20, 4)))
-    times = page.locator(".gru-view").evaluate(
-        """async (view) => {
-          const next = view.querySelector("input[type=range]");
-          const times = [];
-          const wait = window.requestAnimationFrame;
-          for (let i = 0; i < 60; i += 1) {
-            let draw;
-            window.requestAnimationFrame = (callback) => { draw = callback; return 1; };
-            next.value = String(1 + (i % 20));
-            next.dispatchEvent(new Event("input", { bubbles: true }));
-            const start = performance.now();
-            draw?.();
-            view.getBoundingClientRect();
-            times.push(performance.now() - start);
-          }
-          window.requestAnimationFrame = wait;
-          return times.sort((a, b) => a - b);
-        }"""
-    )
-    print(f"median {times[30]:.1f} ms")
-    assert times[30] < 16
-
-
 @pytest.mark.parametrize("width", [1000, 700, 375])
 @pytest.mark.parametrize("reset_after", [True, False])
 def test_nothing_covers_a_box_or_leaves_the_drawing(open_views, width, reset_after):

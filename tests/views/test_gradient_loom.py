@@ -328,31 +328,3 @@ def test_a_cell_without_four_paths_starts_from_zero():
 
     with pytest.raises(ValueError, match=r"module: expected ElmanCell to start from h = 0"):
         views.GradientLoom(Started(), torch.randn(4, 1, D))
-
-
-TIMES = """async () => {
-  const view = document.querySelector(".gru-view");
-  const slider = view.querySelector("input[type=range]");
-  const times = [];
-  const real = window.requestAnimationFrame;
-  window.requestAnimationFrame = (draw) => real((now) => {
-    const start = performance.now();
-    draw(now);
-    void view.offsetHeight;  // and the layout that follows from it
-    times.push(performance.now() - start);
-  });
-  for (let i = 0; i < 24; i += 1) {
-    slider.value = String(Number(slider.max) - 1 - (i % 12));
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
-    await new Promise((done) => real(() => real(done)));
-  }
-  window.requestAnimationFrame = real;
-  return times.sort((a, b) => a - b);
-}"""
-
-
-@pytest.mark.parametrize("muted", [[], ["carry"]])
-def test_a_redraw_fits_into_a_frame(open_views, muted):
-    times = open_views(views.GradientLoom(muted=muted)).evaluate(TIMES)
-    assert len(times) >= 24
-    assert times[len(times) // 2] < 16, times

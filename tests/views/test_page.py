@@ -3,12 +3,10 @@
 import re
 
 import pytest
-import torch
 from axe_playwright_python.sync_playwright import Axe
 from views.conftest import FRAME
 from views.models import KINDS, LENGTHS, TRACED, explorer
 
-from gru import views
 from gru.views._modules import bundle
 
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>bold</b>'
@@ -393,34 +391,6 @@ def test_compact_shows_less_and_follows_its_trait(opened):
     assert page.locator(".gru-view").first.locator(".gru-panel:visible").count() == 3
     assert page.locator(".gru-view").nth(1).locator(".gru-panel:visible").count() == 2
     assert "Unit" not in show(page)["says"]
-
-
-TIMES = """async () => {
-  const view = document.querySelector(".gru-view");
-  const times = [];
-  const real = window.requestAnimationFrame;
-  window.requestAnimationFrame = (draw) => real((now) => {
-    const start = performance.now();
-    draw(now);
-    void view.offsetHeight;  // and the layout that follows from it
-    times.push(performance.now() - start);
-  });
-  for (let i = 0; i < 24; i += 1) {
-    set(view, "Bias", (i % 12) - 6 + i / 100);
-    await new Promise((done) => real(() => real(done)));
-  }
-  window.requestAnimationFrame = real;
-  return times.sort((a, b) => a - b);
-}"""
-
-
-def test_a_redraw_fits_into_a_frame(opened):
-    import gru
-
-    view = views.GateExplorer(gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12))
-    times = opened(view).evaluate(TIMES)
-    assert len(times) >= 24
-    assert times[len(times) // 2] < 16, times
 
 
 def test_it_says_where_it_was_computed(opened):

@@ -505,30 +505,3 @@ def test_tf1_takes_weights_for_the_reset_before(opened):
     assert "cannot" not in root.locator(".gru-remark").inner_text()
     rights = root.locator("td.gru-right").all_inner_texts()
     assert [text.startswith("off by") for text in rights] == [True, False, False, False, True, True]
-
-
-TIMES = """async (view) => {
-  const times = [];
-  const real = window.requestAnimationFrame;
-  window.requestAnimationFrame = (draw) => real((now) => {
-    const start = performance.now();
-    draw(now);
-    void view.offsetHeight;
-    times.push(performance.now() - start);
-  });
-  const slider = view.querySelector("input[type=range]");
-  for (let i = 0; i < 24; i += 1) {
-    slider.value = String((i % 20) / 5);
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
-    await new Promise((done) => real(() => real(done)));
-  }
-  window.requestAnimationFrame = real;
-  return times.sort((a, b) => a - b);
-}"""
-
-
-def test_a_redraw_fits_into_a_frame(opened):
-    _, root = opened(lab(framework="keras"))
-    times = root.evaluate(TIMES)
-    print(f"median {times[len(times) // 2]:.1f} ms")
-    assert times[len(times) // 2] < 16
