@@ -5,22 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from cost import processor_seconds
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-
-# When each view answered, in milliseconds since the page had been read and its scripts could begin. What comes before
-# is the page's own affair, and the machine's: `make bench` has the time since the page was asked for.
-CLOCK = """
-window.answered = [];
-new MutationObserver((changes) => {
-  for (const { target } of changes) {
-    if (target.matches?.(".gru-view") && target.dataset.state === "ready") {
-      window.answered.push(performance.now() - performance.getEntriesByType("navigation")[0].domInteractive);
-    }
-  }
-}).observe(document, { subtree: true, attributeFilter: ["data-state"] });
-"""
 
 # All that a reader can see of a view, as one string.
 SEEN = """(view) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
@@ -87,17 +75,11 @@ def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_vie
         opened.page.close()
 
 
-def test_views_are_ready_soon(browser, http_site, with_views):
+def test_views_are_ready_within_a_second(browser, http_site, with_views):
+    """Of processor, the reading of the whole page included; `make bench` has the reader's second."""
     for name in with_views:
-        times = []
-        for _ in range(10):  # one good time is enough: in the others the machine was busy with something else
-            page = browser.new_page()
-            page.add_init_script(CLOCK)
-            page.goto(f"{http_site}/{name}")
-            views = page.locator(".gru-view").count()
-            page.wait_for_function("(views) => window.answered.length >= views", arg=views)
-            times.append(page.evaluate("() => Math.max(...window.answered)"))
-            page.close()
-            if times[-1] < 1000:
-                break
-        assert min(times) < 1000, f"{name}: {min(times):.0f} ms"
+        url = f"{http_site}/{name}"
+        spent = processor_seconds(browser, url)
+        if spent > 0.9:  # a core that two processes share is slower
+            spent = min(spent, *(processor_seconds(browser, url) for _ in range(4)))
+        assert 0.01 < spent < 1, f"{name}: {spent:.2f} s"

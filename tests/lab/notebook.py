@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Page
 
 NOTEBOOK = "jupyterapp.shell.currentWidget"
@@ -32,4 +35,17 @@ def run(page: Page, code: str) -> str:
     printed = page.evaluate(RUN_NEW_CELL, code)
     errors = page.evaluate(ERRORS)
     assert not errors, errors
+    return printed
+
+
+def run_until(page: Page, code: str, good: Callable[[str], bool], seconds: float = 10) -> str:
+    """Run `code` again and again until `good` of what it prints, and return that; fail if it never is.
+
+    What the page changes reaches the kernel a little later: ipywidgets holds a change back until the kernel has
+    answered the one before it.
+    """
+    end = time.monotonic() + seconds
+    while not good(printed := run(page, code)):
+        assert time.monotonic() < end, printed
+        page.wait_for_timeout(100)
     return printed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, run
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, run, run_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -100,7 +100,8 @@ def test_the_mouse_moves_the_slider(view: View) -> None:
 
 
 def test_the_slider_reaches_python(view: View) -> None:
-    assert float(run(view.page, "print(_view.update_bias)")) == pytest.approx(view.bias())
+    here = pytest.approx(view.bias())
+    run_until(view.page, "print(_view.update_bias)", lambda printed: float(printed) == here)
 
 
 def test_a_trait_set_in_python_redraws_the_view(view: View) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, NOTEBOOK, run
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, NOTEBOOK, run, run_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -75,16 +75,16 @@ def test_sliders_move_the_view_and_the_view_moves_them(notebook: Page) -> None:
     for _ in range(5):
         step.press("ArrowLeft")
     notebook.wait_for_function("(says) => says.textContent.includes('after step 7 of 12')", arg=says.element_handle())
-    assert run(notebook, "print(linked.step)").strip() == "6"
+    run_until(notebook, "print(linked.step)", lambda printed: printed.strip() == "6")
     before = composed.seen()
     for _ in range(10):
         bias.press("ArrowRight")
     composed.wait(before)
     own = composed.view.get_by_label("Bias added to every")
-    assert float(own.input_value()) == pytest.approx(1.0)
+    notebook.wait_for_function("(one) => Number(one.value) === 1", arg=own.element_handle())
     own.press("ArrowRight")
     notebook.wait_for_function("(one) => one.ariaValueNow === '1.1'", arg=bias.element_handle())
-    assert float(run(notebook, "print(bias.value)")) == pytest.approx(1.1)
+    run_until(notebook, "print(bias.value)", lambda printed: float(printed) == pytest.approx(1.1))
 
 
 def test_the_dropdown_traces_the_model_again(notebook: Page) -> None:
@@ -118,7 +118,7 @@ def test_play_steps_through_time(notebook: Page) -> None:
     composed.box.locator(".widget-play button").first.click()
     says = composed.view.locator(".gru-says").element_handle()
     notebook.wait_for_function("(says) => says.textContent.includes('after step 12 of 12')", arg=says)
-    assert run(notebook, "print(played.step, play.value)").split() == ["11", "11"]
+    run_until(notebook, "print(played.step, play.value)", lambda printed: printed.split() == ["11", "11"])
 
 
 def test_own_code_hears_the_view(notebook: Page) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import DRAWING, IDLE, run
+from lab.notebook import DRAWING, IDLE, run, run_until
 
 from gru import views
 
@@ -77,6 +77,11 @@ class Twice:
     def traits(self) -> dict:
         return json.loads(run(self.page, TRAITS))
 
+    def changed_traits(self, before: dict) -> list[str]:
+        """The names of those that are no longer as before."""
+        now = json.loads(run_until(self.page, TRAITS, lambda printed: json.loads(printed) != before))
+        return [name for name in now if now[name] != before[name]]
+
     def slider(self) -> Locator:
         """The first one that can be moved, in the first display."""
         sliders = self.roots.first.locator("input[type=range]").all()
@@ -103,7 +108,7 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     first, second = view.seen()
     assert first == second
     assert first[1] != drawing
-    moved = {name: value for name, value in view.traits().items() if value != before[name]}
+    moved = view.changed_traits(before)
     assert moved
 
     # From Python to both displays.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from cost import processor_seconds
 from views.conftest import FRAME
 from views.models import SMALL
 
@@ -581,27 +582,10 @@ def test_colours_follow_the_page(open_view, name):
     assert dark["says"] == light["says"]
 
 
-READY = """
-window.answered = [];
-new MutationObserver((changes) => {
-  for (const { target } of changes) {
-    if (target.matches?.(".gru-view") && target.dataset.state === "ready") {
-      window.answered.push(performance.now() - performance.getEntriesByType("navigation")[0].domInteractive);
-    }
-  }
-}).observe(document, { subtree: true, attributeFilter: ["data-state"] });
-"""
-
-
-def test_ten_views_are_ready_within_a_second(open_views):
+def test_ten_views_are_ready_within_a_second(browser, open_views):
+    """Of processor; benchmarks/bench_views.py has the reader's second."""
     kinds = list(SMALL)
-    ten = [SMALL[kinds[i % len(kinds)]]() for i in range(10)]
-    times = []
-    for _ in range(5):  # one good time is enough: in the others the machine was busy with something else
-        page = open_views(*ten, init=READY)
-        states = page.locator(".gru-view").evaluate_all("(all) => all.map((one) => one.dataset.state)")
-        assert states == ["ready"] * 10
-        times.append(page.evaluate("() => Math.max(...window.answered)"))
-        if times[-1] < 1000:
-            break
-    assert min(times) < 1000
+    page = open_views(*(SMALL[kinds[i % len(kinds)]]() for i in range(10)))
+    states = page.locator(".gru-view").evaluate_all("(all) => all.map((one) => one.dataset.state)")
+    assert states == ["ready"] * 10
+    assert 0.01 < processor_seconds(browser, page.url) < 1
