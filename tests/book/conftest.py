@@ -59,6 +59,13 @@ class Opened:
     responses: list[tuple[int, str]] = field(default_factory=list)  # (status, URL)
     failures: list[tuple[str, str]] = field(default_factory=list)  # (URL, reason)
 
+    def go(self, url: str) -> Opened:
+        """On to another page in the same tab, which takes half as long as a new one; the record begins anew."""
+        for record in (self.console, self.errors, self.requests, self.responses, self.failures):
+            record.clear()
+        self.page.goto(url)
+        return self
+
     def ready(self, timeout: float = 15_000) -> Opened:
         """Wait until no view is loading; AssertionError where one has failed or there is none."""
         self.page.wait_for_load_state("domcontentloaded")
@@ -154,8 +161,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
         page.on("request", lambda request: opened.requests.append(request.url))
         page.on("response", lambda response: opened.responses.append((response.status, response.url)))
         page.on("requestfailed", lambda request: opened.failures.append((request.url, request.failure or "")))
-        page.goto(url)
-        return opened
+        return opened.go(url)
 
     yield open_page
     for context in contexts:

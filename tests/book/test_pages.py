@@ -83,9 +83,10 @@ def test_page(
 ) -> None:
     """All that holds for every page, looked at in one visit: opening a page is what takes the time."""
     base = _base(source, request)
+    opened = open_page("about:blank", width=width, dark=dark)
     wrong = {}
     for name in pages[part::PARTS]:
-        opened = open_page(f"{base}/{name}", width=width, dark=dark)
+        opened.go(f"{base}/{name}")
         if name == "index.html":  # which leads on at once
             opened.page.wait_for_url("**/book/index.html")
         settle(opened)
@@ -95,7 +96,6 @@ def test_page(
             found += [*overweight(opened, base, site), *violations(opened.page)]
         if found:
             wrong[name] = found
-        opened.page.close()
     assert not wrong, json.dumps(wrong, indent=1)
 
 

@@ -48,9 +48,9 @@ def test_the_script_is_only_where_a_view_is(site, pages, with_views):
 
 @pytest.mark.parametrize(("source", "width"), [("http", 1280), ("file", 375)])
 def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_views, source, width):
+    opened = open_page("about:blank", width=width)
     for name in with_views:
-        url = f"{http_site}/{name}" if source == "http" else (site / name).as_uri()
-        opened = open_page(url, width=width).ready()
+        opened.go(f"{http_site}/{name}" if source == "http" else (site / name).as_uri()).ready()
         for view in opened.page.locator(".gru-view").all():
             assert view.get_attribute("data-view")
             assert view.locator(".gru-says[aria-live=polite]").count() == 1
@@ -72,7 +72,6 @@ def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_vie
             assert len(set(seen)) == 3, f"{name}: the slider moved and the view did not"
             assert not re.search(r"NaN|undefined|Infinity", view.inner_text()), name
         assert not opened.complaints()
-        opened.page.close()
 
 
 def test_views_are_ready_within_a_second(browser, http_site, with_views):
