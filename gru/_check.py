@@ -36,9 +36,14 @@ def flag(name: str, value: object) -> None:
         raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
 
 
-def autocasting(device: torch.device) -> bool:
-    """Whether autocast minds the dtypes on this device, so that they need not agree."""
-    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+def autocasting(tensor: Tensor) -> bool:
+    """Whether autocast minds this tensor's dtype, so that it need not be that of the weights."""
+    device = tensor.device.type
+    return (
+        tensor.dtype in (torch.float32, torch.float16, torch.bfloat16)
+        and torch.amp.is_autocast_available(device)
+        and torch.is_autocast_enabled(device)
+    )
 
 
 def same_device(name: str, tensor: Tensor, weight: Tensor, sentence: str) -> None:

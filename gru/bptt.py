@@ -51,6 +51,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -172,7 +173,7 @@ def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Ten
     weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
     if not torch.is_grad_enabled():
         walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True, first_block=1)))
-        return walks[-1].states[1:]
+        return walks[-1].states[1:].clone()  # as below, the caller may write into what it gets
     h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
     walks.append(Walk(weights, x, h0))
     return _differentiable(x, h0, weights, walks[-1])
@@ -291,8 +292,9 @@ class _Forward:
             self.U = torch.cat((U_n, U_rz)).t().contiguous()  # (H, 3H): q, r, z
         else:
             self.U_n, self.U_rz = U_n.t().contiguous(), U_rz.t().contiguous()
-        self.tanh_of_sum_ = _fast_tanh_of_sum_ if fast else _tanh_of_sum_
-        self.tanh_ = _fast_tanh_ if fast else torch.Tensor.tanh_
+        minus_one = gates.new_full((), -1.0)
+        self.tanh_of_sum_ = partial(_fast_tanh_of_sum_, minus_one) if fast else _tanh_of_sum_
+        self.tanh_ = partial(_fast_tanh_, minus_one) if fast else torch.Tensor.tanh_
         self.rows = gates.flatten(0, 1)  # (CB, 4H)
         self.q, self.r, self.z, self.n = (block.unbind(0) for block in _blocks(gates))
         self.rz = gates[:, :, H : 3 * H].unbind(0)
@@ -332,17 +334,14 @@ def _tanh_of_sum_(a: Tensor, b: Tensor, c: Tensor) -> None:
     a.addcmul_(b, c).tanh_()
 
 
-_MINUS_ONE = torch.tensor(-1.0, dtype=torch.float64)
-
-
-def _fast_tanh_(a: Tensor) -> None:
+def _fast_tanh_(minus_one: Tensor, a: Tensor) -> None:
     """tanh(a / 2) = 2 sigmoid(a) - 1, in the place of a."""
-    torch.add(_MINUS_ONE, a.sigmoid_(), alpha=2, out=a)
+    torch.add(minus_one, a.sigmoid_(), alpha=2, out=a)
 
 
-def _fast_tanh_of_sum_(a: Tensor, b: Tensor, c: Tensor) -> None:
+def _fast_tanh_of_sum_(minus_one: Tensor, a: Tensor, b: Tensor, c: Tensor) -> None:
     """tanh(a / 2 + b * c), in the place of a."""
-    _fast_tanh_(a.addcmul_(b, c, value=2))
+    torch.add(minus_one, a.addcmul_(b, c, value=2).sigmoid_(), alpha=2, out=a)
 
 
 def backward(
@@ -373,8 +372,8 @@ def backward(
     for_x, for_h0, for_W, for_U, for_b_i, for_b_h = needed[:6]
     grad_x = x.new_empty(T, B, D) if for_x else None
     grad_h0 = x.new_empty(B, H) if for_h0 else None
-    grad_W = torch.zeros_like(W) if for_W else None
-    grad_U = torch.zeros_like(U) if for_U else None  # rows of q, r, z or r, z, n
+    grad_W = W.new_zeros(W.shape) if for_W else None
+    grad_U = U.new_zeros(U.shape) if for_U else None  # rows of q, r, z or r, z, n
     grad_b = W.new_zeros(4 * H) if for_b_i or for_b_h else None  # q (or p), r, z, n
     if walk is not None:
         walk.grads, walk.deltas = x.new_empty(T + 1, B, H), x.new_empty(T, B, 4 * H)
@@ -502,10 +501,10 @@ def _compiled_backward(
 def _(x, W, U, after, states, gates, grad_states):
     b = W.new_empty(W.shape[0])
     return (
-        torch.empty_like(x),
+        x.new_empty(x.shape),  # not empty_like: x may lie in another order (batch first), the gradient does not
         states.new_empty(states.shape[1:]),
-        torch.empty_like(W),
-        torch.empty_like(U),
+        W.new_empty(W.shape),
+        U.new_empty(U.shape),
         b,
         b.clone(),
     )

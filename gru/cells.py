@@ -47,7 +47,7 @@ def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
         _check.refuse(RuntimeError, sentence, "h", f"shape {expected}", _check.shape(h))
     for argument, tensor in (("x", x), ("h", h)):
         _check.same_device(argument, tensor, weight, f"{name}: input, hidden and parameters lie on different devices")
-        if tensor.dtype != weight.dtype and not _check.autocasting(tensor.device):
+        if tensor.dtype != weight.dtype and not _check.autocasting(tensor):
             sentence = f"{name}: input, hidden and parameters must have the same dtype"
             _check.refuse(RuntimeError, sentence, argument, weight.dtype, tensor.dtype)
     return h

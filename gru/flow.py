@@ -36,7 +36,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import bptt
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
 from gru.equations import Weights, elman, step
-from gru.layer import GRU, Packed, layout_of
+from gru.layer import GRU, Packed, layout_of, suffixes_of
 from gru.trace import Call, Recurrence, as_in_eval, check_drive, find_parts, gates_function, listening, weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")
@@ -256,6 +256,8 @@ def gradient_flow(
     True
     """
     module, parts = find_parts(module)
+    if not (loss is None or callable(loss)):
+        raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
     with as_in_eval(module), torch.enable_grad():
         outputs, last_state, visits = _visit(module, parts, x, h0, kwargs)
         value = last_state.sum() if loss is None else loss(outputs)
@@ -264,9 +266,14 @@ def gradient_flow(
             raise ValueError(f"loss: expected a scalar tensor, got {got}")
         if not value.requires_grad:
             raise ValueError("loss: expected a value that depends on the states, got one that does not")
-        met = [tensor for visit in visits for tensor in visit.met]
-        found = iter(torch.autograd.grad(value.sum(), met, allow_unused=True))
-    return Flow([visit.entry([next(found) for _ in visit.met]) for visit in visits])
+        # What a model runs under no_grad is out of the loss's reach.
+        met = [tensor for visit in visits for tensor in visit.met if tensor.requires_grad]
+        found = torch.autograd.grad(value.sum(), met, allow_unused=True) if met else ()
+        if all(gradient is None for gradient in found):
+            raise ValueError("loss: expected a value that depends on the states, got one that does not")
+    reached = iter(found)
+    grads = [[next(reached) if tensor.requires_grad else None for tensor in visit.met] for visit in visits]
+    return Flow([visit.entry(own) for visit, own in zip(visits, grads, strict=True)])
 
 
 def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
@@ -288,9 +295,17 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
     """
     found = []
     for jacobians in _jacobians(module, x, h0, kwargs):
-        norms = [torch.linalg.matrix_norm(part, ord=2).amax(-1) for part in jacobians]
+        norms = [_largest_norm(part) for part in jacobians]
         found.append(_joined(norms[::-1]))
     return found[0] if len(found) == 1 else found
+
+
+def _largest_norm(jacobians: Tensor) -> Tensor:
+    """The largest spectral norm in each batch (C, B, H, H); 0 of an empty one."""
+    if jacobians.shape[1] == 0:
+        return jacobians.new_zeros(len(jacobians))
+    wide = jacobians.float() if jacobians.dtype.itemsize < 4 else jacobians  # there is no SVD in half precision
+    return torch.linalg.matrix_norm(wide, ord=2).amax(-1).to(jacobians.dtype)
 
 
 def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
@@ -382,7 +397,7 @@ class _Visit:
                 for jacobian, place in zip(reversed(steps.unbind(0)), reversed(products.unbind(0)), strict=True):
                     product = torch.bmm(product, jacobian, out=place)
             product = products[0]
-            yield products
+            yield products if self.packed is None else self.packed.restore(products)
 
     def _jacobians_by_autograd(self) -> Iterator[Tensor]:
         *earlier, last = self.met
@@ -424,13 +439,12 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
     try:
         if part.is_cell:
             x = torch.stack([torch.atleast_2d(call.x) for call in calls]).detach()
-            states = [torch.zeros_like(_state(call)) if call.h is None else call.h for call in calls]
+            none = torch.zeros_like(_state(calls[0]))
+            states = [none if call.before is None else call.before for call in calls]
             before = torch.stack([torch.atleast_2d(state) for state in states]).detach()
-            met = [states[0], *map(_state, calls)]
+            met = [none if calls[0].h is None else calls[0].h, *map(_state, calls)]
             return [_Visit(part.name or kind, kind, _detached(_known(part.module)), x, before, met)]
-        suffixes = [
-            name.removeprefix("weight_ih_") for name, _ in part.module.named_parameters() if "weight_ih" in name
-        ]
+        suffixes = suffixes_of(part.module)
         if any(len(call.walks) != len(suffixes) for call in calls):
             raise TypeError(f"{part.name or kind}: expected the forward of torch.nn.GRU, got one of {kind}'s own")
         visits = []

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
-from gru.layer import GRU
+from gru.layer import GRU, suffixes_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -49,16 +49,14 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     """
     if not 2 < T_max < math.inf:
         raise ValueError(f"T_max: expected a finite number of more than 2 steps, got {T_max}")
-    found = False
-    for part in module.modules():
-        for bias, merged, sign in _update_biases(part):
-            found = True
-            u = torch.empty(bias.shape).uniform_(1, T_max - 1, generator=generator)
-            bias.copy_(sign * u.log())
-            if merged is not None:
-                merged.zero_()
+    found = [biases for part in module.modules() for biases in _update_biases(part)]  # before anything is changed
     if not found:
         raise TypeError(f"module: expected a GRU or a model that contains one, got {type(module).__name__}")
+    for bias, merged, sign in found:
+        u = torch.empty(bias.shape, device="cpu").uniform_(1, T_max - 1, generator=generator)
+        bias.copy_(sign * u.log())
+        if merged is not None:
+            merged.zero_()
     return module
 
 
@@ -91,9 +89,11 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
             found = True
             for block in matrix.split(matrix.shape[1]):  # one (H, H) block a gate
                 # Drawn on the CPU in single precision at least, which every device and dtype can then take.
-                block.copy_(nn.init.orthogonal_(torch.empty(block.shape), gain, generator=generator))
+                block.copy_(nn.init.orthogonal_(torch.empty(block.shape, device="cpu"), gain, generator=generator))
     if not found:
-        raise TypeError(f"module: expected a recurrent network or a model that contains one, got {module}")
+        raise TypeError(
+            f"module: expected a recurrent network or a model that contains one, got {type(module).__name__}"
+        )
     return module
 
 
@@ -102,7 +102,7 @@ def _update_biases(part: nn.Module) -> Iterator[tuple[Tensor, Tensor | None, int
     if isinstance(part, GRU | nn.GRU | nn.GRUCell | ResetAfterCell | ResetBeforeCell) and not _has_bias(part):
         raise ValueError(f"module: expected GRUs with biases, got {part}")
     if isinstance(part, GRU | nn.GRU):
-        for suffix in _suffixes(part):
+        for suffix in suffixes_of(part):
             yield *(getattr(part, f"bias_{of}_{suffix}").chunk(3)[1] for of in ("ih", "hh")), 1
     elif isinstance(part, nn.GRUCell):
         yield part.bias_ih.chunk(3)[1], part.bias_hh.chunk(3)[1], 1
@@ -114,7 +114,7 @@ def _update_biases(part: nn.Module) -> Iterator[tuple[Tensor, Tensor | None, int
 
 def _recurrent_matrices(part: nn.Module) -> Iterator[Tensor]:
     if isinstance(part, GRU | nn.GRU | nn.RNN):
-        yield from (getattr(part, f"weight_hh_{suffix}") for suffix in _suffixes(part))
+        yield from (getattr(part, f"weight_hh_{suffix}") for suffix in suffixes_of(part))
     elif isinstance(part, nn.GRUCell | nn.RNNCell | ElmanCell):
         yield part.weight_hh
     elif isinstance(part, ResetAfterCell):
@@ -122,11 +122,6 @@ def _recurrent_matrices(part: nn.Module) -> Iterator[Tensor]:
     elif isinstance(part, ResetBeforeCell):
         for linear in (part.reset_gate, part.update_gate, part.hidden_transform):
             yield linear.weight[:, part.input_size :]
-
-
-def _suffixes(layer: GRU | nn.RNNBase) -> list[str]:
-    directions = ("", "_reverse") if layer.bidirectional else ("",)
-    return [f"l{i}{direction}" for i in range(layer.num_layers) for direction in directions]
 
 
 def _has_bias(part: nn.Module) -> bool:

@@ -174,6 +174,12 @@ def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", rev
     return layout.reverse(states) if reverse else states, layout.last(states)
 
 
+def suffixes_of(layer: nn.RNNBase) -> list[str]:
+    """How the parameters of each layer and direction end: ``l0``, ``l0_reverse``, ``l1``, ..."""
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
+    return [f"l{k}{direction}" for k in range(layer.num_layers) for direction in directions]
+
+
 def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bool) -> Weights:
     """The parameters of one layer and direction of anything that names them as ``torch.nn.GRU`` does."""
     if not 0 <= layer < module.num_layers:
@@ -240,13 +246,13 @@ class Packed:
         sizes = input.batch_sizes  # (T): how many samples still run at each step; on the CPU
         self.length, self.batch_size = len(sizes), int(sizes[0])
         device = input.data.device
-        self.valid = (torch.arange(self.batch_size) < sizes.unsqueeze(1)).to(device)  # (T, B)
-        self.place = self.valid.flatten().nonzero().squeeze(1)  # (N): where each row lies among T * B
-        lengths = self.valid.sum(0)  # (B)
-        time = torch.arange(self.length, device=device).unsqueeze(1)  # (T, 1)
-        self.mirror = torch.where(self.valid, lengths - 1 - time, time)  # (T, B): its own inverse; padding stays
-        self.sample = torch.arange(self.batch_size, device=device)  # (B)
-        self.end = lengths - 1  # (B)
+        sample = torch.arange(self.batch_size, device="cpu")  # (B)
+        valid = sample < sizes.unsqueeze(1)  # (T, B)
+        end = valid.sum(0) - 1  # (B)
+        time = torch.arange(self.length, device="cpu").unsqueeze(1)  # (T, 1)
+        self.sample, self.valid, self.end = sample.to(device), valid.to(device), end.to(device)
+        self.place = valid.flatten().nonzero().squeeze(1).to(device)  # (N): where each row lies among T * B
+        self.mirror = torch.where(valid, end - time, time).to(device)  # (T, B): its own inverse; padding stays
         self.zeros = input.data.new_zeros(_state_rows(module), self.batch_size, module.hidden_size)
 
     def enter(self, input: PackedSequence) -> Tensor:
@@ -308,7 +314,7 @@ def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | N
             sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"
             _check.refuse(RuntimeError, sentence, "hx", f"{input.dim()} axes", f"shape {_check.shape(hx)}")
     data = input.data if packed else input
-    if data.dtype != weight.dtype and not _check.autocasting(data.device):
+    if data.dtype != weight.dtype and not _check.autocasting(data):
         raise ValueError(
             f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). "
             f"Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype}) "
@@ -333,7 +339,7 @@ def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | N
             own = (expected[0], expected[2]) if not packed and layout.single else expected
             _check.refuse(RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", own, _check.shape(hx))
         _check.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
-        if hx.dtype != weight.dtype and not _check.autocasting(hx.device):
+        if hx.dtype != weight.dtype and not _check.autocasting(hx):
             sentence = "hx and the parameters must have the same dtype"
             _check.refuse(RuntimeError, sentence, "hx", weight.dtype, hx.dtype)
     _check.same_device("input", data, weight, _elsewhere("parameter", data, weight))

@@ -49,10 +49,10 @@ def latch(
         raise ValueError(f"noise: expected a standard deviation of 0 or more, got {noise}")
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator().manual_seed(seed)
+        draw = torch.Generator("cpu").manual_seed(seed)
         while True:
-            y = torch.randint(symbols, (batch_size,), generator=draw)
-            x = noise * torch.randn(T, batch_size, symbols, generator=draw)
+            y = torch.randint(symbols, (batch_size,), generator=draw, device="cpu")
+            x = noise * torch.randn(T, batch_size, symbols, generator=draw, device="cpu")
             x[0] = torch.nn.functional.one_hot(y, symbols)
             yield Batch(x.to(device), y.to(device))
 
@@ -79,13 +79,13 @@ def adding(T: int, batch_size: int, *, seed: int = 0, device: torch.device | Non
     _at_least(1, batch_size=batch_size)
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator().manual_seed(seed)
-        half, each = T // 2, torch.arange(batch_size)
+        draw = torch.Generator("cpu").manual_seed(seed)
+        half, each = T // 2, torch.arange(batch_size, device="cpu")
         while True:
-            numbers = torch.rand(T, batch_size, generator=draw)
-            first = torch.randint(half, (batch_size,), generator=draw)
-            second = torch.randint(half, T, (batch_size,), generator=draw)
-            marks = torch.zeros(T, batch_size)
+            numbers = torch.rand(T, batch_size, generator=draw, device="cpu")
+            first = torch.randint(half, (batch_size,), generator=draw, device="cpu")
+            second = torch.randint(half, T, (batch_size,), generator=draw, device="cpu")
+            marks = torch.zeros(T, batch_size, device="cpu")
             marks[first, each] = marks[second, each] = 1.0
             y = numbers[first, each] + numbers[second, each]
             yield Batch(torch.stack((numbers, marks), dim=-1).to(device), y[:, None].to(device))
@@ -120,10 +120,10 @@ def copy(
     blank, speak = symbols, symbols + 1
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator().manual_seed(seed)
+        draw = torch.Generator("cpu").manual_seed(seed)
         while True:
-            word = torch.randint(symbols, (length, batch_size), generator=draw)
-            said = torch.full((T + 2 * length, batch_size), blank)
+            word = torch.randint(symbols, (length, batch_size), generator=draw, device="cpu")
+            said = torch.full((T + 2 * length, batch_size), blank, device="cpu")
             y = said.clone()
             said[:length] = word
             said[length + T - 1] = speak

@@ -57,18 +57,20 @@ def recurrences(module: nn.Module) -> list[Recurrence]:
     [('encoder', False)]
     """
     found: dict[int, Recurrence] = {}
-
-    def search(part: nn.Module, name: str) -> None:
-        if isinstance(part, (GRU, nn.GRU)):
-            found.setdefault(id(part), Recurrence(name, part, is_cell=False))
-        elif isinstance(part, nn.GRUCell) or inspect.isroutine(getattr(type(part), "gates", None)):
-            found.setdefault(id(part), Recurrence(name, part, is_cell=True))
-        else:
-            for child_name, child in part.named_children():
-                search(child, f"{name}.{child_name}" if name else child_name)
-
-    search(module, "")
+    for part in _search(module, ""):
+        found.setdefault(id(part.module), part)
     return list(found.values())
+
+
+def _search(part: nn.Module, name: str) -> Iterator[Recurrence]:
+    if isinstance(part, (GRU, nn.GRU)):
+        yield Recurrence(name, part, is_cell=False)
+    elif isinstance(part, nn.GRUCell) or inspect.isroutine(getattr(type(part), "gates", None)):
+        yield Recurrence(name, part, is_cell=True)
+    else:
+        for child_name, child in part.named_children():
+            names = (name, "" if child_name == "_orig_mod" else child_name)  # the latter is torch.compile's
+            yield from _search(child, ".".join(filter(None, names)))
 
 
 def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights:
@@ -148,9 +150,7 @@ def trace(
     with torch.set_grad_enabled(grad), as_in_eval(module):
         if whole and parts[0].is_cell:
             found = [_drive_cell(module, x, h0)]
-        elif whole:
-            found = _read_layer(module, x, h0)
-        else:
+        else:  # a layer too by its own forward, which hooks and subclasses may have changed
             arguments = (x,) if h0 is None else (x, h0)
             with listening(parts, record=not grad) as calls:
                 module(*arguments, **kwargs)
@@ -183,7 +183,8 @@ class Call(NamedTuple):
     """What a recurrent part was given and gave back, once."""
 
     x: Tensor | PackedSequence
-    h: Tensor | None
+    h: Tensor | None  # the tensor itself
+    before: Tensor | None  # and what it held
     output: object
     walks: list[bptt.Walk]  # of a layer: one a layer and direction, where they were recorded
     number: int  # among all calls of all parts
@@ -212,7 +213,8 @@ def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[
     """
     calls: dict[str, list[Call]] = {part.name: [] for part in parts}
     undo = []
-    with bptt.recording() if record else nullcontext([]) as walks:
+    # Compiled parts run as they were written: what a compiler made of them calls no hooks and leaves no walk.
+    with torch.compiler.set_stance("force_eager"), bptt.recording() if record else nullcontext([]) as walks:
         try:
             for part in parts:
                 undo += _listen(part, calls, walks, record)
@@ -248,8 +250,14 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
         if get_ident() != thread:
             return
         x, *rest = signature.bind(*args, **kwargs).arguments.values()
+        h = rest[0] if rest else None
+        before = h
+        if part.is_cell:  # a model's own loop may write the next step into the same tensor
+            x, before = x.clone(), None if h is None else h.clone()
+        elif not record:  # and a model may write into what its layer gave
+            output = _copied(output[0]), output[1]
         number = sum(map(len, calls.values()))
-        calls[part.name].append(Call(x, rest[0] if rest else None, output, walks[first:], number))
+        calls[part.name].append(Call(x, h, before, output, walks[first:], number))
 
     undo = [
         module.register_forward_pre_hook(begin, with_kwargs=True).remove,
@@ -259,6 +267,12 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
         module.forward = partial(_forward, module)
         undo.append(partial(delattr, module, "forward"))
     return undo
+
+
+def _copied(states: Tensor | PackedSequence) -> Tensor | PackedSequence:
+    if isinstance(states, Tensor):
+        return states.clone()
+    return PackedSequence(states.data.clone(), states.batch_sizes, states.sorted_indices, states.unsorted_indices)
 
 
 def _forward(layer: nn.GRU, input: Tensor | PackedSequence, hx: Tensor | None = None):
@@ -272,7 +286,9 @@ def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
     try:
         if part.is_cell:
             return [_read_cell(part.module, calls)]
-        runs = [_read_layer(part.module, *call[:4]) for call in calls]  # one list of entries a call
+        runs = [
+            _read_layer(part.module, call.x, call.h, call.output, call.walks) for call in calls
+        ]  # one list of entries a call
         return [tuple(torch.cat(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
     except RuntimeError as error:
         batches = [call.x.shape for call in calls if isinstance(call.x, Tensor)]
@@ -287,11 +303,12 @@ def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
 def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
     """The gates of all calls of a cell in a model's own loop at once, as one large batch (T * B)."""
     x = torch.stack([torch.atleast_2d(call.x) for call in calls])  # (T, B, D)
-    width = next((call.h.shape[-1] for call in calls if call.h is not None), getattr(cell, "hidden_size", None))
+    width = next(
+        (call.before.shape[-1] for call in calls if call.before is not None), getattr(cell, "hidden_size", None)
+    )
     none = x.new_zeros(x.shape[1], width or 0)
-    h = torch.stack(
-        [none if call.h is None else torch.atleast_2d(call.h) for call in calls]
-    )  # (T, B, H) before each step
+    # (T, B, H) before each step
+    h = torch.stack([none if call.before is None else torch.atleast_2d(call.before) for call in calls])
     gates = gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
     return x, *(field.unflatten(0, x.shape[:2]) for field in gates)
 
@@ -349,31 +366,26 @@ def _read_layer(
     layer: GRU | nn.GRU,
     input: Tensor | PackedSequence,
     hx: Tensor | None,
-    output: object = None,
-    walks: Sequence[bptt.Walk] = (),
+    output: tuple[Tensor | PackedSequence, Tensor],
+    walks: Sequence[bptt.Walk],
 ) -> list[Entry]:
     """The entries of a layer, one a layer and direction.
 
-    ``output`` is what the layer's forward gave, if it ran, and ``walks`` what was recorded meanwhile. Without walks,
-    the output holds the last layer's states; those of the layers below are nowhere to be seen and are stepped through
-    again. (cuDNN refuses to go back through a run in eval mode, so with gradients the states of a torch.nn.GRU are
-    computed here.)
+    ``output`` is what the layer's forward gave, and ``walks`` what was recorded meanwhile. Without walks, the output
+    holds the last layer's states; those of the layers below are nowhere to be seen and are stepped through again.
+    (cuDNN refuses to go back through a run in eval mode, so with gradients the states of a torch.nn.GRU are computed
+    here.)
     """
-    if output is None and not torch.is_grad_enabled():
-        with bptt.recording() as walks:
-            _forward(layer, input, hx)
     layout = layout_of(layer, input, hx)
     directions = 2 if layer.bidirectional else 1
     if walks:
         return [_entry_of(walk, layout, bool(k % directions)) for k, walk in enumerate(walks)]
-    if output is None and layer.num_layers == 1:
-        output = layer(input, hx)
     rows, h0 = layout.enter(input), layout.enter_state(hx)
     entries = []
     for k in range(layer.num_layers):
         steps = layout.spread(rows)  # (T, B, D)
         ways = [(weights_of(layer, k, bool(reverse)), h0[k * directions + reverse]) for reverse in range(directions)]
-        known = output is not None and k == layer.num_layers - 1
+        known = k == layer.num_layers - 1
         if known and not (torch.is_grad_enabled() and isinstance(layer, nn.GRU)):
             runs = layout.spread(layout.enter(output[0])).chunk(directions, -1)  # (T, B, H) each
         else:

@@ -119,7 +119,7 @@ def fit(
     model.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
 
-    order = torch.Generator().manual_seed(seed)  # not dropout's, so that the batches are the same without it
+    order = torch.Generator("cpu").manual_seed(seed)  # not dropout's, so that the batches are the same without it
     rows: list[dict[str, float]] = []  # one a finished epoch, appended whole: Ctrl-C never leaves half of one
     interrupted, start = False, time.perf_counter()
     with _seeded(seed, device), _bar(epochs, progress) as bar:
@@ -127,7 +127,7 @@ def fit(
             for epoch in range(1, epochs + 1):
                 model.train()
                 score = _Score(data)
-                for batch in torch.randperm(len(data), generator=order).split(batch_size):
+                for batch in torch.randperm(len(data), generator=order, device="cpu").split(batch_size):
                     answers, wanted = data.answers(model, batch)
                     value = loss(answers, wanted)
                     optimizer.zero_grad()
@@ -198,7 +198,7 @@ class _Data:
                 )
             T = inputs.shape[1 - self.axis]
             check_lengths(lengths, T, N)
-            valid = torch.arange(T) < lengths.cpu().unsqueeze(1)  # (N, T)
+            valid = torch.arange(T, device="cpu") < lengths.cpu().unsqueeze(1)  # (N, T)
             valid = valid.T if self.axis else valid
         _finite(f"{name}inputs", inputs, valid, self.axis)
         _finite(f"{name}targets", targets, None, 0)
@@ -255,7 +255,7 @@ def _evaluate(model: nn.Module, data: _Data, loss: Callable, batch_size: int) ->
     """Loss and accuracy of the model as it is."""
     model.eval()
     score = _Score(data)
-    for batch in torch.arange(len(data)).split(batch_size):
+    for batch in torch.arange(len(data), device="cpu").split(batch_size):
         answers, wanted = data.answers(model, batch)
         score.add(loss(answers, wanted), answers, wanted)
     return score.means("validation_")
