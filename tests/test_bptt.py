@@ -200,8 +200,9 @@ def test_compiles_as_one_operator(backend, after):
 
 @pytest.mark.parametrize("bias", ["both", "none", "input", "hidden"])
 def test_the_compiled_operator_is_sound(bias):
-    tensors = inputs((3, 2, 3, 4), bias)
-    torch.library.opcheck(bptt._compiled, (*tensors, True))
+    x, *others = inputs((3, 2, 3, 4), bias)
+    for sequence in (x, x.detach().transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()):  # or batch first
+        torch.library.opcheck(bptt._compiled, (sequence, *others, True))
 
 
 def test_torch_func_sees_the_plain_loop():

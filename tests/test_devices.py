@@ -1,8 +1,12 @@
 """Devices and their names."""
 
+import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.utils.rnn import pack_sequence
 
 import gru
+from gru import tasks
 
 
 def test_the_fastest_comes_first():
@@ -25,3 +29,28 @@ def test_devices_of_one_make_are_told_apart(monkeypatch):
         ("Apple GPU", "mps:0"),
         ("CPU", "cpu"),
     ]
+
+
+def test_another_default_device_changes_nothing(monkeypatch):
+    """Whatever is drawn or counted on the CPU says so; "meta" stands in for the GPU that someone made the default."""
+    layer = gru.GRU(3, 4)
+    packed = pack_sequence([torch.randn(2, 3), torch.randn(4, 3)], enforce_sorted=False)
+    expected = layer(packed)[0].data
+    data = torch.randn(6, 8, 3), torch.arange(8) % 2
+    model = gru.GRUClassifier(3, 4, 2)
+    with torch.device("meta"):
+        assert torch.equal(layer(packed)[0].data, expected)
+        for task in (tasks.latch, tasks.adding, tasks.copy):
+            assert {part.device.type for part in next(task(5, 2, device="cpu"))} == {"cpu"}
+        gru.init_orthogonal_(gru.init_chrono_(layer, 10))
+        gru.fit(model, *data, lengths=torch.full((8,), 6, device="cpu"), epochs=1, progress=False)
+    assert layer.weight_hh_l0.device.type == "cpu"
+
+
+@pytest.mark.parametrize("hidden_size", [4, 64])
+def test_tensors_without_numbers(hidden_size):
+    """What a compiler or a planner sends through to learn shapes: as torch.nn.GRU lets it."""
+    with FakeTensorMode():
+        assert gru.GRU(3, hidden_size)(torch.randn(5, 16, 3))[0].shape == (5, 16, hidden_size)
+    packed = pack_sequence([torch.randn(4, 3), torch.randn(2, 3)]).to("meta")
+    assert gru.GRU(3, hidden_size, device="meta")(packed)[0].data.shape == (6, hidden_size)

@@ -472,3 +472,58 @@ def test_flow_on_cuda(module):
     there = gru.jacobian_norms(module, x.cuda())
     for a, b in zip(*([found] if isinstance(found, torch.Tensor) else found for found in (there, norms)), strict=True):
         torch.testing.assert_close(a.cpu(), b, **EXACT)
+
+
+def test_what_runs_without_gradients_is_out_of_reach():
+    """A frozen encoder under no_grad before a decoder that learns."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = gru.GRU(D, H), gru.GRU(H, H)
+
+        def forward(self, x):
+            with torch.no_grad():
+                features, _ = self.encoder(x)
+            return self.decoder(features)[0]
+
+    model, x = Model(), torch.randn(T, B, D)
+    flow = gru.gradient_flow(model, x, loss=lambda outputs: outputs[-1].sum())
+    alone = gru.gradient_flow(model.decoder, model.encoder(x)[0].detach())
+    torch.testing.assert_close(flow[1].grads, alone.grads, **EXACT)
+    assert not flow[0].grads.any()
+    assert not any(path.any() for path in flow[0].paths.values())
+
+
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+def test_a_parametrized_layer_has_its_flow(make):
+    layer, x = make(D, H), torch.randn(T, B, D)
+    expected = gru.gradient_flow(layer, x).grads
+    nn.utils.parametrizations.weight_norm(layer, "weight_ih_l0")
+    torch.testing.assert_close(gru.gradient_flow(layer, x).grads, expected, **EXACT)
+
+
+def test_jacobians_of_a_packed_batch_stand_in_its_order():
+    layer = gru.GRU(D, H)
+    short, long = torch.randn(3, D), torch.randn(T, D)
+    both = state_jacobians(layer, pack_sequence([short, long], enforce_sorted=False))
+    for k, one in enumerate((short, long)):
+        alone = state_jacobians(layer, one.unsqueeze(1))[:, 0]
+        torch.testing.assert_close(both[: len(one), k], alone, **EXACT)
+
+
+def test_jacobian_norms_of_an_empty_batch_and_of_half_precision():
+    layer = gru.GRU(D, H)
+    assert torch.equal(gru.jacobian_norms(layer, torch.randn(T, 0, D)), torch.zeros(T))
+    x = torch.randn(T, B, D)
+    expected, half = gru.jacobian_norms(layer, x), gru.jacobian_norms(layer.bfloat16(), x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.double(), expected, rtol=0.1, atol=0.01)
+
+
+def test_a_loss_that_reads_no_state_says_so():
+    cell, x = gru.ResetAfterCell(D, H), torch.randn(T, B, D)
+    with pytest.raises(ValueError, match=r"loss: expected a value that depends on the states"):
+        gru.gradient_flow(cell, x, loss=lambda _: cell.hidden_reset.weight.sum())
+    with pytest.raises(TypeError, match=r"loss: expected a function .* got int"):
+        gru.gradient_flow(cell, x, loss=3)

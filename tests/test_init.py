@@ -57,6 +57,11 @@ def test_chrono_names_what_it_cannot_do():
         gru.init_chrono_(gru.GRU(2, 3), float("inf"))
     with pytest.raises(ValueError, match="module: expected GRUs with biases"):
         gru.init_chrono_(gru.GRU(2, 3, bias=False), 20)
+    model = torch.nn.Sequential(gru.GRU(2, 3), gru.GRU(3, 3, bias=False))
+    before = model[0].bias_ih_l0.clone()
+    with pytest.raises(ValueError, match="module: expected GRUs with biases"):
+        gru.init_chrono_(model, 20)
+    assert torch.equal(model[0].bias_ih_l0, before), "nothing is changed where not all can be"
     with pytest.raises(TypeError, match="module: expected a GRU or a model that contains one, got Linear"):
         gru.init_chrono_(torch.nn.Linear(2, 3), 20)
 

@@ -254,6 +254,10 @@ def test_autocast_gives_torch_s_dtypes():
             got, expected = mine(entry, h0), theirs(entry, h0)
             assert [t.dtype for t in got] == [t.dtype for t in expected]
             torch.testing.assert_close(got[0].float(), expected[0].float(), rtol=0, atol=0.03)
+        for dtype in (torch.int64, torch.bool, torch.float64):  # which autocast leaves alone
+            for layer in (mine, theirs):
+                with pytest.raises((ValueError, RuntimeError), match="dtype"):
+                    layer(torch.ones(5, 2, 3, dtype=dtype))
 
 
 @pytest.mark.parametrize("reset_after", [True, False])

@@ -1,11 +1,14 @@
 """The trace of cells, layers and models: every gate against a loop, the module left as it was."""
 
+import gc
+import weakref
 from threading import Thread
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import gru
@@ -386,3 +389,78 @@ def test_traces_stay_on_cuda(grad):
             torch.testing.assert_close(entry.cpu(), value, **EXACT)
     if grad:
         seen.h[-1].sum().backward()
+
+
+class Rewriting(nn.Module):
+    """A model whose loop reuses one tensor for the input, and writes the state back into another."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        buffer, h, states = torch.empty_like(x[0]), x.new_zeros(x.shape[1], self.cell.hidden_size), []
+        for x_t in x:
+            buffer.copy_(x_t)
+            states.append(self.cell(buffer, h))
+            h.copy_(states[-1])
+        return torch.stack(states)
+
+
+class Overwriting(nn.Module):
+    """A model that writes into what its layer gave."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0].mul_(0)
+
+
+@pytest.mark.parametrize("cell_class", [gru.ResetBeforeCell, gru.ResetAfterCell, nn.GRUCell])
+def test_a_loop_may_reuse_its_tensors(cell_class):
+    cell, x = cell_class(3, 4), torch.randn(6, 2, 3)
+    with torch.no_grad():
+        assert_same(trace(Rewriting(cell), x), trace(cell, x))
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+def test_a_model_may_write_into_what_its_layer_gave(make, grad):
+    layer, x = make(3, 4), torch.randn(6, 2, 3)
+    assert_same(trace(Overwriting(layer), x, grad=grad), trace(layer, x))
+    torch.testing.assert_close(gru.jacobian_norms(Overwriting(layer), x), gru.jacobian_norms(layer, x), **EXACT)
+
+
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+def test_a_layer_is_traced_with_its_hooks(make):
+    layer, x = make(3, 4), torch.randn(6, 2, 3)
+    prune.l1_unstructured(layer, "weight_ih_l0", 0.3)
+    with torch.no_grad():
+        layer.weight_ih_l0_orig.mul_(2)  # as a step of an optimizer would; a hook makes the weight anew
+    torch.testing.assert_close(trace(layer, x).h, layer(x)[0].detach(), **EXACT)
+    layer.register_forward_pre_hook(lambda _, inputs: (2 * inputs[0],))
+    assert torch.equal(trace(layer, x).x, 2 * x)
+
+
+def test_compiled_parts_of_a_model_are_traced():
+    model, x = nn.Sequential(torch.compile(gru.GRU(3, 4), backend="eager")), torch.randn(6, 2, 3)
+    plain = model[0]._orig_mod
+    assert_same(trace(model, x), trace(plain, x))
+    flow = gru.gradient_flow(model, x, loss=lambda outputs: outputs[0].sum())
+    expected = gru.gradient_flow(plain, x, loss=lambda outputs: outputs.sum())
+    torch.testing.assert_close(flow.grads, expected.grads, **EXACT)
+    assert flow.names == ["0.l0"]
+
+
+def test_a_search_for_recurrences_keeps_nothing_alive():
+    layer = gru.GRU(3, 4)
+    gone = weakref.ref(layer)
+    gc.disable()
+    try:
+        recurrences(layer)
+        del layer
+        assert gone() is None
+    finally:
+        gc.enable()
