@@ -25,6 +25,7 @@ An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its singl
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -34,10 +35,23 @@ from torch.nn.functional import linear
 from torch.nn.utils.rnn import PackedSequence
 
 from gru import bptt
-from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
+from gru.cells import ElmanCell, check_step
 from gru.equations import Weights, elman, step
-from gru.layer import GRU, Packed, layout_of, suffixes_of
-from gru.trace import Call, Recurrence, as_in_eval, check_drive, find_parts, gates_function, listening, weights_of
+from gru.layer import Packed, layout_of, suffixes_of
+from gru.trace import (
+    Call,
+    Recurrence,
+    as_in_eval,
+    call_along,
+    check_drive,
+    find_parts,
+    gates_function,
+    keeps_equations,
+    lining_up,
+    listening,
+    runs_by_calls,
+    weights_of,
+)
 
 PATHS = ("carry", "candidate", "update", "reset")
 
@@ -77,15 +91,17 @@ class Flow:
         Of an ElmanCell there is "candidate" alone. Their sum, and what the loss sends straight into h_t, is dL/dh_t.
 
         Raises:
-            LookupError: the equations of a cell are not known; grads and norms are there all the same.
+            LookupError: the equations of a cell are not known, or a model changes the state between two steps; grads
+                and norms are there all the same.
         """
         return self._field(_Entry.known_paths)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, k: int) -> "Flow":
-        return Flow([self._entries[k]])
+    def __getitem__(self, k: int | slice) -> "Flow":
+        found = self._entries[k]
+        return Flow(found if isinstance(k, slice) else [found])
 
     def __repr__(self) -> str:
         return "Flow(" + ("\n     ".join(map(str, self._entries))) + ")"
@@ -96,24 +112,21 @@ class Flow:
 
 
 class _Entry:
-    """One recurrence: its name, dL/dh_t (T+1, B, H), and the paths, or the class whose paths are not known."""
+    """One recurrence: its name, dL/dh_t (T+1, B, H), and the paths, or why there are none."""
 
     def __init__(self, name: str, grads: Tensor, paths: dict[str, Tensor] | str) -> None:
         self.name, self.grads, self.paths = name, grads, paths
 
     def known_paths(self) -> dict[str, Tensor]:
         if isinstance(self.paths, str):
-            raise LookupError(
-                f"paths: not available for {self.paths}, because its equations are not known here; grads and norms "
-                "are, by autograd. Known are gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
-            )
+            raise LookupError(f"paths: not available for {self.paths}; grads and norms are there")
         return self.paths
 
     def __str__(self) -> str:
         T, B, H = self.grads.shape
-        first, last = (self.grads[t].norm().item() for t in (0, -1))
+        first, last = ("?" if self.grads.is_meta else f"{self.grads[t].norm().item():.3g}" for t in (0, -1))
         known = "no known paths" if isinstance(self.paths, str) else "paths " + ", ".join(self.paths)
-        return f"{self.name}: T={T - 1}, B={B}, H={H}; |dL/dh_0| {first:.3g}, |dL/dh_T| {last:.3g}; {known}"
+        return f"{self.name}: T={T - 1}, B={B}, H={H}; |dL/dh_0| {first}, |dL/dh_T| {last}; {known}"
 
 
 def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Tensor]:
@@ -142,14 +155,29 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Ten
     >>> torch.allclose(sum(paths.values()), torch.func.jacrev(cell, 1)(x, h))
     True
     """
-    known = _known(cell)
-    if known is None:
+    if _known(cell) is None:
         raise TypeError(
             "cell: expected ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, gru.GRU or torch.nn.GRU, got "
             f"{type(cell).__name__}, whose equations are not known; for one sample there is "
             "torch.func.jacrev(cell, 1)(x, h)"
         )
-    return _step_paths(known, x, check_step(cell, x, h))
+    h = check_step(cell, x, h)
+    if runs_by_calls(cell):
+        x, h = _after_hooks(cell, x, h)
+    return _step_paths(_known(cell), x, h)
+
+
+def _after_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """Call a module that has hooks, which may make its weights anew; x and h as its step reads them."""
+    is_layer = isinstance(cell, nn.RNNBase)
+    with listening([Recurrence("cell", cell, not is_layer)], record=False) as calls:
+        cell(x.unsqueeze(-2)) if is_layer else cell(x, h)
+    (call,) = calls["cell"]
+    if is_layer:
+        return call.x.squeeze(-2), h
+    if call.altered:
+        raise TypeError(f"cell: expected no hook that changes what it gives, got one in this {type(cell).__name__}")
+    return call.x, call.h
 
 
 class Elman(NamedTuple):
@@ -166,10 +194,11 @@ Known = Weights | Elman  # a recurrence whose equations are known
 
 def _known(module: nn.Module) -> Known | None:
     """What a cell, or a GRU's first layer, computes with; None for a cell of the user's own."""
+    if not keeps_equations(module):
+        return None
     if isinstance(module, ElmanCell):
         return Elman(module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh)
-    known = isinstance(module, (ResetBeforeCell, ResetAfterCell, nn.GRUCell, GRU, nn.GRU))
-    return weights_of(module) if known else None
+    return weights_of(module)
 
 
 def _detached(known: Known | None) -> Known | None:
@@ -344,6 +373,7 @@ class _Visit:
     met: list[Tensor]
     walks: list[bptt.Walk] = field(default_factory=list)  # one a call; none of a cell in a loop
     packed: Packed | None = None
+    whole: bool = True  # whether each call reads the state that the one before gave, as it was
 
     def entry(self, grads: list[Tensor | None]) -> _Entry:
         """The flow, from the gradients with respect to ``met``."""
@@ -354,11 +384,21 @@ class _Visit:
             rows = zip(grads, self.met, strict=True)
             rows = [torch.zeros_like(tensor) if grad is None else grad for grad, tensor in rows]
             grads = torch.stack([torch.atleast_2d(row) for row in rows])
-        paths = self.kind if self.known is None else self._paths(grads[1:])
+        missing = self._no_paths()
+        paths = {} if missing else self._paths(grads[1:])
         if self.packed is not None:
             grads = self.packed.restore(grads)
             paths = {name: self.packed.restore(path) for name, path in paths.items()}
-        return _Entry(self.name, grads, paths)
+        return _Entry(self.name, grads, missing or paths)
+
+    def _no_paths(self) -> str | None:
+        """Why there are no paths, if so."""
+        if self.known is None:
+            known = "gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
+            return f"{self.kind}, because its equations are not known here, as those of {known} are"
+        if not self.whole:
+            return f"{self.name}, because the model changes its state between two steps, or starts anew"
+        return None
 
     @torch.no_grad()
     def _paths(self, grads: Tensor) -> dict[str, Tensor]:
@@ -378,9 +418,11 @@ class _Visit:
 
     def jacobians(self) -> Iterator[Tensor]:
         """dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
-        if self.known is None:
-            return self._jacobians_by_autograd()
-        return self._jacobians_in_closed_form()
+        if self.known is not None and self.whole:
+            return self._jacobians_in_closed_form()
+        if self.walks:
+            raise LookupError(f"dh_T/dh_t: not available for {self._no_paths()}")
+        return self._jacobians_by_autograd()
 
     def _jacobians_in_closed_form(self) -> Iterator[Tensor]:
         T, B, H = self.before.shape
@@ -401,9 +443,16 @@ class _Visit:
 
     def _jacobians_by_autograd(self) -> Iterator[Tensor]:
         *earlier, last = self.met
-        rows = [
-            torch.autograd.grad(unit.sum(), earlier, retain_graph=True) for unit in torch.atleast_2d(last).unbind(-1)
-        ]
+        rows = []
+        for unit in torch.atleast_2d(last).unbind(-1):
+            met = [state for state in earlier if state.requires_grad and unit.requires_grad]
+            found = iter(torch.autograd.grad(unit.sum(), met, retain_graph=True, materialize_grads=True) if met else ())
+            rows.append(
+                [
+                    next(found) if state.requires_grad and unit.requires_grad else torch.zeros_like(state)
+                    for state in earlier
+                ]
+            )
         for states in reversed(list(zip(*rows, strict=True))):
             yield torch.stack([torch.atleast_2d(row) for row in states], dim=-2).unsqueeze(0)
 
@@ -421,7 +470,7 @@ def _visit(
             f"module: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
         )
     if whole and parts[0].is_cell:
-        visit, states = _drive(module, *check_drive(module, x, h0))
+        visit, states = _drive(parts[0], *check_drive(module, x, h0))
         return states, states[-1], [visit]
     with listening(parts, record=True) as calls:
         outputs = module(*((x,) if h0 is None else (x, h0)), **kwargs)
@@ -429,55 +478,64 @@ def _visit(
     if not visits:
         raise RuntimeError(f"module: expected its forward to call {', '.join(part.name for part in parts)}")
     part, call = max(((part, call) for part in parts for call in calls[part.name]), key=lambda pair: pair[1].number)
-    last = _state(call) if part.is_cell else call.output[1][-2 if part.module.bidirectional else -1 :]
+    last = call.state if part.is_cell else call.output[1][-2 if part.module.bidirectional else -1 :]
     return outputs[0] if whole else outputs, last, visits
 
 
 def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
     """The visits of one part, its calls one after the other."""
     kind = type(part.module).__name__
-    try:
+    name = part.name or kind
+    with lining_up(part, calls):
         if part.is_cell:
             x = torch.stack([torch.atleast_2d(call.x) for call in calls]).detach()
-            none = torch.zeros_like(_state(calls[0]))
+            none = torch.zeros_like(calls[0].state)
             states = [none if call.before is None else call.before for call in calls]
             before = torch.stack([torch.atleast_2d(state) for state in states]).detach()
-            met = [none if calls[0].h is None else calls[0].h, *map(_state, calls)]
-            return [_Visit(part.name or kind, kind, _detached(_known(part.module)), x, before, met)]
+            met = [none if calls[0].h is None else calls[0].h, *(call.state for call in calls)]
+            known = None if any(call.altered for call in calls) else _detached(_known(part.module))
+            return [_Visit(name, kind, known, x, before, met, whole=_is_whole(part, calls))]
         suffixes = suffixes_of(part.module)
         if any(len(call.walks) != len(suffixes) for call in calls):
-            raise TypeError(f"{part.name or kind}: expected the forward of torch.nn.GRU, got one of {kind}'s own")
+            raise TypeError(f"{name}: expected the forward of torch.nn.GRU, got one of {kind}'s own")
+        packed = None
+        if isinstance(calls[0].x, PackedSequence):
+            if len(calls) > 1:
+                raise ValueError(f"{name}: expected one call with a packed input, got {len(calls)}")
+            packed = layout_of(part.module, calls[0].x, None)
         visits = []
         for k, suffix in enumerate(suffixes):
             walks = [call.walks[k] for call in calls]
             x = _joined([walk.x for walk in walks]).detach()
             before = _joined([walk.states[:-1] for walk in walks])
-            name = f"{part.name}.{suffix}" if part.name else suffix
             met = [walk.h0 for walk in walks]
-            packed = layout_of(part.module, calls[0].x, None) if isinstance(calls[0].x, PackedSequence) else None
-            visits.append(_Visit(name, kind, walks[0].weights, x, before, met, walks, packed))
+            own = f"{part.name}.{suffix}" if part.name else suffix
+            visits.append(_Visit(own, kind, walks[0].weights, x, before, met, walks, packed, _is_whole(part, calls)))
         return visits
-    except RuntimeError as error:
-        shapes = [tuple(call.x.shape) for call in calls if isinstance(call.x, Tensor)]
-        if len({shape[-2:] for shape in shapes}) > 1:
-            raise ValueError(
-                f"{part.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
-                f"{', '.join(map(str, shapes))}"
-            ) from error
-        raise
 
 
-def _state(call: Call) -> Tensor:
-    """The state after a cell's call; a cell of the user's own may return more after it."""
-    return call.output if isinstance(call.output, Tensor) else call.output[0]
+def _is_whole(part: Recurrence, calls: list[Call]) -> bool:
+    """Whether each call of a part reads the state that the one before gave: the same numbers, and the same graph."""
+    for earlier, later in pairwise(calls):
+        given, held = (earlier.state, earlier.after) if part.is_cell else (earlier.output[1],) * 2
+        if later.before is None or not torch.equal(later.before, held):
+            return False
+        if given.requires_grad and later.h.is_leaf:  # detached on its way
+            return False
+    return True
 
 
-def _drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[_Visit, Tensor]:
+def _drive(part: Recurrence, x: Tensor, h0: Tensor | None) -> tuple[_Visit, Tensor]:
     """Step a bare cell through x (T, B, D): its visit, and its states (T, B, H)."""
+    cell = part.module
     known, kind = _known(cell), type(cell).__name__
+    if known is None and h0 is None:
+        raise ValueError(f"h0: expected a state (B, H), since {kind} has no attribute hidden_size, got None")
+    if runs_by_calls(cell):
+        with listening([part], record=True) as calls:
+            states = call_along(cell, x, h0)
+        return _read(part, calls[part.name])[0], torch.stack(states)
     if known is None:
-        if h0 is None:
-            raise ValueError(f"h0: expected a state (B, H), since {kind} has no attribute hidden_size, got None")
         gates_of, met = gates_function(cell), [h0 if h0.requires_grad else h0.detach().requires_grad_()]
         for x_t in x.unbind(0):
             met.append(gates_of(x_t, met[-1]).h)
@@ -534,6 +592,8 @@ def _deltas_at_once(weights: Weights, x: Tensor, before: Tensor, grads: Tensor) 
 
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
     module, parts = find_parts(module)
-    by_autograd = any(part.is_cell and _known(part.module) is None for part in parts)
+    # A cell alone whose equations are known needs no autograd; of one in a model's loop that shows afterwards.
+    alone = parts[0].module is module and keeps_equations(module) and not runs_by_calls(module)
+    by_autograd = any(part.is_cell for part in parts) and not alone
     with as_in_eval(module), torch.set_grad_enabled(by_autograd):
         return [visit.jacobians() for visit in _visit(module, parts, x, h0, kwargs)[2]]

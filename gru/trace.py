@@ -11,7 +11,7 @@ Glossary
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import get_ident
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gru import _check, bptt
-from gru.cells import ResetAfterCell, ResetBeforeCell, check_step
+from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
 from gru.equations import Gates, Weights, step
 from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, run_layers, sweep
 
@@ -71,6 +71,41 @@ def _search(part: nn.Module, name: str) -> Iterator[Recurrence]:
         for child_name, child in part.named_children():
             names = (name, "" if child_name == "_orig_mod" else child_name)  # the latter is torch.compile's
             yield from _search(child, ".".join(filter(None, names)))
+
+
+def keeps_equations(module: nn.Module) -> bool:
+    """Whether a cell or a layer computes what its class, here or in torch.nn, computes.
+
+    Not so if a subclass or the object itself puts another method in the place of that class's, or if one of a cell's
+    linear layers was replaced or has hooks that may change what it gives.
+    """
+    if _class_of(module) is None or any(_replaced(module, name) for name in ("forward", "gates", "_gates", "weights")):
+        return False
+    linears = [part for name, part in module.named_children() if name != "parametrizations"]
+    return all(type(part).forward is nn.Linear.forward and not part._forward_hooks for part in linears)
+
+
+def runs_by_calls(cell: nn.Module) -> bool:
+    """Whether only a call of the cell tells its next state: hooks take part, or a subclass has its own forward.
+
+    A cell with its own ``gates`` is not such a one, for that method is what is asked, unless it has hooks itself.
+    """
+    known = _class_of(cell) is not None
+    if known and _replaced(cell, "forward") and not _replaced(cell, "gates"):
+        return True
+    return any(part._forward_pre_hooks or part._forward_hooks for part in (cell.modules() if known else [cell]))
+
+
+def _class_of(module: nn.Module) -> type[nn.Module] | None:
+    """Which class whose equations are known a module is of; None for a cell of the user's own."""
+    known = (ElmanCell, ResetBeforeCell, ResetAfterCell, nn.GRUCell, GRU, nn.GRU)
+    return next((one for one in known if isinstance(module, one)), None)
+
+
+def _replaced(module: nn.Module, method: str) -> bool:
+    """Whether a module's method is another than that of the known class."""
+    own = getattr(type(module), method, None)
+    return method in vars(module) or own is not getattr(_class_of(module), method, None)
 
 
 def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights:
@@ -127,7 +162,8 @@ def trace(
         several parts) give lists, in the order of :func:`recurrences`, then layer, then direction. The reverse
         direction's entries stand where its input stands, so its run begins at h[T-1]. A packed input gives zeros where
         a sequence has ended. z is the cell's own: that of ResetBeforeCell writes. An ElmanCell has r = 1 and z = 0.
-        Where a model calls a part several times, the calls follow each other in time.
+        Where a model calls a part several times, the calls follow each other in time. Where hooks or a subclass's
+        forward change a cell's state, h is the changed one, and r, z, n are those that lead to it by the equations.
 
     The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens. So do not
     trace a module that another thread is training: meanwhile it would train without dropout.
@@ -149,7 +185,7 @@ def trace(
         )
     with torch.set_grad_enabled(grad), as_in_eval(module):
         if whole and parts[0].is_cell:
-            found = [_drive_cell(module, x, h0)]
+            found = [_drive_cell(parts[0], x, h0)]
         else:  # a layer too by its own forward, which hooks and subclasses may have changed
             arguments = (x,) if h0 is None else (x, h0)
             with listening(parts, record=not grad) as calls:
@@ -180,14 +216,31 @@ Entry = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class Call(NamedTuple):
-    """What a recurrent part was given and gave back, once."""
+    """What a recurrent part was given and gave back, once.
+
+    A model's own loop may write the next step into the tensors of a cell's call, so what these held is kept as well.
+    """
 
     x: Tensor | PackedSequence
-    h: Tensor | None  # the tensor itself
+    h: Tensor | None  # the state before, the tensor itself
     before: Tensor | None  # and what it held
-    output: object
+    output: object  # of a layer what its forward gave, of a cell what hooks made of it
+    after: Tensor | None  # of a cell: what the state in it held
+    altered: bool  # of a cell: whether hooks changed what its forward gave
     walks: list[bptt.Walk]  # of a layer: one a layer and direction, where they were recorded
     number: int  # among all calls of all parts
+
+    @property
+    def state(self) -> Tensor:
+        """The state in a cell's output, the tensor itself."""
+        return state_of(self.output)
+
+
+def state_of(output: object) -> Tensor:
+    """The state in what a cell gave; a cell of the user's own may give more than that."""
+    if isinstance(output, Tensor):
+        return output
+    return output.h if hasattr(output, "h") else output[0]
 
 
 @contextmanager
@@ -228,6 +281,7 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
     """Hook one part; what undoes it."""
     module, signature = part.module, inspect.signature(part.module.forward)
     first = 0  # where the walks of the call at hand begin
+    made = None  # what the part's own forward gave in it
     thread = get_ident()
 
     def begin(module, args, kwargs):
@@ -246,21 +300,28 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
             return bound.args, bound.kwargs
         return None
 
+    def keep(module, args, output):
+        nonlocal made
+        if get_ident() == thread:
+            made = output
+            if not part.is_cell and not record:  # a hook or a model may write into what its layer gave
+                made = _copied(output[0]), output[1]
+
     def note(module, args, kwargs, output):
         if get_ident() != thread:
             return
         x, *rest = signature.bind(*args, **kwargs).arguments.values()
-        h = rest[0] if rest else None
-        before = h
-        if part.is_cell:  # a model's own loop may write the next step into the same tensor
-            x, before = x.clone(), None if h is None else h.clone()
-        elif not record:  # and a model may write into what its layer gave
-            output = _copied(output[0]), output[1]
-        number = sum(map(len, calls.values()))
-        calls[part.name].append(Call(x, h, before, output, walks[first:], number))
+        h, number = rest[0] if rest else None, sum(map(len, calls.values()))
+        if part.is_cell:
+            before, after = None if h is None else h.clone(), state_of(output).clone()
+            call = Call(x.clone(), h, before, output, after, output is not made, [], number)
+        else:
+            call = Call(x, h, h, made, None, False, walks[first:], number)
+        calls[part.name].append(call)
 
     undo = [
         module.register_forward_pre_hook(begin, with_kwargs=True).remove,
+        module.register_forward_hook(keep, prepend=True).remove,
         module.register_forward_hook(note, with_kwargs=True).remove,
     ]
     if record and type(module).forward is nn.GRU.forward and "forward" not in vars(module):
@@ -283,19 +344,24 @@ def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
     """The entries of one part, its calls one after the other; none where it was not called."""
     if not calls:
         return []
-    try:
+    with lining_up(part, calls):
         if part.is_cell:
             return [_read_cell(part.module, calls)]
-        runs = [
-            _read_layer(part.module, call.x, call.h, call.output, call.walks) for call in calls
-        ]  # one list of entries a call
+        runs = [_read_layer(part, call) for call in calls]  # one list of entries a call
         return [tuple(torch.cat(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
+
+
+@contextmanager
+def lining_up(part: Recurrence, calls: list[Call]) -> Iterator[None]:
+    """Where calls of one part cannot stand one after the other, say that their batches differ."""
+    try:
+        yield
     except RuntimeError as error:
-        batches = [call.x.shape for call in calls if isinstance(call.x, Tensor)]
-        if len({shape[-2:] for shape in batches}) > 1:
+        shapes = [tuple(call.x.shape) for call in calls if isinstance(call.x, Tensor)]
+        if len({shape[-2:] for shape in shapes}) > 1:
             raise ValueError(
                 f"{part.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
-                f"{', '.join(str(tuple(shape)) for shape in batches)}"
+                f"{', '.join(map(str, shapes))}"
             ) from error
         raise
 
@@ -310,7 +376,8 @@ def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
     # (T, B, H) before each step
     h = torch.stack([none if call.before is None else torch.atleast_2d(call.before) for call in calls])
     gates = gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
-    return x, *(field.unflatten(0, x.shape[:2]) for field in gates)
+    r, z, n = (field.unflatten(0, x.shape[:2]) for field in gates[:3])
+    return x, r, z, n, torch.stack([torch.atleast_2d(call.after) for call in calls])
 
 
 def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -333,9 +400,23 @@ def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, 
     return x, h0
 
 
-def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
+def call_along(cell: nn.Module, x: Tensor, h: Tensor | None) -> list[Tensor]:
+    """The states after each step of x (T, B, D), by calls of the cell itself."""
+    states = []
+    for x_t in x.unbind(0):
+        h = state_of(cell(x_t) if h is None else cell(x_t, h))
+        states.append(h)
+    return states
+
+
+def _drive_cell(part: Recurrence, x: Tensor, h0: Tensor | None) -> Entry:
     """Step a cell through x, keeping everything: the one loop that a bare cell needs."""
+    cell = part.module
     x, h = check_drive(cell, x, h0)
+    if runs_by_calls(cell):
+        with listening([part], record=False) as calls:
+            call_along(cell, x, h)
+        return _read_cell(cell, calls[part.name])
     gates_of, steps = gates_function(cell), []
     for x_t in x.unbind(0):
         steps.append(gates_of(x_t) if h is None else gates_of(x_t, h))
@@ -345,7 +426,7 @@ def _drive_cell(cell: nn.Module, x: Tensor, h0: Tensor | None) -> Entry:
 
 def gates_function(cell: nn.Module):
     """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
-    if isinstance(cell, nn.GRUCell):
+    if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
         weights = weights_of(cell)
         return lambda x, h: step(x, check_step(cell, x, h), weights)
 
@@ -362,32 +443,29 @@ def gates_function(cell: nn.Module):
     return gates_of
 
 
-def _read_layer(
-    layer: GRU | nn.GRU,
-    input: Tensor | PackedSequence,
-    hx: Tensor | None,
-    output: tuple[Tensor | PackedSequence, Tensor],
-    walks: Sequence[bptt.Walk],
-) -> list[Entry]:
+def _read_layer(part: Recurrence, call: Call) -> list[Entry]:
     """The entries of a layer, one a layer and direction.
 
-    ``output`` is what the layer's forward gave, and ``walks`` what was recorded meanwhile. Without walks, the output
-    holds the last layer's states; those of the layers below are nowhere to be seen and are stepped through again.
-    (cuDNN refuses to go back through a run in eval mode, so with gradients the states of a torch.nn.GRU are computed
-    here.)
+    Where the call left no walks, its output holds the last layer's states; those of the layers below are nowhere to be
+    seen and are stepped through again. (cuDNN refuses to go back through a run in eval mode, so with gradients the
+    states of a torch.nn.GRU are computed here.)
     """
-    layout = layout_of(layer, input, hx)
+    layer: GRU | nn.GRU = part.module
+    layout = layout_of(layer, call.x, call.h)
     directions = 2 if layer.bidirectional else 1
-    if walks:
-        return [_entry_of(walk, layout, bool(k % directions)) for k, walk in enumerate(walks)]
-    rows, h0 = layout.enter(input), layout.enter_state(hx)
+    if call.walks:
+        return [_entry_of(walk, layout, bool(k % directions)) for k, walk in enumerate(call.walks)]
+    if not keeps_equations(layer):
+        name = type(layer).__name__
+        raise TypeError(f"{part.name or name}: expected the forward of a GRU, got one of {name}'s own")
+    rows, h0 = layout.enter(call.x), layout.enter_state(call.h)
     entries = []
     for k in range(layer.num_layers):
         steps = layout.spread(rows)  # (T, B, D)
         ways = [(weights_of(layer, k, bool(reverse)), h0[k * directions + reverse]) for reverse in range(directions)]
         known = k == layer.num_layers - 1
         if known and not (torch.is_grad_enabled() and isinstance(layer, nn.GRU)):
-            runs = layout.spread(layout.enter(output[0])).chunk(directions, -1)  # (T, B, H) each
+            runs = layout.spread(layout.enter(call.output[0])).chunk(directions, -1)  # (T, B, H) each
         else:
             runs = [sweep(steps, h, weights, layout, bool(way))[0] for way, (weights, h) in enumerate(ways)]
         for way, (states, (weights, h)) in enumerate(zip(runs, ways, strict=True)):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_sequence
 
 import gru
@@ -527,3 +528,166 @@ def test_a_loss_that_reads_no_state_says_so():
         gru.gradient_flow(cell, x, loss=lambda _: cell.hidden_reset.weight.sum())
     with pytest.raises(TypeError, match=r"loss: expected a function .* got int"):
         gru.gradient_flow(cell, x, loss=3)
+
+
+# ---- what changes a cell, or its state, on its way
+
+
+class Halving(gru.ResetAfterCell):
+    """A cell whose forward halves what the equations give."""
+
+    def forward(self, x, h=None):
+        return super().forward(x, h) / 2
+
+
+class OwnCandidate(gru.ResetAfterCell):
+    """A cell with a candidate of its own."""
+
+    def _gates(self, x, h):
+        r, z, n, _ = super()._gates(x, h)
+        return gru.Gates(r, z, n.sin(), z * h + (1 - z) * n.sin())
+
+
+class OwnStep(nn.GRUCell):
+    def forward(self, input, hx=None):
+        return super().forward(input, hx).square()
+
+
+def hooked(cell):
+    cell.register_forward_hook(lambda _, inputs, output: output / 2)
+    return cell
+
+
+def hooked_inside(cell):
+    hooked(cell.hidden_reset)
+    return cell
+
+
+def replaced(cell):
+    cell.hidden_update = nn.Sequential(nn.Linear(H, H), nn.Tanh())
+    return cell
+
+
+CHANGED = {
+    "own forward": lambda: Halving(D, H),
+    "own equations": lambda: OwnCandidate(D, H),
+    "own step of torch's cell": lambda: OwnStep(D, H),
+    "hook": lambda: hooked(gru.ResetBeforeCell(D, H)),
+    "hook of torch's cell": lambda: hooked(nn.GRUCell(D, H)),
+    "hook inside": lambda: hooked_inside(gru.ResetAfterCell(D, H)),
+    "own layer inside": lambda: replaced(gru.ResetAfterCell(D, H)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_a_cell_that_computes_something_else_is_not_taken_for_its_class(change):
+    cell, x = CHANGED[change](), torch.randn(T, B, D)
+    h0 = torch.randn(B, H, requires_grad=True)
+    states = loop(cell, x, h0)
+    expected = torch.stack(torch.autograd.grad(weigh(torch.stack(states[1:])), states, retain_graph=True))
+    flow = gru.gradient_flow(cell, x, h0.detach(), loss=weigh)
+    torch.testing.assert_close(flow.grads, expected, **EXACT)
+    with pytest.raises(LookupError, match=r"paths: not available for .* its equations are not known"):
+        flow.paths  # noqa: B018
+    rows = [torch.autograd.grad(states[-1][:, i].sum(), states[:-1], retain_graph=True) for i in range(H)]
+    jacobians = torch.stack([torch.stack(row) for row in rows], dim=2)
+    torch.testing.assert_close(state_jacobians(cell, x, h0.detach()), jacobians, **EXACT)
+    torch.testing.assert_close(state_jacobians(Stepping(cell), x, h0.detach()), jacobians, **EXACT)
+    with pytest.raises(TypeError, match=r"cell: expected"):
+        gru.step_jacobian(cell, x[0], h0.detach())
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_hooks_that_make_weights_or_inputs_are_minded(k):
+    cell, x, h0 = cells()[k], torch.randn(T, B, D), torch.randn(B, H)
+    owner, name = (cell, "weight_hh") if hasattr(cell, "weight_hh") else (next(cell.children()), "weight")
+    prune.l1_unstructured(owner, name, 0.3)
+    cell.register_forward_pre_hook(lambda _, inputs: (2 * inputs[0], *inputs[1:]))
+    expected = loop(cell, x, h0.clone().requires_grad_())
+    grads = torch.autograd.grad(expected[-1].sum(), expected[:-1])
+
+    def stale():
+        with torch.no_grad():
+            getattr(owner, f"{name}_orig").mul_(2)
+        cell(x[0], h0)
+        with torch.no_grad():
+            getattr(owner, f"{name}_orig").div_(2)  # as a step of an optimizer would; a hook makes the weight anew
+
+    stale()
+    flow = gru.gradient_flow(cell, x, h0)
+    torch.testing.assert_close(flow.grads[:-1], torch.stack(grads), **EXACT)
+    torch.testing.assert_close(sum(flow.paths.values()), flow.grads[:-1], **EXACT)
+    stale()
+    whole = torch.stack([torch.func.jacrev(cell, 1)(*sample) for sample in zip(x[0], h0, strict=True)])
+    stale()
+    torch.testing.assert_close(sum(gru.step_jacobian(cell, x[0], h0).values()), whole, **EXACT)
+
+
+class Between(nn.Module):
+    """A model whose loop does something to the state between two steps."""
+
+    def __init__(self, cell, change):
+        super().__init__()
+        self.cell, self.change = cell, change
+
+    def forward(self, x, h):
+        self.states = [h]
+        for t, x_t in enumerate(x):
+            self.states.append(self.cell(x_t, self.change(t, self.states[-1])))
+        return torch.stack(self.states[1:])
+
+
+CHANGES = {
+    "scales": lambda t, h: 0.5 * h if t else h,
+    "detaches": lambda t, h: h.detach() if t == 3 else h,
+    "starts anew": lambda t, h: torch.zeros_like(h) if t == 3 else h,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_model_that_changes_the_state_between_steps_has_grads_and_norms_alone(change):
+    model, x, h0 = Between(gru.ResetAfterCell(D, H), CHANGES[change]), torch.randn(T, B, D), torch.randn(B, H)
+    flow = gru.gradient_flow(model, x, h0, loss=weigh)
+    outputs = model(x, h0.clone().requires_grad_())
+    expected = torch.autograd.grad(weigh(outputs), model.states, retain_graph=True)
+    torch.testing.assert_close(flow.grads, torch.stack(expected), **EXACT)
+    with pytest.raises(LookupError, match=r"paths: not available for cell, because the model changes its state"):
+        flow.paths  # noqa: B018
+    *earlier, last = model.states
+    rows = [torch.autograd.grad(last[:, i].sum(), earlier, retain_graph=True, materialize_grads=True) for i in range(H)]
+    jacobians = torch.stack([torch.stack(row) for row in rows], dim=2)
+    torch.testing.assert_close(state_jacobians(model, x, h0), jacobians, **EXACT)
+
+
+def test_a_model_that_only_copies_the_state_has_paths():
+    model, x, h0 = Between(gru.ResetAfterCell(D, H), lambda t, h: h.clone()), torch.randn(T, B, D), torch.randn(B, H)
+    flow = gru.gradient_flow(model, x, h0, loss=lambda outputs: outputs[-1].sum())
+    whole = gru.gradient_flow(model.cell, x, h0)
+    torch.testing.assert_close(flow.grads[0], whole.grads[0], **EXACT)
+    for name, path in whole.paths.items():
+        torch.testing.assert_close(flow.paths[name], path, **EXACT)
+    torch.testing.assert_close(gru.jacobian_norms(model, x, h0), gru.jacobian_norms(model.cell, x, h0), **EXACT)
+
+
+def test_a_layer_that_reads_two_sequences_has_no_paths_across_them():
+    class Siamese(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = gru.GRU(D, H)
+
+        def forward(self, x):
+            return self.layer(x)[0][-1] - self.layer(2 * x)[0][-1]
+
+    model, x = Siamese(), torch.randn(T, B, D)
+    flow = gru.gradient_flow(model, x, loss=weigh)
+    assert flow.grads.shape == (2 * T + 1, B, H)
+    with pytest.raises(LookupError, match=r"layer\.l0, because the model changes its state between two steps, or star"):
+        flow.paths  # noqa: B018
+    with pytest.raises(LookupError, match=r"dh_T/dh_t: not available for layer\.l0"):
+        gru.jacobian_norms(model, x)
+
+
+def test_a_slice_of_a_flow_is_a_flow():
+    flow = gru.gradient_flow(gru.GRU(D, H, 3), torch.randn(T, B, D))
+    assert flow[1:].names == ["l1", "l2"]
+    assert flow[-1].names == ["l2"]

@@ -464,3 +464,50 @@ def test_a_search_for_recurrences_keeps_nothing_alive():
         assert gone() is None
     finally:
         gc.enable()
+
+
+# ---- what changes a cell on its way
+
+
+class Halving(gru.ResetAfterCell):
+    """A cell whose forward halves what the equations give."""
+
+    def forward(self, x, h=None):
+        return super().forward(x, h) / 2
+
+
+@pytest.mark.parametrize("cell_class", [gru.ResetBeforeCell, gru.ResetAfterCell, gru.ElmanCell, nn.GRUCell])
+def test_a_cell_is_traced_with_its_hooks(cell_class):
+    cell, x = cell_class(3, 4), torch.randn(6, 2, 3)
+    owner, name = (cell, "weight_hh") if hasattr(cell, "weight_hh") else (next(cell.children()), "weight")
+    prune.l1_unstructured(owner, name, 0.3)
+    with torch.no_grad():
+        getattr(owner, f"{name}_orig").mul_(2)  # as a step of an optimizer would; a hook makes the weight anew
+    cell.register_forward_pre_hook(lambda _, inputs: (2 * inputs[0], *inputs[1:]))
+    cell.register_forward_hook(lambda _, inputs, output: output / 2)
+    seen, states = trace(cell, x), [torch.zeros(2, 4)]
+    for x_t in x:
+        states.append(cell(x_t, states[-1]))
+    torch.testing.assert_close(seen.h, torch.stack(states[1:]), **EXACT)
+    torch.testing.assert_close(seen.x, 2 * x, **EXACT)
+    torch.testing.assert_close(seen.h, trace(LoopModel(cell), x.transpose(0, 1)).h, **EXACT)
+    if cell_class is gru.ResetAfterCell:
+        torch.testing.assert_close(seen.z[2], cell.gates(2 * x[2], states[2]).z, **EXACT)
+
+
+def test_a_subclass_s_own_forward_decides_the_states():
+    cell, x = Halving(3, 4), torch.randn(6, 2, 3)
+    seen, h = trace(cell, x), torch.zeros(2, 4)
+    for t, x_t in enumerate(x):
+        torch.testing.assert_close(seen.n[t], cell.gates(x_t, h).n, **EXACT)
+        h = cell(x_t, h)
+        torch.testing.assert_close(seen.h[t], h, **EXACT)
+
+
+def test_an_own_forward_of_a_layer_that_leaves_no_trace_is_refused():
+    class Own(nn.GRU):
+        def forward(self, input, hx=None):
+            return super().forward(2 * input, hx)
+
+    with pytest.raises(TypeError, match=r"Own: expected the forward of a GRU, got one of Own's own"):
+        trace(Own(3, 4), torch.randn(6, 2, 3))
