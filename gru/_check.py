@@ -5,6 +5,7 @@ that sentence opens the message, and the class is PyTorch's. One exception: PyTo
 belongs with an AttributeError about ``.dim``; here it is a TypeError.
 """
 
+from numbers import Integral
 from typing import NoReturn
 
 import torch
@@ -28,6 +29,22 @@ def size(name: str, value: object) -> None:
         raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
     if value <= 0:
         raise ValueError(f"{name} must be greater than zero, got: {value}")
+
+
+def number(name: str, value: object) -> float:
+    """A number of any kind, also NumPy's or a tensor of one, as a float; raise TypeError unless it is one."""
+    try:
+        if not isinstance(value, str | bytes | bool):
+            return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise TypeError(f"{name}: expected a number, got {value!r}")
+
+
+def whole_number(name: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is an integer, of Python or NumPy, and no bool."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected a whole number, got {value!r}")
 
 
 def flag(name: str, value: object) -> None:

@@ -48,7 +48,7 @@ below 1e-6 need float64.
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +57,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from gru import _check
 from gru.equations import Weights, step
 
 CHUNK_BYTES = 2**20  # of gates; what a core's cache holds beside the weights
@@ -107,9 +108,10 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
         return loop(x, h0, weights)
     if h0.dtype is x.dtype is weights.weight_ih.dtype:
         return _run(x, h0, weights)
-    # Autocast: computed in the dtype of the weights, given back in that of the state, as torch.nn.GRU does.
-    dtype = weights.weight_ih.dtype
-    return _run(x.to(dtype), h0.to(dtype), weights).to(h0.dtype)
+    # Autocast: computed in the dtype of the weights, given back in that of the state, or in float32 where the state is
+    # of the half precision that is not autocast's; as torch.nn.GRU does.
+    dtype, given = weights.weight_ih.dtype, torch.promote_types(h0.dtype, torch.get_autocast_dtype(h0.device.type))
+    return _run(x.to(dtype), h0.to(dtype), weights).to(given)
 
 
 @dataclass
@@ -153,13 +155,19 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     if torch.compiler.is_compiling():
         return _compiled(x, h0, *weights)[0][1:]
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-        return loop(x, h0, weights)
+        with _in_one_dtype(x):
+            return loop(x, h0, weights)
     walks = _walks.get()
     if walks is not None:
         return _recorded(x, h0, weights, walks)
     if x.is_cuda and weights.reset_after:
         return _cudnn(x, h0, weights)
     return _differentiable(x, h0, weights)
+
+
+def _in_one_dtype(x: Tensor) -> AbstractContextManager:
+    """Where autocast would have :func:`loop` compute in another dtype than :func:`forward` does, it is off."""
+    return torch.autocast(x.device.type, enabled=False) if _check.autocasting(x) else nullcontext()
 
 
 def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None = None) -> Tensor:
@@ -220,12 +228,12 @@ class Recurrence(torch.autograd.Function):
 def _gradients_by_loop(inputs, after, needed, grad_states):
     create_graph = torch.is_grad_enabled()
     asked = [k for k in range(6) if needed[k]]
-    with torch.enable_grad():
+    with torch.enable_grad(), _in_one_dtype(inputs[0]):
         # Aliases, so that a gradient does not also count the paths by which one input depends on another.
         inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
         x, h0, *tensors = inputs
         states = loop(x, h0, Weights(*tensors, after))
-    found = torch.autograd.grad(states, [inputs[k] for k in asked], grad_states, create_graph=create_graph)
+        found = torch.autograd.grad(states, [inputs[k] for k in asked], grad_states, create_graph=create_graph)
     gradients = dict(zip(asked, found, strict=True))
     return [gradients.get(k) for k in range(6)]
 

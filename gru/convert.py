@@ -26,7 +26,7 @@ Keras and ONNX).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -35,8 +35,10 @@ from torch import Tensor, nn
 from gru.cells import ResetAfterCell, ResetBeforeCell
 from gru.equations import Weights
 from gru.layer import GRU
+from gru.trace import weights_of
 
 Array = np.ndarray | Tensor
+M = TypeVar("M", bound=nn.Module)
 
 _NO_TORCH = (
     "PyTorch resets after the product only, so weights of a cell that resets before it compute another function "
@@ -50,10 +52,10 @@ _NO_TORCH = (
 def from_torch(module: nn.GRU | nn.GRUCell) -> GRU | ResetAfterCell:
     """``torch.nn.GRU`` -> :class:`gru.GRU`, ``torch.nn.GRUCell`` -> :class:`gru.ResetAfterCell`.
 
-    The parameters are copied; options, dtype, device and training mode are kept.
+    The parameters are copied, and all of the copy's are trainable; options, dtype, device and training mode are kept.
 
     Raises:
-        TypeError: for any other module.
+        TypeError: for any other module, or a cell that does not compute what its class does.
 
     >>> import torch, gru
     >>> theirs = torch.nn.GRU(4, 5)
@@ -64,11 +66,9 @@ def from_torch(module: nn.GRU | nn.GRUCell) -> GRU | ResetAfterCell:
     """
     if isinstance(module, nn.GRUCell):
         cell = ResetAfterCell(module.input_size, module.hidden_size, bias=module.bias)
-        return _fill_reset_after(cell.to(module.weight_ih), _cell_weights(module)).train(module.training)
+        return _fill_reset_after(cell.to(module.weight_ih), weights_of(module)).train(module.training)
     if isinstance(module, nn.GRU):
-        layer = GRU(**_options(module), reset_after=True)
-        layer.load_state_dict(module.state_dict())
-        return layer.train(module.training)
+        return _copied(module, GRU(**_options(module), reset_after=True))
     raise TypeError(f"module: expected torch.nn.GRU or torch.nn.GRUCell, got {type(module).__name__}")
 
 
@@ -89,7 +89,7 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
     if isinstance(module, ResetBeforeCell) or (isinstance(module, GRU) and not module.reset_after):
         raise ValueError(f"module: expected a GRU that resets after the product, got {module!r}. {_NO_TORCH}")
     if isinstance(module, ResetAfterCell):
-        weights = module.weights()
+        weights = weights_of(module)
         cell = nn.GRUCell(module.input_size, module.hidden_size, bias=weights.bias_ih is not None)
         cell.to(weights.weight_ih)
         with torch.no_grad():
@@ -97,9 +97,7 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
                 parameter.copy_(getattr(weights, name))
         return cell.train(module.training)
     if isinstance(module, GRU):
-        layer = nn.GRU(**_options(module))
-        layer.load_state_dict(module.state_dict())
-        return layer.train(module.training)
+        return _copied(module, nn.GRU(**_options(module)))
     raise TypeError(f"module: expected gru.GRU or gru.ResetAfterCell, got {type(module).__name__}")
 
 
@@ -109,8 +107,12 @@ def _options(layer: nn.GRU | GRU) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in names} | {"device": weight.device, "dtype": weight.dtype}
 
 
-def _cell_weights(cell: nn.GRUCell) -> Weights:
-    return Weights(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, reset_after=True)
+@torch.no_grad()
+def _copied(source: nn.RNNBase, target: M) -> M:
+    """Value by value rather than as a state dict, in which a parametrized tensor has other names."""
+    for name, parameter in target.named_parameters():
+        parameter.copy_(getattr(source, name))
+    return target.train(source.training)
 
 
 # A cell and a layer
@@ -123,7 +125,7 @@ def layer_from_cell(cell: ResetBeforeCell | ResetAfterCell) -> GRU:
     z's weights and bias change sign.
 
     Raises:
-        TypeError: if ``cell`` is neither of the two GRU cells.
+        TypeError: if ``cell`` is neither of the two GRU cells, or does not compute what its class does.
 
     >>> import torch, gru
     >>> cell, x = gru.ResetBeforeCell(4, 5), torch.randn(1, 2, 4)
@@ -133,7 +135,7 @@ def layer_from_cell(cell: ResetBeforeCell | ResetAfterCell) -> GRU:
     """
     if not isinstance(cell, ResetBeforeCell | ResetAfterCell):
         raise TypeError(f"cell: expected gru.ResetBeforeCell or gru.ResetAfterCell, got {type(cell).__name__}")
-    return _layer([cell.weights()]).train(cell.training)
+    return _layer([weights_of(cell)]).train(cell.training)
 
 
 def cell_from_layer(layer: GRU) -> ResetBeforeCell | ResetAfterCell:

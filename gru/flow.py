@@ -259,7 +259,8 @@ def gradient_flow(
             model's second argument. Zeros where None.
         loss: takes the module's outputs to a scalar: of a cell its states (T, B, H), of a layer its output sequence
             (what its forward returns first), of a model whatever it returns. Where None, the loss is the sum of the
-            last state: of a cell or of a layer's top, both directions of it; in a model, of the part called last.
+            last state: of a cell or of a layer's top, both directions of it; in a model, of the part called last. That
+            state has read any padding there is, unless the input is packed.
         **kwargs: go to a model's forward, such as ``lengths``.
 
     Returns:
@@ -287,7 +288,8 @@ def gradient_flow(
     module, parts = find_parts(module)
     if not (loss is None or callable(loss)):
         raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
-    with as_in_eval(module), torch.enable_grad():
+    with as_in_eval(module), torch.inference_mode(False), torch.enable_grad():
+        x, h0 = _for_autograd(x), _for_autograd(h0)
         outputs, last_state, visits = _visit(module, parts, x, h0, kwargs)
         value = last_state.sum() if loss is None else loss(outputs)
         if not isinstance(value, Tensor) or value.numel() != 1:
@@ -460,6 +462,13 @@ class _Visit:
 NUMBERS_AT_ONCE = 2**24  # in Jacobians held at a time: 64 MB of float32
 
 
+def _for_autograd(value: object) -> object:
+    """A copy of what was made under ``torch.inference_mode``, which autograd cannot keep."""
+    if isinstance(value, PackedSequence):
+        return PackedSequence(_for_autograd(value.data), *value[1:])
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+
+
 def _visit(
     module: nn.Module, parts: list[Recurrence], x: Tensor, h0: Tensor | None, kwargs: dict
 ) -> tuple[object, Tensor, list[_Visit]]:
@@ -595,5 +604,6 @@ def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) ->
     # A cell alone whose equations are known needs no autograd; of one in a model's loop that shows afterwards.
     alone = parts[0].module is module and keeps_equations(module) and not runs_by_calls(module)
     by_autograd = any(part.is_cell for part in parts) and not alone
-    with as_in_eval(module), torch.set_grad_enabled(by_autograd):
+    with as_in_eval(module), torch.inference_mode(False), torch.set_grad_enabled(by_autograd):
+        x, h0 = _for_autograd(x), _for_autograd(h0)
         return [visit.jacobians() for visit in _visit(module, parts, x, h0, kwargs)[2]]

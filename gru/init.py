@@ -5,16 +5,19 @@ Orthogonal recurrent matrices: Saxe, McClelland and Ganguli (2014); Arjovsky, Sh
 recurrent matrix should keep lengths.
 
 Both functions change a module in place, as ``torch.nn.init`` does, and return it. They reach every recurrent
-part of a model: the cells and the layer of this package, ``torch.nn.GRU`` and ``torch.nn.GRUCell``.
+part of a model: the cells and the layer of this package, ``torch.nn.GRU`` and ``torch.nn.GRUCell``. A parametrized
+tensor is assigned to, as its parametrization allows.
 """
 
 import math
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from gru import _check
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.layer import GRU, suffixes_of
 
@@ -38,8 +41,9 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
         the module, changed in place.
 
     Raises:
-        ValueError: if ``T_max`` is not more than 2 and finite, or a GRU in ``module`` has no bias.
-        TypeError: if there is no GRU in ``module``.
+        ValueError: if ``T_max`` is not more than 2 and finite, or a GRU in ``module`` has no bias, or one that a hook
+            computes (pruning), so that a value written into it would not last.
+        TypeError: if there is no GRU in ``module``, or ``T_max`` is no number.
 
     >>> import gru
     >>> layer = gru.init_chrono_(gru.GRU(4, 32), T_max=100)
@@ -47,16 +51,15 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     >>> bool((b_z >= 0).all() and (b_z <= 4.6).all())  # ln 99 = 4.595
     True
     """
+    T_max = _check.number("T_max", T_max)
     if not 2 < T_max < math.inf:
         raise ValueError(f"T_max: expected a finite number of more than 2 steps, got {T_max}")
-    found = [biases for part in module.modules() for biases in _update_biases(part)]  # before anything is changed
-    if not found:
-        raise TypeError(f"module: expected a GRU or a model that contains one, got {type(module).__name__}")
+    found = _find(module, _update_biases, "a GRU")
     for bias, merged, sign in found:
-        u = torch.empty(bias.shape, device="cpu").uniform_(1, T_max - 1, generator=generator)
-        bias.copy_(sign * u.log())
+        u = torch.empty(bias.read().shape, device="cpu").uniform_(1, T_max - 1, generator=generator)
+        bias.write(sign * u.log())
         if merged is not None:
-            merged.zero_()
+            merged.write(0.0)
     return module
 
 
@@ -76,53 +79,88 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
         the module, changed in place.
 
     Raises:
-        TypeError: if there is no recurrent part in ``module``.
+        TypeError: if there is no recurrent part in ``module``, or ``gain`` is no number.
+        ValueError: if ``gain`` is not finite, or a hook computes a recurrent matrix (pruning), so that a value written
+            into it would not last.
 
     >>> import torch, gru
     >>> U_n = gru.init_orthogonal_(gru.GRU(4, 8)).weight_hh_l0[16:]
     >>> torch.allclose(U_n @ U_n.T, torch.eye(8), atol=1e-5)
     True
     """
-    found = False
-    for part in module.modules():
-        for matrix in _recurrent_matrices(part):
-            found = True
-            for block in matrix.split(matrix.shape[1]):  # one (H, H) block a gate
-                # Drawn on the CPU in single precision at least, which every device and dtype can then take.
-                block.copy_(nn.init.orthogonal_(torch.empty(block.shape, device="cpu"), gain, generator=generator))
-    if not found:
-        raise TypeError(
-            f"module: expected a recurrent network or a model that contains one, got {type(module).__name__}"
-        )
+    gain = _check.number("gain", gain)
+    if not math.isfinite(gain):
+        raise ValueError(f"gain: expected a finite number, got {gain}")
+    for matrix in _find(module, _recurrent_matrices, "a recurrent network"):
+        rows, H = matrix.read().shape
+        # One (H, H) block a gate, drawn on the CPU in single precision at least, which every device and dtype can take.
+        blocks = [torch.empty(H, H, device="cpu") for _ in range(rows // H)]
+        matrix.write(torch.cat([nn.init.orthogonal_(block, gain, generator=generator) for block in blocks]))
     return module
 
 
-def _update_biases(part: nn.Module) -> Iterator[tuple[Tensor, Tensor | None, int]]:
+class _Region(NamedTuple):
+    """A part of one parameter of a module, which may be parametrized."""
+
+    owner: nn.Module
+    name: str
+    index: tuple[slice, ...]
+
+    def read(self) -> Tensor:
+        return getattr(self.owner, self.name)[self.index]
+
+    def write(self, values: Tensor | float) -> None:
+        whole = getattr(self.owner, self.name).detach().clone()
+        whole[self.index] = values if isinstance(values, float) else values.to(whole)
+        if parametrize.is_parametrized(self.owner, self.name):
+            setattr(self.owner, self.name, whole)
+        else:
+            getattr(self.owner, self.name).copy_(whole)
+
+
+def _find(module: nn.Module, search: Callable[[nn.Module], Iterator], what: str) -> list:
+    """What a search yields for all parts of a module, checked before anything is changed."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+    found = [one for part in module.modules() for one in search(part)]
+    if not found:
+        raise TypeError(f"module: expected {what} or a model that contains one, got {type(module).__name__}")
+    return found
+
+
+def _region(owner: nn.Module, name: str, *index: slice) -> _Region:
+    if name not in owner._parameters and not parametrize.is_parametrized(owner, name):
+        raise ValueError(
+            f"module: expected {name} to be a parameter, got a tensor that a hook computes anew, as pruning does"
+        )
+    return _Region(owner, name, index or (slice(None),))
+
+
+def _update_biases(part: nn.Module) -> Iterator[tuple[_Region, _Region | None, int]]:
     """z's bias a layer, the second one it is added to if there is one, and 1 if z keeps or -1 if it writes."""
-    if isinstance(part, GRU | nn.GRU | nn.GRUCell | ResetAfterCell | ResetBeforeCell) and not _has_bias(part):
+    if not isinstance(part, GRU | nn.GRU | nn.GRUCell | ResetAfterCell | ResetBeforeCell):
+        return
+    if not part.bias:
         raise ValueError(f"module: expected GRUs with biases, got {part}")
+    z = slice(part.hidden_size, 2 * part.hidden_size)
     if isinstance(part, GRU | nn.GRU):
         for suffix in suffixes_of(part):
-            yield *(getattr(part, f"bias_{of}_{suffix}").chunk(3)[1] for of in ("ih", "hh")), 1
+            yield _region(part, f"bias_ih_{suffix}", z), _region(part, f"bias_hh_{suffix}", z), 1
     elif isinstance(part, nn.GRUCell):
-        yield part.bias_ih.chunk(3)[1], part.bias_hh.chunk(3)[1], 1
+        yield _region(part, "bias_ih", z), _region(part, "bias_hh", z), 1
     elif isinstance(part, ResetAfterCell):
-        yield part.input_update.bias, part.hidden_update.bias, 1
-    elif isinstance(part, ResetBeforeCell):
-        yield part.update_gate.bias, None, -1
+        yield _region(part.input_update, "bias"), _region(part.hidden_update, "bias"), 1
+    else:
+        yield _region(part.update_gate, "bias"), None, -1
 
 
-def _recurrent_matrices(part: nn.Module) -> Iterator[Tensor]:
+def _recurrent_matrices(part: nn.Module) -> Iterator[_Region]:
     if isinstance(part, GRU | nn.GRU | nn.RNN):
-        yield from (getattr(part, f"weight_hh_{suffix}") for suffix in suffixes_of(part))
+        yield from (_region(part, f"weight_hh_{suffix}") for suffix in suffixes_of(part))
     elif isinstance(part, nn.GRUCell | nn.RNNCell | ElmanCell):
-        yield part.weight_hh
+        yield _region(part, "weight_hh")
     elif isinstance(part, ResetAfterCell):
-        yield from (part.hidden_reset.weight, part.hidden_update.weight, part.hidden_candidate.weight)
+        yield from (_region(one, "weight") for one in (part.hidden_reset, part.hidden_update, part.hidden_candidate))
     elif isinstance(part, ResetBeforeCell):
         for linear in (part.reset_gate, part.update_gate, part.hidden_transform):
-            yield linear.weight[:, part.input_size :]
-
-
-def _has_bias(part: nn.Module) -> bool:
-    return any(name.split(".")[-1].startswith("bias") for name, _ in part.named_parameters())
+            yield _region(linear, "weight", slice(None), slice(part.input_size, None))

@@ -28,14 +28,15 @@ class _LastState(nn.Module):
         self, input_size: int, hidden_size: int, answers: int, batch_first: bool, dropout: float, **options
     ) -> None:
         super().__init__()
+        dropout = _check.number("dropout", dropout)
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout: expected a probability, 0 to 1, got {dropout}")
         layers = options["num_layers"]
         between = dropout if isinstance(layers, int) and layers > 1 else 0.0  # with one layer there is no between
         self.gru = GRU(input_size, hidden_size, batch_first=batch_first, dropout=between, **options)
         self.head = nn.Linear(hidden_size, answers, device=options["device"], dtype=options["dtype"])
         self.batch_first = batch_first
         self.dropout = dropout
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout: expected a probability, 0 to 1, got {dropout}")
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Answer for each sequence.

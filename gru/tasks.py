@@ -9,11 +9,14 @@ of Arjovsky, Shah and Bengio (2016), as is copy.
 Glossary: T time, B batch.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from gru import _check
 
 
 class Batch(NamedTuple):
@@ -45,11 +48,12 @@ def latch(
     """
     _at_least(1, T=T, batch_size=batch_size)
     _at_least(2, symbols=symbols)
-    if not noise >= 0:
-        raise ValueError(f"noise: expected a standard deviation of 0 or more, got {noise}")
+    noise = _check.number("noise", noise)
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise: expected a finite standard deviation of 0 or more, got {noise}")
+    draw = _generator(seed)
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator("cpu").manual_seed(seed)
         while True:
             y = torch.randint(symbols, (batch_size,), generator=draw, device="cpu")
             x = noise * torch.randn(T, batch_size, symbols, generator=draw, device="cpu")
@@ -77,9 +81,9 @@ def adding(T: int, batch_size: int, *, seed: int = 0, device: torch.device | Non
     """
     _at_least(2, T=T)
     _at_least(1, batch_size=batch_size)
+    draw = _generator(seed)
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator("cpu").manual_seed(seed)
         half, each = T // 2, torch.arange(batch_size, device="cpu")
         while True:
             numbers = torch.rand(T, batch_size, generator=draw, device="cpu")
@@ -118,9 +122,9 @@ def copy(
     _at_least(1, T=T, batch_size=batch_size, length=length)
     _at_least(2, symbols=symbols)
     blank, speak = symbols, symbols + 1
+    draw = _generator(seed)
 
     def batches() -> Iterator[Batch]:
-        draw = torch.Generator("cpu").manual_seed(seed)
         while True:
             word = torch.randint(symbols, (length, batch_size), generator=draw, device="cpu")
             said = torch.full((T + 2 * length, batch_size), blank, device="cpu")
@@ -134,9 +138,13 @@ def copy(
     return batches()
 
 
+def _generator(seed: int) -> torch.Generator:
+    _check.whole_number("seed", seed)
+    return torch.Generator("cpu").manual_seed(int(seed))
+
+
 def _at_least(least: int, **arguments: int) -> None:
     for name, value in arguments.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{name}: expected a whole number, got {value!r}")
+        _check.whole_number(name, value)
         if value < least:
             raise ValueError(f"{name}: expected {least} or more, got {value}")

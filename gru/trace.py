@@ -56,6 +56,8 @@ def recurrences(module: nn.Module) -> list[Recurrence]:
     >>> [(part.name, part.is_cell) for part in recurrences(model)]
     [('encoder', False)]
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     found: dict[int, Recurrence] = {}
     for part in _search(module, ""):
         found.setdefault(id(part.module), part)
@@ -116,7 +118,8 @@ def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weig
         layer, reverse: which layer and direction of a GRU; a cell has layer 0 alone.
 
     Raises:
-        TypeError: another kind of module.
+        TypeError: another kind of module, or a cell that does not compute what its class does: see
+            :func:`keeps_equations`.
         IndexError, ValueError: there is no such layer or direction.
 
     >>> import torch
@@ -131,6 +134,11 @@ def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weig
         raise TypeError(
             "module: expected ResetBeforeCell, ResetAfterCell, gru.GRU, torch.nn.GRU or torch.nn.GRUCell, "
             f"got {type(module).__name__}"
+        )
+    if not keeps_equations(module):
+        raise TypeError(
+            f"module: expected a cell with the equations of its class, got {type(module).__name__}, which "
+            "has a method or a layer of its own, or hooks in it"
         )
     if layer != 0:
         raise IndexError(f"layer: expected 0 for a cell, got {layer}")
@@ -199,8 +207,6 @@ def trace(
 
 def find_parts(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
     """The module, out of what torch.compile wrapped around it, and its recurrent parts; TypeError if there is none."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     module = getattr(module, "_orig_mod", module)  # what torch.compile wrapped: its hooks do not run
     parts = recurrences(module)
     if not parts:

@@ -99,7 +99,7 @@ def fit(
     >>> gru.fit(model, x, y, epochs=3, progress=False).epochs
     3
     """
-    _check_options(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, clip=clip)
+    _check_options(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, clip=clip, seed=seed)
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     parameter = next(model.parameters(), None)
@@ -280,14 +280,16 @@ def _finite(name: str, values: Tensor, valid: Tensor | None, axis: int) -> None:
         raise ValueError(f"{name}: expected finite numbers, got {value} in {where}")
 
 
-def _check_options(*, epochs, batch_size, lr, weight_decay, clip) -> None:
+def _check_options(*, epochs, batch_size, lr, weight_decay, clip, seed) -> None:
+    _check.whole_number("seed", seed)
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        _check.whole_number(name, value)
+        if value < 1:
             raise ValueError(f"{name}: expected an integer of 1 or more, got {value!r}")
     for name, value in (("lr", lr), ("clip", 1.0 if clip is None else clip)):
-        if not 0 < value < math.inf:
+        if not 0 < _check.number(name, value) < math.inf:
             raise ValueError(f"{name}: expected a number above 0, got {value}")
-    if not 0 <= weight_decay < math.inf:
+    if not 0 <= _check.number("weight_decay", weight_decay) < math.inf:
         raise ValueError(f"weight_decay: expected a number of 0 or more, got {weight_decay}")
 
 

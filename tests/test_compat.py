@@ -158,6 +158,26 @@ def test_autocast_keeps_parameters_and_gradients_in_single(reset_after):
         assert distance(found, gradients(reference, by_torch)) < 0.05
 
 
+@VARIANTS
+def test_second_derivatives_after_autocast_are_those_without(reset_after):
+    layer, x = some_layer(reset_after), torch.randn(5, 3, 3, requires_grad=True)
+
+    def second(casting):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=casting):
+            (first,) = torch.autograd.grad(layer(x)[0].square().sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), layer.weight_hh_l0)
+
+    assert torch.equal(second(True)[0], second(False)[0])
+
+
+@pytest.mark.parametrize("given", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("cast", [torch.float16, torch.bfloat16])
+def test_autocast_takes_the_other_half_precision_too(cast, given):
+    layer, reference, x = gru.GRU(3, 4), nn.GRU(3, 4), torch.randn(5, 2, 3).to(given)
+    with torch.autocast("cpu", dtype=cast):
+        assert layer(x)[0].dtype is reference(x)[0].dtype
+
+
 # torch.compile, with backends that need no compiler
 
 

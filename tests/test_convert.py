@@ -332,3 +332,31 @@ def test_the_usual_export_mistakes_are_visible():
         unswapped.bias_ih_l0.copy_(torch.tensor(bias[0]))
         unswapped.bias_hh_l0.copy_(torch.tensor(bias[1]))
     assert (outputs(unswapped, x) - right).abs().max() > 1e-3
+
+
+def test_parametrized_layers_are_converted_by_value():
+    theirs, ours, x = torch.nn.GRU(4, 5, 2), gru.GRU(4, 5, 2), torch.randn(7, 2, 4)
+    for layer in (theirs, ours):
+        torch.nn.utils.parametrizations.weight_norm(layer, "weight_ih_l0")
+    torch.testing.assert_close(convert.from_torch(theirs)(x)[0], theirs(x)[0])
+    torch.testing.assert_close(convert.to_torch(ours)(x)[0], ours(x)[0])
+
+
+def test_cells_with_equations_of_their_own_are_refused():
+    class Own(gru.ResetAfterCell):
+        def forward(self, x, h=None):
+            return super().forward(x, h) / 2
+
+    class Theirs(torch.nn.GRUCell):
+        def forward(self, input, hx=None):
+            return super().forward(input, hx) / 2
+
+    for function, cell in (
+        (convert.layer_from_cell, Own(3, 4)),
+        (convert.to_torch, Own(3, 4)),
+        (convert.from_torch, Theirs(3, 4)),
+    ):
+        with pytest.raises(
+            TypeError, match=f"expected a cell with the equations of its class, got {type(cell).__name__}"
+        ):
+            function(cell)

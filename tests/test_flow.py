@@ -691,3 +691,16 @@ def test_a_slice_of_a_flow_is_a_flow():
     flow = gru.gradient_flow(gru.GRU(D, H, 3), torch.randn(T, B, D))
     assert flow[1:].names == ["l1", "l2"]
     assert flow[-1].names == ["l2"]
+
+
+@pytest.mark.parametrize("module", [*layers(dtype=torch.float64), *cells()], ids=name_of)
+def test_flow_of_what_was_made_in_inference_mode(module):
+    module, x = module.double(), torch.randn(T, B, D)
+    expected, norms = gru.gradient_flow(module, x).grads, gru.jacobian_norms(module, x)
+    with torch.inference_mode():
+        made = x.clone()
+        torch.testing.assert_close(gru.gradient_flow(module, made).grads, expected, **EXACT)
+        torch.testing.assert_close(gru.jacobian_norms(module, made), norms, **EXACT)
+        if isinstance(module, nn.RNNBase):
+            packed = pack_sequence([made[:, 0], made[:3, 1]])
+            assert gru.gradient_flow(module, packed).grads.shape == (T + 1, 2, H)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.utils import parametrizations, parametrize, prune
 
 import gru
 
@@ -104,3 +105,66 @@ def test_seeds_fix_the_values():
 def test_orthogonal_names_what_it_cannot_do():
     with pytest.raises(TypeError, match="module: expected a recurrent network"):
         gru.init_orthogonal_(torch.nn.Linear(2, 3))
+
+
+@pytest.mark.parametrize("module_class", RECURRENT)
+def test_a_parametrized_matrix_takes_the_value(module_class):
+    module = module_class(3, 6)
+    for part in list(module.modules()):
+        for name in [name for name in part._parameters if "weight" in name]:
+            parametrizations.weight_norm(part, name)
+    gru.init_orthogonal_(module, gain=1.5)
+    if isinstance(module, gru.ElmanCell | torch.nn.RNNCell):
+        blocks = [module.weight_hh]
+    elif isinstance(module, torch.nn.RNN):
+        blocks = [module.weight_hh_l0]
+    else:
+        blocks = gru.weights_of(module).weight_hh.chunk(3)
+    for block in blocks:
+        torch.testing.assert_close(block.T @ block, 1.5**2 * torch.eye(6))
+
+
+class Halved(torch.nn.Module):
+    def forward(self, value):
+        return value / 2
+
+    def right_inverse(self, value):
+        return 2 * value
+
+
+@pytest.mark.parametrize("module_class", CELLS + LAYERS)
+def test_a_parametrized_bias_takes_the_value(module_class):
+    module = module_class(3, 400).double()
+    for part in list(module.modules()):
+        for name in [name for name in part._parameters if "bias" in name]:
+            parametrize.register_parametrization(part, name, Halved())
+    gru.init_chrono_(module, 50)
+    u = 1 / (1 - update_gate(module, gru.weights_of(module))) - 1
+    assert u.min() >= 1
+    assert u.mean().item() == pytest.approx(25, rel=0.1)
+
+
+def test_what_a_hook_computes_anew_is_refused_and_nothing_is_changed():
+    model = torch.nn.Sequential(gru.GRU(2, 3), gru.GRU(3, 3))
+    prune.l1_unstructured(model[1], "weight_hh_l0", 0.3)
+    prune.l1_unstructured(model[1], "bias_ih_l0", 0.3)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match="module: expected weight_hh_l0 to be a parameter, got a tensor that a hook"):
+        gru.init_orthogonal_(model)
+    with pytest.raises(ValueError, match="module: expected bias_ih_l0 to be a parameter, got a tensor that a hook"):
+        gru.init_chrono_(model, 20)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_arguments_of_the_wrong_kind_are_named():
+    layer = gru.GRU(2, 3)
+    with pytest.raises(TypeError, match="T_max: expected a number, got '10'"):
+        gru.init_chrono_(layer, "10")
+    with pytest.raises(TypeError, match=r"module: expected a torch\.nn\.Module, got int"):
+        gru.init_chrono_(3, 10)
+    with pytest.raises(TypeError, match="gain: expected a number, got 'a'"):
+        gru.init_orthogonal_(layer, "a")
+    with pytest.raises(ValueError, match="gain: expected a finite number, got nan"):
+        gru.init_orthogonal_(layer, math.nan)
+    gru.init_chrono_(layer, torch.tensor(10))  # such as lengths.max()

@@ -136,6 +136,9 @@ def test_wrong_sizes(option, value, error):
 def test_wrong_options():
     with pytest.raises(ValueError, match="dropout: expected a probability, 0 to 1, got 2"):
         GRUClassifier(D, H, C, dropout=2)
+    for dropout in ("a", None, True):
+        with pytest.raises(TypeError, match=f"dropout: expected a number, got {dropout!r}"):
+            GRUClassifier(D, H, C, dropout=dropout)
     with pytest.raises(ValueError, match="horizon"):
         GRUForecaster(D, H, 0)
     with pytest.raises(ValueError, match="hidden_size"):

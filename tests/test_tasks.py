@@ -97,8 +97,16 @@ def test_bad_sizes_are_named_at_once(task):
 def test_bad_options_are_named():
     with pytest.raises(ValueError, match="symbols: expected 2 or more, got 1"):
         tasks.latch(5, 4, symbols=1)
-    with pytest.raises(ValueError, match="noise: expected a standard deviation of 0 or more, got -1"):
+    with pytest.raises(ValueError, match="noise: expected a finite standard deviation of 0 or more, got -1"):
         tasks.latch(5, 4, noise=-1)
+    with pytest.raises(ValueError, match="noise: expected a finite standard deviation of 0 or more, got inf"):
+        tasks.latch(5, 4, noise=float("inf"))
+    with pytest.raises(TypeError, match="noise: expected a number, got 'a'"):
+        tasks.latch(5, 4, noise="a")
+    for seed in (None, "a", 1.5):
+        for task in TASKS:
+            with pytest.raises(TypeError, match=f"seed: expected a whole number, got {seed!r}"):
+                task(5, 4, seed=seed)
     with pytest.raises(ValueError, match="length: expected 1 or more, got 0"):
         tasks.copy(5, 4, length=0)
 

@@ -509,5 +509,7 @@ def test_an_own_forward_of_a_layer_that_leaves_no_trace_is_refused():
         def forward(self, input, hx=None):
             return super().forward(2 * input, hx)
 
+    with pytest.raises(TypeError, match=r"module: expected a torch\.nn\.Module, got NoneType"):
+        recurrences(None)
     with pytest.raises(TypeError, match=r"Own: expected the forward of a GRU, got one of Own's own"):
         trace(Own(3, 4), torch.randn(6, 2, 3))
