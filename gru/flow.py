@@ -46,6 +46,7 @@ from gru.trace import (
     check_drive,
     find_parts,
     gates_function,
+    joined,
     keeps_equations,
     lining_up,
     listening,
@@ -327,7 +328,7 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
     found = []
     for jacobians in _jacobians(module, x, h0, kwargs):
         norms = [_largest_norm(part) for part in jacobians]
-        found.append(_joined(norms[::-1]))
+        found.append(joined(norms[::-1]))
     return found[0] if len(found) == 1 else found
 
 
@@ -350,13 +351,8 @@ def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kw
     >>> torch.allclose(state_jacobians(cell, x)[0], sum(one_step.values()))
     True
     """
-    found = [_joined(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
+    found = [joined(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
     return found[0] if len(found) == 1 else found
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    """One tensor along time; of a single part, which is the rule, no copy."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @dataclass
@@ -381,7 +377,7 @@ class _Visit:
         """The flow, from the gradients with respect to ``met``."""
         if self.walks:
             grads = [torch.zeros_like(walk.states) if walk.grads is None else walk.grads for walk in self.walks]
-            grads = _joined([grads[0], *(later[1:] for later in grads[1:])])  # (T+1, B, H)
+            grads = joined([grads[0], *(later[1:] for later in grads[1:])])  # (T+1, B, H)
         else:
             rows = zip(grads, self.met, strict=True)
             rows = [torch.zeros_like(tensor) if grad is None else grad for grad, tensor in rows]
@@ -409,7 +405,7 @@ class _Visit:
             slopes = 1 - elman(self.x, self.before, *self.known).square()
             return {"candidate": (slopes * grads) @ self.known.weight_hh}
         if all(walk.deltas is not None for walk in self.walks) and self.walks:
-            gates, deltas = (_joined([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
+            gates, deltas = (joined([getattr(walk, name) for walk in self.walks]) for name in ("gates", "deltas"))
         else:
             gates, deltas = _deltas_at_once(self.known, self.x, self.before, grads)
         U_r, U_z, U_n = self.known.weight_hh.chunk(3)
@@ -515,8 +511,8 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
         visits = []
         for k, suffix in enumerate(suffixes):
             walks = [call.walks[k] for call in calls]
-            x = _joined([walk.x for walk in walks]).detach()
-            before = _joined([walk.states[:-1] for walk in walks])
+            x = joined([walk.x for walk in walks]).detach()
+            before = joined([walk.states[:-1] for walk in walks])
             met = [walk.h0 for walk in walks]
             own = f"{part.name}.{suffix}" if part.name else suffix
             visits.append(_Visit(own, kind, walks[0].weights, x, before, met, walks, packed, _is_whole(part, calls)))

@@ -11,7 +11,7 @@ Glossary
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import get_ident
@@ -87,15 +87,15 @@ def keeps_equations(module: nn.Module) -> bool:
     return all(type(part).forward is nn.Linear.forward and not part._forward_hooks for part in linears)
 
 
-def runs_by_calls(cell: nn.Module) -> bool:
-    """Whether only a call of the cell tells its next state: hooks take part, or a subclass has its own forward.
+def runs_by_calls(part: nn.Module) -> bool:
+    """Whether only a call of a cell or layer tells its states: hooks take part, or a subclass has its own forward.
 
     A cell with its own ``gates`` is not such a one, for that method is what is asked, unless it has hooks itself.
     """
-    known = _class_of(cell) is not None
-    if known and _replaced(cell, "forward") and not _replaced(cell, "gates"):
+    known = _class_of(part) is not None
+    if known and _replaced(part, "forward") and not _replaced(part, "gates"):
         return True
-    return any(part._forward_pre_hooks or part._forward_hooks for part in (cell.modules() if known else [cell]))
+    return any(inner._forward_pre_hooks or inner._forward_hooks for inner in (part.modules() if known else [part]))
 
 
 def _class_of(module: nn.Module) -> type[nn.Module] | None:
@@ -194,7 +194,11 @@ def trace(
     with torch.set_grad_enabled(grad), as_in_eval(module):
         if whole and parts[0].is_cell:
             found = [_drive_cell(parts[0], x, h0)]
-        else:  # a layer too by its own forward, which hooks and subclasses may have changed
+        elif whole and not grad and not runs_by_calls(module):  # as a call would, without the care that hooks need
+            with bptt.recording() as walks:
+                output = _forward(module, x, h0)
+            found = _read_layer(parts[0], Call(x, h0, h0, output, None, False, walks, 0))
+        else:
             arguments = (x,) if h0 is None else (x, h0)
             with listening(parts, record=not grad) as calls:
                 module(*arguments, **kwargs)
@@ -308,10 +312,12 @@ def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Wal
 
     def keep(module, args, output):
         nonlocal made
-        if get_ident() == thread:
-            made = output
-            if not part.is_cell and not record:  # a hook or a model may write into what its layer gave
-                made = _copied(output[0]), output[1]
+        if get_ident() != thread:
+            return None
+        made = output
+        if not part.is_cell and not (record and torch.is_grad_enabled()):
+            output = _copied(output[0]), output[1]  # hooks and models may write into what a layer gave
+        return output
 
     def note(module, args, kwargs, output):
         if get_ident() != thread:
@@ -354,7 +360,12 @@ def _read_calls(part: Recurrence, calls: list[Call]) -> list[Entry]:
         if part.is_cell:
             return [_read_cell(part.module, calls)]
         runs = [_read_layer(part, call) for call in calls]  # one list of entries a call
-        return [tuple(torch.cat(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
+        return [tuple(joined(field) for field in zip(*entries, strict=True)) for entries in zip(*runs, strict=True)]
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """One tensor along time; of a single part, which is the rule, no copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @contextmanager
