@@ -411,6 +411,31 @@ def test_a_view_taken_away_leaves_nothing_behind(bare, name):
     assert found["dead"] == [True, True], "drawing, traits"
 
 
+PLACED = """async ([name, state]) => {
+  const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+  const place = async (root) => {
+    document.querySelector("main").append(root);
+    await frames();
+    return JSON.parse(seen(root)).drawing;
+  };
+  const model = () => $host.pageModel(structuredClone(state));
+  const roots = ["first", "later"].map(() => document.createElement("div"));
+  document.querySelector("main").append(roots[0]);
+  for (const root of roots) modules[name].render({ model: model(), el: root });
+  const first = await place(roots[0]);
+  roots[0].remove();
+  await frames();
+  return { states: roots.map((root) => root.dataset.state), same: first === (await place(roots[1])), last: roots[1].dataset.state };
+}"""
+
+
+@every_view
+def test_a_view_made_before_it_has_its_place_is_drawn_there(bare, name):
+    """As JupyterLab may do it: until a view is on the page, its colours are not known."""
+    found = bare().evaluate(PLACED, [name, state_of(SMALL[name]())])
+    assert found == {"states": ["ready", "loading"], "same": True, "last": "ready"}
+
+
 THROWS = """async ([name, state, trait]) => {
   const root = document.querySelector("main").appendChild(document.createElement("div"));
   const before = leftovers();

@@ -42,9 +42,12 @@ export function view(name, traits, build) {
     root.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
 
     let frame = 0;
+    let early = false; // asked to draw before its place on the page, where alone its colours are known
     let update = () => {};
     const draw = () => {
       frame = 0;
+      early = !root.isConnected;
+      if (early) return;
       try {
         update();
         root.dataset.state = "ready";
@@ -68,6 +71,7 @@ export function view(name, traits, build) {
       update = build({ model, root, signal });
       for (const trait of traits) model.on(`change:${trait}`, schedule);
       onThemeChange(schedule, signal);
+      onSize(root, () => early && schedule(), signal); // JupyterLab may make a view first and place it afterwards
       addEventListener("beforeprint", draw, { signal }); // in its colours for paper; a frame later is too late
       draw();
     } catch (error) {
@@ -130,6 +134,18 @@ export function labelled(text, control, ...more) {
  */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Call back when an element gets another size, also the first, with its place on the page.
+ * @param {HTMLElement} root
+ * @param {() => void} callback
+ * @param {AbortSignal} signal
+ */
+function onSize(root, callback, signal) {
+  const observer = new ResizeObserver(callback);
+  observer.observe(root);
+  signal.addEventListener("abort", () => observer.disconnect());
 }
 
 /**
