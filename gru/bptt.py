@@ -140,8 +140,7 @@ def recording() -> Iterator[list[Walk]]:
     """Keep the walk of every :func:`run` inside: a list in the order of the calls.
 
     Where gradients are enabled, the weights get none, and each walk takes place when a loss is differentiated with
-    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates, and
-    the states that :func:`run` gives are the walk's own: who hands them on gives a copy.
+    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates.
     """
     walks: list[Walk] = []
     token = _walks.set(walks)
@@ -182,7 +181,7 @@ def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Ten
     weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
     if not torch.is_grad_enabled():
         walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True, first_block=1)))
-        return walks[-1].states[1:]
+        return walks[-1].states[1:].clone()  # as below, the caller may write into what it gets
     h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
     walks.append(Walk(weights, x, h0))
     return _differentiable(x, h0, weights, walks[-1])

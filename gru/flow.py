@@ -25,7 +25,7 @@ An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its singl
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_map
 
 from gru import bptt
 from gru.cells import ElmanCell, check_step
@@ -51,6 +52,7 @@ from gru.trace import (
     lining_up,
     listening,
     runs_by_calls,
+    same_numbers,
     weights_of,
 )
 
@@ -170,15 +172,14 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Ten
 
 def _after_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """Call a module that has hooks, which may make its weights anew; x and h as its step reads them."""
-    is_layer = isinstance(cell, nn.RNNBase)
-    with listening([Recurrence("cell", cell, not is_layer)], record=False) as calls:
-        cell(x.unsqueeze(-2)) if is_layer else cell(x, h)
+    part = Recurrence("cell", cell, not isinstance(cell, nn.RNNBase))
+    with as_in_eval(cell), listening([part], record=False) as calls:
+        cell(x, h) if part.is_cell else cell(x.unsqueeze(-2))
     (call,) = calls["cell"]
-    if is_layer:
-        return call.x.squeeze(-2), h
-    if call.altered:
-        raise TypeError(f"cell: expected no hook that changes what it gives, got one in this {type(cell).__name__}")
-    return call.x, call.h
+    if call.altered or (part.is_cell and not same_numbers(call.before, h)):
+        name = type(cell).__name__
+        raise TypeError(f"cell: expected no hook that changes the state, got one in this {name}")
+    return (call.x, call.h) if part.is_cell else (call.x.squeeze(-2), h)
 
 
 class Elman(NamedTuple):
@@ -290,8 +291,10 @@ def gradient_flow(
     if not (loss is None or callable(loss)):
         raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
     with as_in_eval(module), torch.inference_mode(False), torch.enable_grad():
-        x, h0 = _for_autograd(x), _for_autograd(h0)
+        x, h0, kwargs = _for_autograd((x, h0, kwargs))
         outputs, last_state, visits = _visit(module, parts, x, h0, kwargs)
+        if loss is None and last_state is None:
+            raise TypeError("loss: expected a function of the outputs, for the forward gives no last state, got None")
         value = last_state.sum() if loss is None else loss(outputs)
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
@@ -318,8 +321,11 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
         norms (T,); of several recurrences a list, one entry a layer and direction, each with its own inputs held
         fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian.
 
+    A step that starts anew, or from a detached state, ends the reach of h_T: the norms before it are 0.
+
     Raises:
-        what :func:`gradient_flow` raises.
+        LookupError: the model changes the state of a layer between two of its calls.
+        else what :func:`gradient_flow` raises.
 
     >>> import torch, gru
     >>> gru.jacobian_norms(gru.ElmanCell(4, 5), torch.ones(7, 3, 4)).shape
@@ -371,7 +377,8 @@ class _Visit:
     met: list[Tensor]
     walks: list[bptt.Walk] = field(default_factory=list)  # one a call; none of a cell in a loop
     packed: Packed | None = None
-    whole: bool = True  # whether each call reads the state that the one before gave, as it was
+    starts: list[int] = field(default_factory=list)  # the steps, after the first, that read a state of their own
+    changed: bool = False  # whether a model changes the state between two steps
 
     def entry(self, grads: list[Tensor | None]) -> _Entry:
         """The flow, from the gradients with respect to ``met``."""
@@ -384,6 +391,8 @@ class _Visit:
             grads = torch.stack([torch.atleast_2d(row) for row in rows])
         missing = self._no_paths()
         paths = {} if missing else self._paths(grads[1:])
+        for path in paths.values():
+            path[self.starts] = 0  # what such a step reads is not the state before it
         if self.packed is not None:
             grads = self.packed.restore(grads)
             paths = {name: self.packed.restore(path) for name, path in paths.items()}
@@ -394,8 +403,8 @@ class _Visit:
         if self.known is None:
             known = "gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
             return f"{self.kind}, because its equations are not known here, as those of {known} are"
-        if not self.whole:
-            return f"{self.name}, because the model changes its state between two steps, or starts anew"
+        if self.changed:
+            return f"{self.name}, because the model changes its state between two steps"
         return None
 
     @torch.no_grad()
@@ -416,7 +425,7 @@ class _Visit:
 
     def jacobians(self) -> Iterator[Tensor]:
         """dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
-        if self.known is not None and self.whole:
+        if self.known is not None and not self.changed:
             return self._jacobians_in_closed_form()
         if self.walks:
             raise LookupError(f"dh_T/dh_t: not available for {self._no_paths()}")
@@ -427,8 +436,9 @@ class _Visit:
         eye = torch.eye(H, dtype=self.before.dtype, device=self.before.device)
         product = eye.expand(B, H, H)
         C = max(1, NUMBERS_AT_ONCE // max(1, B * H * H))
-        for t1 in range(T, 0, -C):
-            t0 = max(0, t1 - C)
+        first = self.starts[-1] + 1 if self.starts else 0  # of the states that h_T depends on
+        for t1 in range(T, first, -C):
+            t0 = max(first, t1 - C)
             steps = _step_whole(self.known, self.x[t0:t1], self.before[t0:t1])  # (C, B, H, H)
             if self.packed is not None:  # past its end a state stays as it is
                 steps = torch.where(self.packed.valid[t0:t1, :, None, None], steps, eye)
@@ -438,6 +448,8 @@ class _Visit:
                     product = torch.bmm(product, jacobian, out=place)
             product = products[0]
             yield products if self.packed is None else self.packed.restore(products)
+        if first:
+            yield product.new_zeros(first, B, H, H)
 
     def _jacobians_by_autograd(self) -> Iterator[Tensor]:
         *earlier, last = self.met
@@ -462,12 +474,19 @@ def _for_autograd(value: object) -> object:
     """A copy of what was made under ``torch.inference_mode``, which autograd cannot keep."""
     if isinstance(value, PackedSequence):
         return PackedSequence(_for_autograd(value.data), *value[1:])
-    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+    if isinstance(value, Tensor):
+        return value.clone() if value.is_inference() else value
+    return tree_map(_for_autograd, value) if isinstance(value, tuple | list | dict) else value
 
 
 def _visit(
-    module: nn.Module, parts: list[Recurrence], x: Tensor, h0: Tensor | None, kwargs: dict
-) -> tuple[object, Tensor, list[_Visit]]:
+    module: nn.Module,
+    parts: list[Recurrence],
+    x: Tensor,
+    h0: Tensor | None,
+    kwargs: dict,
+    hold_inputs: bool = False,
+) -> tuple[object, Tensor | None, list[_Visit]]:
     """Run the module: what a loss reads, the last state, and a visit for each recurrence."""
     whole = parts[0].module is module
     if whole and kwargs:
@@ -475,15 +494,17 @@ def _visit(
             f"module: {', '.join(kwargs)} would go to a model's forward, but {type(module).__name__} is no model"
         )
     if whole and parts[0].is_cell:
-        visit, states = _drive(parts[0], *check_drive(module, x, h0))
+        visit, states = _drive(parts[0], *check_drive(module, x, h0), hold_inputs)
         return states, states[-1], [visit]
-    with listening(parts, record=True) as calls:
+    with listening(parts, record=True, hold_inputs=hold_inputs) as calls:
         outputs = module(*((x,) if h0 is None else (x, h0)), **kwargs)
     visits = [visit for part in parts if calls[part.name] for visit in _read(part, calls[part.name])]
     if not visits:
         raise RuntimeError(f"module: expected its forward to call {', '.join(part.name for part in parts)}")
     part, call = max(((part, call) for part in parts for call in calls[part.name]), key=lambda pair: pair[1].number)
-    last = call.state if part.is_cell else call.output[1][-2 if part.module.bidirectional else -1 :]
+    last = call.state
+    if not part.is_cell and last is not None:
+        last = last[-2 if part.module.bidirectional else -1 :]
     return outputs[0] if whole else outputs, last, visits
 
 
@@ -493,13 +514,16 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
     name = part.name or kind
     with lining_up(part, calls):
         if part.is_cell:
+            if any(call.state is None for call in calls):
+                raise TypeError(f"{name}: expected its forward to give the state, or the state among other tensors")
             x = torch.stack([torch.atleast_2d(call.x) for call in calls]).detach()
             none = torch.zeros_like(calls[0].state)
             states = [none if call.before is None else call.before for call in calls]
             before = torch.stack([torch.atleast_2d(state) for state in states]).detach()
             met = [none if calls[0].h is None else calls[0].h, *(call.state for call in calls)]
             known = None if any(call.altered for call in calls) else _detached(_known(part.module))
-            return [_Visit(name, kind, known, x, before, met, whole=_is_whole(part, calls))]
+            starts, changed = _breaks(calls)
+            return [_Visit(name, kind, known, x, before, met, starts=starts, changed=changed)]
         suffixes = suffixes_of(part.module)
         if any(len(call.walks) != len(suffixes) for call in calls):
             raise TypeError(f"{name}: expected the forward of torch.nn.GRU, got one of {kind}'s own")
@@ -508,6 +532,9 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
             if len(calls) > 1:
                 raise ValueError(f"{name}: expected one call with a packed input, got {len(calls)}")
             packed = layout_of(part.module, calls[0].x, None)
+        starts, changed = _breaks(calls)
+        begins = [0, *accumulate(len(call.walks[0].x) for call in calls)]  # of each call, in steps
+        starts = [begins[k] for k in starts]
         visits = []
         for k, suffix in enumerate(suffixes):
             walks = [call.walks[k] for call in calls]
@@ -515,31 +542,30 @@ def _read(part: Recurrence, calls: list[Call]) -> list[_Visit]:
             before = joined([walk.states[:-1] for walk in walks])
             met = [walk.h0 for walk in walks]
             own = f"{part.name}.{suffix}" if part.name else suffix
-            visits.append(_Visit(own, kind, walks[0].weights, x, before, met, walks, packed, _is_whole(part, calls)))
+            visits.append(_Visit(own, kind, walks[0].weights, x, before, met, walks, packed, starts, changed))
         return visits
 
 
-def _is_whole(part: Recurrence, calls: list[Call]) -> bool:
-    """Whether each call of a part reads the state that the one before gave: the same numbers, and the same graph."""
-    for earlier, later in pairwise(calls):
-        given, held = (earlier.state, earlier.after) if part.is_cell else (earlier.output[1],) * 2
-        if later.before is None or not torch.equal(later.before, held):
-            return False
-        if given.requires_grad and later.h.is_leaf:  # detached on its way
-            return False
-    return True
+def _breaks(calls: list[Call]) -> tuple[list[int], bool]:
+    """Which calls start from a state of their own, and whether one reads a changed version of the state before."""
+    starts, changed = [], False
+    for k, (earlier, later) in enumerate(pairwise(calls), start=1):
+        if later.before is None or (earlier.state is not None and earlier.state.requires_grad and later.h.is_leaf):
+            starts.append(k)
+        elif earlier.after is None or not same_numbers(later.before, earlier.after):
+            changed = True
+    return starts, changed
 
 
-def _drive(part: Recurrence, x: Tensor, h0: Tensor | None) -> tuple[_Visit, Tensor]:
+def _drive(part: Recurrence, x: Tensor, h0: Tensor | None, hold_inputs: bool) -> tuple[_Visit, Tensor]:
     """Step a bare cell through x (T, B, D): its visit, and its states (T, B, H)."""
     cell = part.module
     known, kind = _known(cell), type(cell).__name__
     if known is None and h0 is None:
         raise ValueError(f"h0: expected a state (B, H), since {kind} has no attribute hidden_size, got None")
     if runs_by_calls(cell):
-        with listening([part], record=True) as calls:
-            states = call_along(cell, x, h0)
-        return _read(part, calls[part.name])[0], torch.stack(states)
+        calls = call_along(part, x, h0, record=True, hold_inputs=hold_inputs)
+        return _read(part, calls)[0], torch.stack([call.state for call in calls])
     if known is None:
         gates_of, met = gates_function(cell), [h0 if h0.requires_grad else h0.detach().requires_grad_()]
         for x_t in x.unbind(0):
@@ -601,5 +627,6 @@ def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) ->
     alone = parts[0].module is module and keeps_equations(module) and not runs_by_calls(module)
     by_autograd = any(part.is_cell for part in parts) and not alone
     with as_in_eval(module), torch.inference_mode(False), torch.set_grad_enabled(by_autograd):
-        x, h0 = _for_autograd(x), _for_autograd(h0)
-        return [visit.jacobians() for visit in _visit(module, parts, x, h0, kwargs)[2]]
+        x, h0, kwargs = _for_autograd((x, h0, kwargs))
+        visits = _visit(module, parts, x, h0, kwargs, hold_inputs=True)[2]
+        return [visit.jacobians() for visit in visits]

@@ -19,7 +19,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+from torch.utils._pytree import tree_leaves
 
 from gru import _check, bptt
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
@@ -75,16 +80,31 @@ def _search(part: nn.Module, name: str) -> Iterator[Recurrence]:
             yield from _search(child, ".".join(filter(None, names)))
 
 
+# What a cell's equations are made of, by name; other parts of a subclass do not matter.
+LINEARS = {
+    ResetBeforeCell: ("reset_gate", "update_gate", "hidden_transform"),
+    ResetAfterCell: tuple(f"{of}_{gate}" for of in ("input", "hidden") for gate in ("reset", "update", "candidate")),
+}
+# Hooks that make a weight anew from other parameters and change nothing else.
+MAKES_WEIGHTS = (BasePruningMethod, WeightNorm, SpectralNorm)
+
+
 def keeps_equations(module: nn.Module) -> bool:
     """Whether a cell or a layer computes what its class, here or in torch.nn, computes.
 
     Not so if a subclass or the object itself puts another method in the place of that class's, or if one of a cell's
-    linear layers was replaced or has hooks that may change what it gives.
+    linear layers was replaced or has hooks that may change what it reads or gives.
     """
-    if _class_of(module) is None or any(_replaced(module, name) for name in ("forward", "gates", "_gates", "weights")):
+    known = _class_of(module)
+    if known is None or any(_replaced(module, name) for name in ("forward", "gates", "_gates", "weights")):
         return False
-    linears = [part for name, part in module.named_children() if name != "parametrizations"]
-    return all(type(part).forward is nn.Linear.forward and not part._forward_hooks for part in linears)
+    linears = [getattr(module, name) for name in LINEARS.get(known, ())]
+    return all(
+        type(linear).forward is nn.Linear.forward
+        and not linear._forward_hooks
+        and all(isinstance(hook, MAKES_WEIGHTS) for hook in linear._forward_pre_hooks.values())
+        for linear in linears
+    )
 
 
 def runs_by_calls(part: nn.Module) -> bool:
@@ -144,9 +164,13 @@ def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weig
         raise IndexError(f"layer: expected 0 for a cell, got {layer}")
     if reverse:
         raise ValueError("reverse: expected False for a cell, got True")
-    if isinstance(module, nn.GRUCell):
-        return Weights(module.weight_ih, module.weight_hh, module.bias_ih, module.bias_hh, reset_after=True)
-    return module.weights()
+    return _weights_of_cell(module)
+
+
+def _weights_of_cell(cell: nn.Module) -> Weights:
+    if isinstance(cell, nn.GRUCell):
+        return Weights(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, reset_after=True)
+    return cell.weights()
 
 
 def trace(
@@ -197,7 +221,7 @@ def trace(
         elif whole and not grad and not runs_by_calls(module):  # as a call would, without the care that hooks need
             with bptt.recording() as walks:
                 output = _forward(module, x, h0)
-            found = _read_layer(parts[0], Call(x, h0, h0, output, None, False, walks, 0))
+            found = _read_layer(parts[0], Call(x, h0, h0, output, None, None, False, walks, 0))
         else:
             arguments = (x,) if h0 is None else (x, h0)
             with listening(parts, record=not grad) as calls:
@@ -228,29 +252,37 @@ Entry = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 class Call(NamedTuple):
     """What a recurrent part was given and gave back, once.
 
-    A model's own loop may write the next step into the tensors of a cell's call, so what these held is kept as well.
+    A model may write into the tensors of a call, so what the states held is kept as well.
     """
 
     x: Tensor | PackedSequence
     h: Tensor | None  # the state before, the tensor itself
     before: Tensor | None  # and what it held
-    output: object  # of a layer what its forward gave, of a cell what hooks made of it
-    after: Tensor | None  # of a cell: what the state in it held
-    altered: bool  # of a cell: whether hooks changed what its forward gave
+    output: object  # of a layer, what its own forward gave
+    state: Tensor | None  # the state after, the tensor itself: of a cell what hooks made of it, of a layer its h_n
+    after: Tensor | None  # and what it held
+    altered: bool  # whether hooks changed what its own forward gave
     walks: list[bptt.Walk]  # of a layer: one a layer and direction, where they were recorded
     number: int  # among all calls of all parts
 
-    @property
-    def state(self) -> Tensor:
-        """The state in a cell's output, the tensor itself."""
-        return state_of(self.output)
 
-
-def state_of(output: object) -> Tensor:
-    """The state in what a cell gave; a cell of the user's own may give more than that."""
+def _state_in(output: object, cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor | None:
+    """The state in what a cell gave; None if it is not among it."""
     if isinstance(output, Tensor):
-        return output
-    return output.h if hasattr(output, "h") else output[0]
+        return output if h is None or output.shape == h.shape else None
+    if isinstance(getattr(output, "h", None), Tensor):
+        return output.h
+    tensors = [one for one in tree_leaves(output) if isinstance(one, Tensor)]
+    with torch.no_grad():  # such as an answer and the state: which of them is it?
+        state = gates_function(cell)(*((x,) if h is None else (x, h))).h
+    return next((one for one in tensors if one.shape == state.shape and torch.allclose(one, state)), None)
+
+
+def same_numbers(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold the same numbers, NaN included; those without numbers do."""
+    if a.is_meta or isinstance(a, FakeTensor):
+        return a.shape == b.shape
+    return torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 @contextmanager
@@ -267,12 +299,12 @@ def as_in_eval(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[Call]]]:
+def listening(parts: list[Recurrence], record: bool, hold_inputs: bool = False) -> Iterator[dict[str, list[Call]]]:
     """Collect the calls of each part by name, and if asked the walks of its layers; the hooks are gone afterwards.
 
     A torch.nn.GRU then runs on :mod:`gru.bptt` as well, which knows the states of every layer, and the gates. With
-    gradients enabled, a cell then gets a state that requires one, zeros if it was given none. What other threads call
-    meanwhile is not ours to note.
+    gradients enabled, a cell then gets a state that requires one, zeros if it was given none, and, if asked, inputs
+    through which no gradient flows. What other threads call meanwhile is not ours to note.
     """
     calls: dict[str, list[Call]] = {part.name: [] for part in parts}
     undo = []
@@ -280,66 +312,100 @@ def listening(parts: list[Recurrence], record: bool) -> Iterator[dict[str, list[
     with torch.compiler.set_stance("force_eager"), bptt.recording() if record else nullcontext([]) as walks:
         try:
             for part in parts:
-                undo += _listen(part, calls, walks, record)
+                undo += _listen(part, calls, walks, record, hold_inputs)
             yield calls
         finally:
             for step_back in undo:
                 step_back()
 
 
-def _listen(part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Walk], record: bool) -> list[Callable]:
+def _listen(
+    part: Recurrence, calls: dict[str, list[Call]], walks: list[bptt.Walk], record: bool, hold_inputs: bool
+) -> list[Callable]:
     """Hook one part; what undoes it."""
     module, signature = part.module, inspect.signature(part.module.forward)
-    first = 0  # where the walks of the call at hand begin
-    made = None  # what the part's own forward gave in it
+    names = list(signature.parameters)
     thread = get_ident()
+    hooked = bool(module._forward_hooks)  # by others, which may change what its forward gave
+    first = 0  # where the walks of the call at hand begin
+    made = None  # what its forward gave
+    held = None  # and the state in it, before other hooks
+
+    def given(args, kwargs) -> tuple[inspect.BoundArguments, Tensor | PackedSequence, Tensor | None]:
+        bound = signature.bind(*args, **kwargs)
+        h = bound.arguments.get(names[1]) if len(names) > 1 else None
+        return bound, next(iter(bound.arguments.values())), h if isinstance(h, Tensor) else None
 
     def begin(module, args, kwargs):
         nonlocal first
         if get_ident() != thread:
             return None
         first = len(walks)
-        if record and part.is_cell and torch.is_grad_enabled():
-            bound = signature.bind(*args, **kwargs)
-            x, state = next(iter(bound.arguments.values())), list(signature.parameters)[1]
-            h = bound.arguments.get(state)
-            if h is None and hasattr(module, "hidden_size"):
-                h = x.new_zeros(*x.shape[:-1], module.hidden_size)
-            if h is not None and not h.requires_grad:
-                bound.arguments[state] = h.detach().requires_grad_()
-            return bound.args, bound.kwargs
-        return None
-
-    def keep(module, args, output):
-        nonlocal made
-        if get_ident() != thread:
+        if not (record and part.is_cell and torch.is_grad_enabled()):
             return None
+        bound, x, h = given(args, kwargs)
+        if hold_inputs:
+            bound.arguments[names[0]] = x.detach()
+        if h is None and hasattr(module, "hidden_size"):
+            h = x.new_zeros(*x.shape[:-1], module.hidden_size)
+        if h is not None:
+            bound.arguments[names[1]] = h if h.requires_grad else h.detach().requires_grad_()
+        return bound.args, bound.kwargs
+
+    def keep(module, args, kwargs, output):
+        nonlocal made, held
+        if get_ident() != thread:
+            return
         made = output
-        if not part.is_cell and not (record and torch.is_grad_enabled()):
-            output = _copied(output[0]), output[1]  # hooks and models may write into what a layer gave
-        return output
+        if part.is_cell:
+            if hooked:
+                held = _state_in(output, module, *given(args, kwargs)[1:])
+                held = None if held is None else held.clone()
+        elif _is_layers(output):
+            made = (output[0] if record else _copied(output[0])), output[1].clone()
 
     def note(module, args, kwargs, output):
         if get_ident() != thread:
-            return
-        x, *rest = signature.bind(*args, **kwargs).arguments.values()
-        h, number = rest[0] if rest else None, sum(map(len, calls.values()))
-        if part.is_cell:
-            before, after = None if h is None else h.clone(), state_of(output).clone()
-            call = Call(x.clone(), h, before, output, after, output is not made, [], number)
-        else:
-            call = Call(x, h, h, made, None, False, walks[first:], number)
-        calls[part.name].append(call)
+            return None
+        _, x, h = given(args, kwargs)
+        before, number = None if h is None else h.clone(), sum(map(len, calls.values()))
+        if not part.is_cell:
+            altered = hooked and not (_is_layers(output) and _same_output(made, output))
+            state = made[1] if _is_layers(made) else None
+            calls[part.name].append(Call(x, h, before, made, state, state, altered, walks[first:], number))
+            return None
+        state = _state_in(output, module, x, h)
+        after = None if state is None else state.clone()
+        altered = hooked and (held is None or after is None or not same_numbers(held, after))
+        calls[part.name].append(Call(x.clone(), h, before, output, state, after, altered, [], number))
+        # The model may write into what it gets, but not into the state that a loss is differentiated by.
+        return output.clone() if record and output is state and torch.is_grad_enabled() else None
 
     undo = [
         module.register_forward_pre_hook(begin, with_kwargs=True).remove,
-        module.register_forward_hook(keep, prepend=True).remove,
+        module.register_forward_hook(keep, with_kwargs=True, prepend=True).remove,
         module.register_forward_hook(note, with_kwargs=True).remove,
     ]
     if record and type(module).forward is nn.GRU.forward and "forward" not in vars(module):
         module.forward = partial(_forward, module)
         undo.append(partial(delattr, module, "forward"))
     return undo
+
+
+def _is_layers(output: object) -> bool:
+    """Whether this is what a layer gives, and no subclass's own."""
+    return (
+        isinstance(output, tuple)
+        and len(output) == 2
+        and isinstance(output[0], Tensor | PackedSequence)
+        and isinstance(output[1], Tensor)
+    )
+
+
+def _same_output(a: tuple, b: tuple) -> bool:
+    (a, a_n), (b, b_n) = a, b
+    a, b = (one.data if isinstance(one, PackedSequence) else one for one in (a, b))
+    return a.shape == b.shape and same_numbers(a, b) and same_numbers(a_n, b_n)
 
 
 def _copied(states: Tensor | PackedSequence) -> Tensor | PackedSequence:
@@ -394,7 +460,12 @@ def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
     h = torch.stack([none if call.before is None else torch.atleast_2d(call.before) for call in calls])
     gates = gates_function(cell)(x.flatten(0, 1), h.flatten(0, 1))
     r, z, n = (field.unflatten(0, x.shape[:2]) for field in gates[:3])
-    return x, r, z, n, torch.stack([torch.atleast_2d(call.after) for call in calls])
+    h = gates.h.unflatten(0, x.shape[:2])
+    if _class_of(cell) is not None or any(
+        call.altered for call in calls
+    ):  # of an own cell, gates says what the state is
+        h = torch.stack([h[t] if call.after is None else torch.atleast_2d(call.after) for t, call in enumerate(calls)])
+    return x, r, z, n, h
 
 
 def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -417,13 +488,16 @@ def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, 
     return x, h0
 
 
-def call_along(cell: nn.Module, x: Tensor, h: Tensor | None) -> list[Tensor]:
-    """The states after each step of x (T, B, D), by calls of the cell itself."""
-    states = []
-    for x_t in x.unbind(0):
-        h = state_of(cell(x_t) if h is None else cell(x_t, h))
-        states.append(h)
-    return states
+def call_along(part: Recurrence, x: Tensor, h: Tensor | None, **options: bool) -> list[Call]:
+    """Step a bare cell through x (T, B, D) by calls of the cell itself, with the options of :func:`listening`."""
+    with listening([part], **options) as calls:
+        for x_t in x.unbind(0):
+            part.module(x_t) if h is None else part.module(x_t, h)
+            h = calls[part.name][-1].state
+            if h is None:
+                name = type(part.module).__name__
+                raise TypeError(f"{name}: expected its forward to give the state, or the state among other tensors")
+    return calls[part.name]
 
 
 def _drive_cell(part: Recurrence, x: Tensor, h0: Tensor | None) -> Entry:
@@ -431,9 +505,7 @@ def _drive_cell(part: Recurrence, x: Tensor, h0: Tensor | None) -> Entry:
     cell = part.module
     x, h = check_drive(cell, x, h0)
     if runs_by_calls(cell):
-        with listening([part], record=False) as calls:
-            call_along(cell, x, h)
-        return _read_cell(cell, calls[part.name])
+        return _read_cell(cell, call_along(part, x, h, record=False))
     gates_of, steps = gates_function(cell), []
     for x_t in x.unbind(0):
         steps.append(gates_of(x_t) if h is None else gates_of(x_t, h))
@@ -444,7 +516,7 @@ def _drive_cell(part: Recurrence, x: Tensor, h0: Tensor | None) -> Entry:
 def gates_function(cell: nn.Module):
     """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
     if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
-        weights = weights_of(cell)
+        weights = _weights_of_cell(cell)
         return lambda x, h: step(x, check_step(cell, x, h), weights)
 
     def gates_of(*arguments: Tensor) -> Gates:
@@ -472,23 +544,33 @@ def _read_layer(part: Recurrence, call: Call) -> list[Entry]:
     directions = 2 if layer.bidirectional else 1
     if call.walks:
         return [_entry_of(walk, layout, bool(k % directions)) for k, walk in enumerate(call.walks)]
-    if not keeps_equations(layer):
-        name = type(layer).__name__
-        raise TypeError(f"{part.name or name}: expected the forward of a GRU, got one of {name}'s own")
+    if not _is_layers(call.output):
+        raise TypeError(_own_forward(part))
+    own = _replaced(layer, "forward")
     rows, h0 = layout.enter(call.x), layout.enter_state(call.h)
     entries = []
     for k in range(layer.num_layers):
         steps = layout.spread(rows)  # (T, B, D)
         ways = [(weights_of(layer, k, bool(reverse)), h0[k * directions + reverse]) for reverse in range(directions)]
         known = k == layer.num_layers - 1
-        if known and not (torch.is_grad_enabled() and isinstance(layer, nn.GRU)):
-            runs = layout.spread(layout.enter(call.output[0])).chunk(directions, -1)  # (T, B, H) each
+        given = layout.spread(layout.enter(call.output[0])).chunk(directions, -1) if known else ()  # (T, B, H) each
+        if known and not own and not (torch.is_grad_enabled() and isinstance(layer, nn.GRU)):
+            runs = given
         else:
             runs = [sweep(steps, h, weights, layout, bool(way))[0] for way, (weights, h) in enumerate(ways)]
+        if own and any(
+            not torch.allclose(one, run, rtol=1e-3, atol=1e-4) for one, run in zip(given, runs, strict=False)
+        ):
+            raise TypeError(_own_forward(part))
         for way, (states, (weights, h)) in enumerate(zip(runs, ways, strict=True)):
             entries.append(_gates_along(steps, h, states, weights, layout, bool(way)))
         rows = layout.collect(torch.cat(tuple(runs), -1))
     return entries
+
+
+def _own_forward(part: Recurrence) -> str:
+    name = type(part.module).__name__
+    return f"{part.name or name}: expected a forward that computes what a GRU's does, got one of {name}'s own"
 
 
 def _entry_of(walk: bptt.Walk, layout: Dense | Packed, reverse: bool) -> Entry:

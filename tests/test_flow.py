@@ -1,5 +1,7 @@
 """Gradient flow against autograd, in float64: the whole, its four paths, and Jacobians through time."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -633,26 +635,33 @@ class Between(nn.Module):
     def forward(self, x, h):
         self.states = [h]
         for t, x_t in enumerate(x):
-            self.states.append(self.cell(x_t, self.change(t, self.states[-1])))
+            state = self.cell(x_t, self.change(t, h))
+            self.states.append(state)
+            h = state.clone()  # the state itself is what is differentiated by
         return torch.stack(self.states[1:])
 
 
 CHANGES = {
     "scales": lambda t, h: 0.5 * h if t else h,
+    "scales in place": lambda t, h: h.mul_(0.5) if t else h,
     "detaches": lambda t, h: h.detach() if t == 3 else h,
     "starts anew": lambda t, h: torch.zeros_like(h) if t == 3 else h,
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_model_that_changes_the_state_between_steps_has_grads_and_norms_alone(change):
+def test_a_model_that_changes_the_state_between_steps(change):
     model, x, h0 = Between(gru.ResetAfterCell(D, H), CHANGES[change]), torch.randn(T, B, D), torch.randn(B, H)
     flow = gru.gradient_flow(model, x, h0, loss=weigh)
     outputs = model(x, h0.clone().requires_grad_())
     expected = torch.autograd.grad(weigh(outputs), model.states, retain_graph=True)
     torch.testing.assert_close(flow.grads, torch.stack(expected), **EXACT)
-    with pytest.raises(LookupError, match=r"paths: not available for cell, because the model changes its state"):
-        flow.paths  # noqa: B018
+    if "scales" in change:
+        with pytest.raises(LookupError, match=r"paths: not available for cell, because the model changes its state"):
+            flow.paths  # noqa: B018
+    else:  # step 3 reads nothing of the state before it
+        straight_in = torch.cat((torch.zeros(1, B, H), straight(weigh, outputs)))
+        torch.testing.assert_close(sum(flow.paths.values()) + straight_in[:-1], flow.grads[:-1], **EXACT)
     *earlier, last = model.states
     rows = [torch.autograd.grad(last[:, i].sum(), earlier, retain_graph=True, materialize_grads=True) for i in range(H)]
     jacobians = torch.stack([torch.stack(row) for row in rows], dim=2)
@@ -669,20 +678,38 @@ def test_a_model_that_only_copies_the_state_has_paths():
     torch.testing.assert_close(gru.jacobian_norms(model, x, h0), gru.jacobian_norms(model.cell, x, h0), **EXACT)
 
 
-def test_a_layer_that_reads_two_sequences_has_no_paths_across_them():
-    class Siamese(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = gru.GRU(D, H)
+class Twice(nn.Module):
+    """A model that calls its layer twice, the second time with what `change` makes of the state."""
 
-        def forward(self, x):
-            return self.layer(x)[0][-1] - self.layer(2 * x)[0][-1]
+    def __init__(self, change, make=gru.GRU):
+        super().__init__()
+        self.layer, self.change = make(D, H), change
 
-    model, x = Siamese(), torch.randn(T, B, D)
+    def forward(self, x):
+        outputs, h_n = self.layer(x[:3])
+        return torch.cat((outputs, self.layer(x[3:], self.change(h_n))[0]))
+
+
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+def test_a_layer_that_reads_two_sequences_has_no_paths_across_them(make):
+    model, x = Twice(lambda h: None, make), torch.randn(T, B, D)
     flow = gru.gradient_flow(model, x, loss=weigh)
-    assert flow.grads.shape == (2 * T + 1, B, H)
-    with pytest.raises(LookupError, match=r"layer\.l0, because the model changes its state between two steps, or star"):
-        flow.paths  # noqa: B018
+    alone = [gru.gradient_flow(model.layer, part, loss=lambda outputs: 0.0 + outputs.sum()) for part in (x[:3], x[3:])]
+    whole = gru.gradient_flow(model, x, loss=lambda outputs: outputs.sum())
+    torch.testing.assert_close(whole.grads[:4], alone[0].grads, **EXACT)
+    torch.testing.assert_close(whole.grads[4:], alone[1].grads[1:], **EXACT)
+    straight_in = torch.cat((torch.zeros(1, B, H), straight(weigh, model(x))))
+    torch.testing.assert_close(sum(flow.paths.values()) + straight_in[:-1], flow.grads[:-1], **EXACT)
+    jacobians = state_jacobians(model, x)
+    assert not jacobians[:4].any()  # the fourth step reads zeros, not the state before it
+    torch.testing.assert_close(jacobians[4:], state_jacobians(model.layer, x[3:])[1:], **EXACT)
+
+
+@pytest.mark.parametrize("change", [lambda h: 0.1 * h, lambda h: h.mul_(0.1)], ids=["another", "in place"])
+def test_a_layer_whose_state_is_changed_between_calls_says_so(change):
+    model, x = Twice(change), torch.randn(T, B, D)
+    with pytest.raises(LookupError, match=r"layer\.l0, because the model changes its state between two steps"):
+        gru.gradient_flow(model, x, loss=weigh).paths  # noqa: B018
     with pytest.raises(LookupError, match=r"dh_T/dh_t: not available for layer\.l0"):
         gru.jacobian_norms(model, x)
 
@@ -704,3 +731,78 @@ def test_flow_of_what_was_made_in_inference_mode(module):
         if isinstance(module, nn.RNNBase):
             packed = pack_sequence([made[:, 0], made[:3, 1]])
             assert gru.gradient_flow(module, packed).grads.shape == (T + 1, 2, H)
+
+
+def test_what_hooks_write_in_place_is_noticed():
+    cell, x = gru.ResetAfterCell(D, H), torch.randn(T, B, D)
+    cell.register_forward_hook(lambda _, inputs, output: (output.mul_(0.5), None)[1])
+    h0 = torch.zeros(B, H, requires_grad=True)
+    states = loop(cell, x, h0)
+    expected = torch.stack(torch.autograd.grad(states[-1].sum(), states))
+    flow = gru.gradient_flow(cell, x)
+    torch.testing.assert_close(flow.grads, expected, **EXACT)
+    with pytest.raises(LookupError, match=r"its equations are not known"):
+        flow.paths  # noqa: B018
+    with pytest.raises(TypeError, match=r"cell: expected no hook that changes the state, got one in this ResetAfterC"):
+        gru.step_jacobian(cell, x[0], None)
+
+
+@pytest.mark.parametrize("module", [nn.GRUCell(D, H), gru.GRU(D, H), gru.ResetBeforeCell(D, H)], ids=name_of)
+def test_step_jacobian_refuses_hooks_that_change_the_state(module):
+    module, x = copy.deepcopy(module).double(), torch.randn(B, D)
+    if isinstance(module, nn.RNNBase):
+        module.register_forward_hook(lambda _, inputs, output: (output[0] / 2, output[1] / 2))
+    else:
+        module.register_forward_pre_hook(lambda _, inputs: (inputs[0], inputs[1] / 2))
+    with pytest.raises(TypeError, match=r"cell: expected no hook that changes the state"):
+        gru.step_jacobian(module, x, None if isinstance(module, nn.RNNBase) else torch.ones(B, H))
+
+
+def test_a_hook_on_what_a_linear_layer_reads_is_minded():
+    cell, x = gru.ResetAfterCell(D, H), torch.randn(T, B, D)
+    cell.hidden_candidate.register_forward_pre_hook(lambda _, inputs: (inputs[0] / 10,))
+    states = loop(cell, x, torch.zeros(B, H, requires_grad=True))
+    rows = [torch.autograd.grad(states[-1][:, i].sum(), states[:-1], retain_graph=True) for i in range(H)]
+    expected = torch.stack([torch.stack(row) for row in rows], dim=2)
+    torch.testing.assert_close(state_jacobians(cell, x), expected, **EXACT)
+
+
+@pytest.mark.filterwarnings("ignore:.*spectral_norm.*deprecated")
+def test_step_jacobian_leaves_buffers_alone():
+    cell = nn.utils.spectral_norm(nn.GRUCell(D, H), "weight_hh")
+    before = cell.weight_hh_u.clone()
+    gru.step_jacobian(cell, torch.randn(B, D), None)
+    assert torch.equal(cell.weight_hh_u, before)
+    assert cell.training
+
+
+class Decoder(nn.Module):
+    """A model that reads its own answers, and may scale the state between two steps."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.cell, self.head, self.scale = gru.ResetAfterCell(D, H), nn.Linear(H, D), scale
+
+    def forward(self, x, h):
+        x_t = x[0]
+        for _ in range(T):
+            h = self.cell(x_t, h * self.scale)
+            x_t = self.head(h)
+        return h
+
+
+def test_jacobians_hold_the_inputs_fixed_in_either_way():
+    model, x, h0 = Decoder(1.0), torch.randn(T, B, D), torch.randn(B, H)
+    closed = gru.jacobian_norms(model, x, h0)
+    model.scale = 1 - 1e-9
+    torch.testing.assert_close(gru.jacobian_norms(model, x, h0), closed, rtol=1e-6, atol=0)
+
+
+def test_flow_of_a_loop_with_nan_and_without_numbers():
+    model, x = Stepping(nn.GRUCell(D, H)), torch.randn(T, B, D)
+    broken = x.clone()
+    broken[2] = float("nan")
+    assert gru.gradient_flow(model, broken, loss=weigh).paths["carry"].isnan().any()
+    flow = gru.gradient_flow(model.to("meta"), x.to("meta"), loss=lambda outputs: outputs.sum())
+    assert flow.paths["carry"].shape == (T, B, H)
+    assert "|dL/dh_0| ?" in repr(flow)

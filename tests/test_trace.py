@@ -511,5 +511,119 @@ def test_an_own_forward_of_a_layer_that_leaves_no_trace_is_refused():
 
     with pytest.raises(TypeError, match=r"module: expected a torch\.nn\.Module, got NoneType"):
         recurrences(None)
-    with pytest.raises(TypeError, match=r"Own: expected the forward of a GRU, got one of Own's own"):
+    with pytest.raises(TypeError, match=r"Own: expected a forward that computes what a GRU's does, got one of"):
         trace(Own(3, 4), torch.randn(6, 2, 3))
+
+
+# ---- what users make of the parts
+
+
+def subclass(base, forward):
+    """A class with another forward: forward(self, what the base's gives) -> what is given."""
+
+    class Sub(base):
+        def forward(self, input, h=None):
+            return forward(self, super().forward(input, h))
+
+    return Sub
+
+
+class Handing(nn.Module):
+    """A model that notes what its part gave it."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def forward(self, x):
+        self.got = self.part(x)
+        return x
+
+
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_layer_whose_forward_only_hands_on_is_traced(make, grad):
+    layer, x = subclass(make, lambda self, output: output)(3, 4), torch.randn(6, 2, 3)
+    torch.testing.assert_close(trace(layer, x, grad=grad).h, layer(x)[0], **EXACT)
+
+
+@pytest.mark.parametrize(
+    "forward", [lambda self, output: output[0], lambda self, output: (*output, output[0].mean(0))], ids=["one", "three"]
+)
+def test_a_model_gets_what_its_layer_gives_while_it_is_traced(forward):
+    layer, x = subclass(gru.GRU, forward)(3, 4), torch.randn(6, 2, 3)
+    model, plain = Handing(layer), gru.GRU(3, 4)
+    plain.load_state_dict(layer.state_dict())
+    assert_same(trace(model, x), trace(plain, x))
+    expected = layer(x)
+    assert type(model.got) is type(expected)
+    torch.testing.assert_close(model.got, expected, **EXACT)
+
+
+def test_a_layer_that_writes_into_its_own_states_is_traced():
+    layer, x = subclass(gru.GRU, lambda self, output: (output[0].mul_(2), output[1]))(3, 4), torch.randn(6, 2, 3)
+    plain = gru.GRU(3, 4)
+    plain.load_state_dict(layer.state_dict())
+    with torch.no_grad():
+        assert_same(trace(layer, x), trace(plain, x))
+
+
+class Answering(nn.Module):
+    """A user's own cell that gives an answer and the state; the answer may be as wide as the state."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.inner, self.hidden_size, self.head = gru.ResetAfterCell(3, 4), 4, nn.Linear(4, answers)
+
+    def gates(self, x, h=None):
+        return self.inner.gates(x, h)
+
+    def forward(self, x, h=None):
+        h = self.gates(x, h).h
+        return self.head(h), h
+
+
+class AnswerLoop(nn.Module):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        h = x.new_zeros(x.shape[1], 4)
+        for x_t in x:
+            _, h = self.cell(x_t, h)
+        return h
+
+
+@pytest.mark.parametrize("answers", [4, 7])
+def test_the_state_of_an_own_cell_is_found_among_what_it_gives(answers):
+    cell, x = Answering(answers), torch.randn(6, 2, 3)
+    expected = trace(cell.inner, x)
+    flow = gru.gradient_flow(cell.inner, x)
+    assert_same(trace(AnswerLoop(cell), x), expected)
+    torch.testing.assert_close(gru.gradient_flow(AnswerLoop(cell), x).grads, flow.grads, **EXACT)
+    cell.register_forward_hook(lambda *_: None)  # looks, and changes nothing
+    assert_same(trace(cell, x), expected)
+    torch.testing.assert_close(gru.gradient_flow(cell, x).grads, flow.grads, **EXACT)
+
+
+@pytest.mark.parametrize("base", [gru.GRU, nn.GRU, nn.GRUCell, gru.ResetAfterCell, gru.ResetBeforeCell])
+def test_parts_that_a_subclass_adds_change_nothing(base):
+    class Dropping(base):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.drop = nn.Dropout(0.1)
+
+    part, plain, x = Dropping(3, 4), base(3, 4), torch.randn(6, 2, 3)
+    plain.load_state_dict(part.state_dict())
+    assert_same(trace(part, x, grad=True), trace(plain, x, grad=True))
+    for name, path in gru.gradient_flow(plain, x).paths.items():
+        torch.testing.assert_close(gru.gradient_flow(part, x).paths[name], path, **EXACT)
+    assert gru.step_jacobian(part, x[0], None).keys() == gru.step_jacobian(plain, x[0], None).keys()
+
+
+@pytest.mark.parametrize("base", [nn.GRUCell, gru.ResetAfterCell])
+def test_a_cell_whose_forward_only_hands_on_is_traced(base):
+    cell, plain, x = subclass(base, lambda self, h: h)(3, 4), base(3, 4), torch.randn(6, 2, 3)
+    plain.load_state_dict(cell.state_dict())
+    assert_same(trace(cell, x), trace(plain, x))

@@ -412,10 +412,11 @@ def test_a_view_taken_away_leaves_nothing_behind(bare, name):
 
 
 PLACED = """async ([name, state]) => {
-  const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const place = async (root) => {
     document.querySelector("main").append(root);
-    await frames();
+    await frame();
+    await frame();
     return JSON.parse(seen(root)).drawing;
   };
   const model = () => $host.pageModel(structuredClone(state));
@@ -424,8 +425,8 @@ PLACED = """async ([name, state]) => {
   for (const root of roots) modules[name].render({ model: model(), el: root });
   const first = await place(roots[0]);
   roots[0].remove();
-  await frames();
-  return { states: roots.map((root) => root.dataset.state), same: first === (await place(roots[1])), last: roots[1].dataset.state };
+  const states = roots.map((root) => root.dataset.state);
+  return { states, same: first === (await place(roots[1])), last: roots[1].dataset.state };
 }"""
 
 
