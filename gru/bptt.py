@@ -132,18 +132,19 @@ class Walk:
     grads: Tensor | None = None
 
 
-_walks: ContextVar[list[Walk] | None] = ContextVar("walks", default=None)
+_walks: ContextVar[tuple[list[Walk], bool] | None] = ContextVar("walks", default=None)
 
 
 @contextmanager
-def recording() -> Iterator[list[Walk]]:
+def recording(copies: bool = True) -> Iterator[list[Walk]]:
     """Keep the walk of every :func:`run` inside: a list in the order of the calls.
 
     Where gradients are enabled, the weights get none, and each walk takes place when a loss is differentiated with
-    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates.
+    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates; and
+    without ``copies`` the states that :func:`run` gives are then the walk's own, which nobody may write into.
     """
     walks: list[Walk] = []
-    token = _walks.set(walks)
+    token = _walks.set((walks, copies))
     try:
         yield walks
     finally:
@@ -157,9 +158,9 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         with _in_one_dtype(x):
             return loop(x, h0, weights)
-    walks = _walks.get()
-    if walks is not None:
-        return _recorded(x, h0, weights, walks)
+    recorder = _walks.get()
+    if recorder is not None:
+        return _recorded(x, h0, weights, *recorder)
     if x.is_cuda and weights.reset_after:
         return _cudnn(x, h0, weights)
     return _differentiable(x, h0, weights)
@@ -177,11 +178,12 @@ def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None =
     return forward(x, h0, weights)[0]
 
 
-def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk]) -> Tensor:
+def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk], copies: bool) -> Tensor:
     weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
     if not torch.is_grad_enabled():
         walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True, first_block=1)))
-        return walks[-1].states[1:].clone()  # as below, the caller may write into what it gets
+        states = walks[-1].states[1:]
+        return states.clone() if copies else states  # as below, the caller may write into what it gets
     h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
     walks.append(Walk(weights, x, h0))
     return _differentiable(x, h0, weights, walks[-1])

@@ -219,7 +219,7 @@ def trace(
         if whole and parts[0].is_cell:
             found = [_drive_cell(parts[0], x, h0)]
         elif whole and not grad and not runs_by_calls(module):  # as a call would, without the care that hooks need
-            with bptt.recording() as walks:
+            with bptt.recording(copies=False) as walks:
                 output = _forward(module, x, h0)
             found = _read_layer(parts[0], Call(x, h0, h0, output, None, None, False, walks, 0))
         else:
