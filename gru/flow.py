@@ -324,8 +324,7 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
     A step that starts anew, or from a detached state, ends the reach of h_T: the norms before it are 0.
 
     Raises:
-        LookupError: the model changes the state of a layer between two of its calls.
-        else what :func:`gradient_flow` raises.
+        LookupError: the model changes the state of a layer between two of its calls. Else as :func:`gradient_flow`.
 
     >>> import torch, gru
     >>> gru.jacobian_norms(gru.ElmanCell(4, 5), torch.ones(7, 3, 4)).shape
