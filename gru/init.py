@@ -26,7 +26,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @torch.no_grad()
 def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None = None) -> M:
-    """Give every unit a memory of its own length, between 1 and ``T_max - 1`` steps.
+    """Give every unit a memory of its own length, between 2 and ``T_max`` steps.
 
     b_z = ln(u) with u ~ U(1, T_max - 1), where z keeps; the negative of it where z writes
     (:class:`gru.ResetBeforeCell`). With no other input to the gate a unit then forgets with the time constant
