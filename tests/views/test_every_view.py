@@ -592,6 +592,23 @@ def test_on_a_phone(open_view, name):
     assert view.root.get_attribute("data-state") == "ready"
 
 
+# What reaches beyond the right edge of its view.
+BEYOND = """() => [...document.querySelectorAll(".gru-control > *, .gru-bar > *, .gru-head > *, .gru-reset, table")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => one.getBoundingClientRect().right > one.closest(".gru-view").getBoundingClientRect().right + 1)
+  .map((one) => one.outerHTML)"""
+
+
+@every_view
+@pytest.mark.parametrize("width", [375, 320])
+def test_it_fits_a_phone_whose_font_is_wider(open_view, name, width):
+    """Firefox's letters are wider than Chromium's; and 320 px is the narrowest that pages are asked to fit."""
+    page = open_view(name, width=width).page
+    page.add_style_tag(content="body { padding: 0 22px } .gru-view { letter-spacing: 0.03em }")
+    assert page.evaluate(BEYOND) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") == width
+
+
 @every_view
 def test_colours_follow_the_page(open_view, name):
     """Light, dark, and back; the system's wish counts where the page says nothing."""
