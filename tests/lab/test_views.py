@@ -121,3 +121,15 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     # Closed in Python, nothing stays on the page.
     run(notebook, "view.close()")
     view.roots.first.wait_for(state="detached")
+
+
+def test_choices_of_two_views_leave_each_other_alone(notebook: Page) -> None:
+    """Each view runs its own copy of the script, and radio buttons of one name exclude each other."""
+    run(notebook, "first, second = views.GradientLoom(), views.MemoryDial()\ndisplay(first)\ndisplay(second)")
+    for name in ("gradient-loom", "memory-dial"):
+        notebook.locator(f'.jp-OutputArea .gru-view[data-view="{name}"][data-state="ready"]').wait_for()
+    choices = notebook.locator(".jp-OutputArea [role=radiogroup]")
+    checked = choices.evaluate_all("(all) => all.map((one) => one.querySelectorAll(':checked').length)")
+    assert len(checked) > 2
+    assert set(checked) == {1}
+    run(notebook, "first.close()\nsecond.close()")

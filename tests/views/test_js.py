@@ -278,6 +278,22 @@ def test_a_charts_cursor_is_where_the_pointer_was(page):
 
 # Controls
 
+
+def test_choices_of_two_copies_do_not_share_a_group(page):
+    """In a notebook each view runs its own copy of the modules, and radio buttons of one name exclude each other."""
+    copy = f"(() => {{ {bundle('controls')}; return $controls.choice('Axis', [['a', 'a'], ['b', 'b']]); }})()"
+    chosen = page.evaluate(
+        f"""() => {{
+          const [one, two] = [{copy}, {copy}];
+          document.body.replaceChildren(one.control, two.control);
+          one.show("a");
+          two.show("b");
+          return [one, two].map(({{ inputs }}) => inputs.map((input) => input.checked));
+        }}"""
+    )
+    assert chosen == [[True, False], [False, True]]
+
+
 CONTROLS = """() => {
   const $ = $controls;
   const { signal } = new AbortController();
@@ -326,7 +342,7 @@ def test_controls_by_keyboard(page):
     page.evaluate(CONTROLS)
     page.get_by_role("slider", name="Length").press("ArrowRight")
     assert page.evaluate("slider.input.value") == "5"
-    page.get_by_role("group", name="Reset").first.get_by_role("radio", name="after U").press("ArrowLeft")
+    page.get_by_role("radiogroup", name="Reset").first.get_by_role("radio", name="after U").press("ArrowLeft")
     assert page.evaluate("one.inputs.map((input) => input.checked)") == [True, False]
     assert page.evaluate("two.inputs.map((input) => input.checked)") == [True, False]
     page.get_by_role("checkbox", name="Logarithmic").press("Space")

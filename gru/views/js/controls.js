@@ -48,8 +48,6 @@ export function list(text) {
   };
 }
 
-let groups = 0; // radio buttons of one group share a name, which no other group of the page may have
-
 /**
  * A few alternatives side by side, one of which holds: radio buttons.
  * @template {string} T
@@ -57,10 +55,15 @@ let groups = 0; // radio buttons of one group share a name, which no other group
  * @param {[T, string | Node][]} options  value and label
  */
 export function choice(text, options) {
-  const name = `gru-choice-${(groups += 1)}`;
+  // Radio buttons of one group share a name, which no other group of the page may have. In a notebook each view runs
+  // its own copy of this module, so counting would give two views the same one.
+  const name = `gru-choice-${Math.random().toString(36).slice(2)}`;
   const inputs = options.map(([value]) => make("input", { type: "radio", name, value }));
   const labels = options.map(([, label], i) => make("label", {}, inputs[i], make("span", {}, label)));
-  const control = make("fieldset", { class: "gru-choice" }, make("legend", { class: "gru-label" }, text), make("span", { class: "gru-segments" }, ...labels));
+  const title = make("span", { class: "gru-label" }, text);
+  const segments = make("span", { class: "gru-segments" }, ...labels);
+  // No fieldset: where its legend stands differs from browser to browser.
+  const control = make("div", { class: "gru-choice", role: "radiogroup", "aria-label": title.textContent ?? "" }, title, segments);
   return {
     control,
     inputs,
