@@ -57,7 +57,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gru import _check
+from gru import _arguments
 from gru.equations import Weights, step
 
 CHUNK_BYTES = 2**20  # of gates; what a core's cache holds beside the weights
@@ -168,7 +168,7 @@ def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 
 def _in_one_dtype(x: Tensor) -> AbstractContextManager:
     """Where autocast would have :func:`loop` compute in another dtype than :func:`forward` does, it is off."""
-    return torch.autocast(x.device.type, enabled=False) if _check.autocasting(x) else nullcontext()
+    return torch.autocast(x.device.type, enabled=False) if _arguments.autocasting(x) else nullcontext()
 
 
 def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None = None) -> Tensor:

@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gru import _check
+from gru import _arguments
 from gru.equations import Gates, Weights, elman
 
 
@@ -27,29 +27,31 @@ def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
     """Check what a cell is given for one step, and return the state to start from: h, or zeros."""
     name, D, H = type(cell).__name__, cell.input_size, cell.hidden_size
     weight = next(cell.parameters())
-    _check.is_tensor("x", x)
+    _arguments.is_tensor("x", x)
     if x.dim() not in (1, 2):
         sentence = f"{name}: Expected input to be 1D or 2D, got {x.dim()}D instead"
-        _check.refuse(ValueError, sentence, "x", f"shape (B, {D}) or ({D},)", _check.shape(x))
+        _arguments.refuse(ValueError, sentence, "x", f"shape (B, {D}) or ({D},)", _arguments.shape(x))
     if h is not None:
-        _check.is_tensor("h", h, "a Tensor or None")
+        _arguments.is_tensor("h", h, "a Tensor or None")
         if h.dim() not in (1, 2):
             sentence = f"{name}: Expected hidden to be 1D or 2D, got {h.dim()}D instead"
-            _check.refuse(ValueError, sentence, "h", f"shape (B, {H}) or ({H},)", _check.shape(h))
+            _arguments.refuse(ValueError, sentence, "h", f"shape (B, {H}) or ({H},)", _arguments.shape(h))
     if x.shape[-1] != D:
         sentence = f"input has inconsistent input_size: got {x.shape[-1]} expected {D}"
-        _check.refuse(RuntimeError, sentence, "x", f"shape (B, {D}) or ({D},)", _check.shape(x))
+        _arguments.refuse(RuntimeError, sentence, "x", f"shape (B, {D}) or ({D},)", _arguments.shape(x))
     if h is None:
         h = x.new_zeros(*x.shape[:-1], H)
     elif h.shape != (*x.shape[:-1], H):
         expected = (*x.shape[:-1], H)
         sentence = f"{name}: hidden has inconsistent batch or hidden_size"
-        _check.refuse(RuntimeError, sentence, "h", f"shape {expected}", _check.shape(h))
+        _arguments.refuse(RuntimeError, sentence, "h", f"shape {expected}", _arguments.shape(h))
     for argument, tensor in (("x", x), ("h", h)):
-        _check.same_device(argument, tensor, weight, f"{name}: input, hidden and parameters lie on different devices")
-        if tensor.dtype != weight.dtype and not _check.autocasting(tensor):
+        _arguments.same_device(
+            argument, tensor, weight, f"{name}: input, hidden and parameters lie on different devices"
+        )
+        if tensor.dtype != weight.dtype and not _arguments.autocasting(tensor):
             sentence = f"{name}: input, hidden and parameters must have the same dtype"
-            _check.refuse(RuntimeError, sentence, argument, weight.dtype, tensor.dtype)
+            _arguments.refuse(RuntimeError, sentence, argument, weight.dtype, tensor.dtype)
     return h
 
 
@@ -58,9 +60,9 @@ class _Cell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
-        _check.size("input_size", input_size)
-        _check.size("hidden_size", hidden_size)
-        _check.flag("bias", bias)
+        _arguments.size("input_size", input_size)
+        _arguments.size("hidden_size", hidden_size)
+        _arguments.flag("bias", bias)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias

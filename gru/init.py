@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from gru import _check
+from gru import _arguments
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.layer import GRU, suffixes_of
 
@@ -51,7 +51,7 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     >>> bool((b_z >= 0).all() and (b_z <= 4.6).all())  # ln 99 = 4.595
     True
     """
-    T_max = _check.number("T_max", T_max)
+    T_max = _arguments.number("T_max", T_max)
     if not 2 < T_max < math.inf:
         raise ValueError(f"T_max: expected a finite number of more than 2 steps, got {T_max}")
     found = _find(module, _update_biases, "a GRU")
@@ -88,7 +88,7 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
     >>> torch.allclose(U_n @ U_n.T, torch.eye(8), atol=1e-5)
     True
     """
-    gain = _check.number("gain", gain)
+    gain = _arguments.number("gain", gain)
     if not math.isfinite(gain):
         raise ValueError(f"gain: expected a finite number, got {gain}")
     for matrix in _find(module, _recurrent_matrices, "a recurrent network"):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from gru import _check, _onnx, bptt
+from gru import _arguments, _onnx, bptt
 from gru.equations import Weights
 
 
@@ -89,7 +89,7 @@ class GRU(nn.RNNBase):
             raise TypeError(f"GRU.__init__() got an unexpected keyword argument '{next(iter(unknown))}'")
         if not isinstance(num_layers, int):
             raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
-        _check.flag("reset_after", reset_after)
+        _arguments.flag("reset_after", reset_after)
         super().__init__(
             "GRU",
             input_size,
@@ -302,50 +302,52 @@ def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | N
     packed = isinstance(input, PackedSequence)
     weight, D = module.weight_ih_l0, module.input_size
     if not packed:
-        _check.is_tensor("input", input, "a Tensor or PackedSequence")
+        _arguments.is_tensor("input", input, "a Tensor or PackedSequence")
         if input.dim() not in (2, 3):
             expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
             sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"
-            _check.refuse(ValueError, sentence, "input", expected, _check.shape(input))
+            _arguments.refuse(ValueError, sentence, "input", expected, _arguments.shape(input))
     if hx is not None:
-        _check.is_tensor("hx", hx, "a Tensor or None")
+        _arguments.is_tensor("hx", hx, "a Tensor or None")
         if not packed and hx.dim() != input.dim():
             batched = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"
-            _check.refuse(RuntimeError, sentence, "hx", f"{input.dim()} axes", f"shape {_check.shape(hx)}")
+            _arguments.refuse(RuntimeError, sentence, "hx", f"{input.dim()} axes", f"shape {_arguments.shape(hx)}")
     data = input.data if packed else input
-    if data.dtype != weight.dtype and not _check.autocasting(data):
+    if data.dtype != weight.dtype and not _arguments.autocasting(data):
         raise ValueError(
             f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). "
             f"Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype}) "
             f"(input: expected {weight.dtype}, got {data.dtype})"
         )
     if packed and data.dim() != 2:
-        _check.refuse(
+        _arguments.refuse(
             RuntimeError,
             f"input must have 2 dimensions, got {data.dim()}",
             "input",
             f"data (N, {D})",
-            _check.shape(data),
+            _arguments.shape(data),
         )
     if data.shape[-1] != D:
         sentence = f"input.size(-1) must be equal to input_size. Expected {D}, got {data.shape[-1]}"
-        _check.refuse(RuntimeError, sentence, "input", f"{D} features", f"shape {_check.shape(data)}")
+        _arguments.refuse(RuntimeError, sentence, "input", f"{D} features", f"shape {_arguments.shape(data)}")
     layout = Packed(module, input) if packed else Dense(module, input)
     if hx is not None:
         expected = tuple(layout.zeros.shape)
         got = list(hx.shape) if packed or not layout.single else [hx.shape[0], 1, hx.shape[1]]
         if tuple(got) != expected:
             own = (expected[0], expected[2]) if not packed and layout.single else expected
-            _check.refuse(RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", own, _check.shape(hx))
-        _check.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
-        if hx.dtype != weight.dtype and not _check.autocasting(hx):
+            _arguments.refuse(
+                RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", own, _arguments.shape(hx)
+            )
+        _arguments.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
+        if hx.dtype != weight.dtype and not _arguments.autocasting(hx):
             sentence = "hx and the parameters must have the same dtype"
-            _check.refuse(RuntimeError, sentence, "hx", weight.dtype, hx.dtype)
-    _check.same_device("input", data, weight, _elsewhere("parameter", data, weight))
+            _arguments.refuse(RuntimeError, sentence, "hx", weight.dtype, hx.dtype)
+    _arguments.same_device("input", data, weight, _elsewhere("parameter", data, weight))
     if not packed and layout.enter(input).shape[0] == 0:
         sentence = "Expected sequence length to be larger than 0 in RNN"
-        _check.refuse(RuntimeError, sentence, "input", "at least one step", f"shape {_check.shape(data)}")
+        _arguments.refuse(RuntimeError, sentence, "input", "at least one step", f"shape {_arguments.shape(data)}")
     return layout
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from gru import _check
+from gru import _arguments
 from gru.layer import GRU
 
 
@@ -28,7 +28,7 @@ class _LastState(nn.Module):
         self, input_size: int, hidden_size: int, answers: int, batch_first: bool, dropout: float, **options
     ) -> None:
         super().__init__()
-        dropout = _check.number("dropout", dropout)
+        dropout = _arguments.number("dropout", dropout)
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout: expected a probability, 0 to 1, got {dropout}")
         layers = options["num_layers"]
@@ -58,10 +58,10 @@ class _LastState(nn.Module):
 
     def last_state(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The top layer's state after the last valid step (B, H). For x, lengths and errors see :meth:`forward`."""
-        _check.is_tensor("x", x)
+        _arguments.is_tensor("x", x)
         if x.dim() != 3:
             expected = f"({'B, T' if self.batch_first else 'T, B'}, {self.gru.input_size})"
-            raise ValueError(f"x: expected shape {expected}, got {_check.shape(x)}")
+            raise ValueError(f"x: expected shape {expected}, got {_arguments.shape(x)}")
         time, batch = (1, 0) if self.batch_first else (0, 1)
         T, B = x.shape[time], x.shape[batch]
         if lengths is None:
@@ -110,7 +110,7 @@ class GRUClassifier(_LastState):
         device=None,
         dtype=None,
     ) -> None:
-        _check.size("num_classes", num_classes)
+        _arguments.size("num_classes", num_classes)
         options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
         super().__init__(input_size, hidden_size, num_classes, batch_first, dropout, **options)
 
@@ -147,7 +147,7 @@ class GRUForecaster(_LastState):
         device=None,
         dtype=None,
     ) -> None:
-        _check.size("horizon", horizon)
+        _arguments.size("horizon", horizon)
         options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
         super().__init__(input_size, hidden_size, horizon, batch_first, dropout, **options)
 
@@ -159,11 +159,11 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
         TypeError: lengths is no tensor of integers.
         ValueError: it has the wrong shape, or a value below 1 or above T.
     """
-    _check.is_tensor("lengths", lengths, "a Tensor of integers")
+    _arguments.is_tensor("lengths", lengths, "a Tensor of integers")
     if lengths.dtype == torch.bool or lengths.is_floating_point() or lengths.is_complex():
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths.shape != (B,):
-        raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_check.shape(lengths)}")
+        raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_arguments.shape(lengths)}")
     if not torch.compiler.is_exporting() and B:  # an exported graph cannot look at values
         low, high = torch.stack(lengths.aminmax()).tolist()
         if low < 1 or high > T:

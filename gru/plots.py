@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from gru import _check
+from gru import _arguments
 from gru.palette import COLOURS
 from gru.trace import Trace
 from gru.training import History
@@ -163,7 +163,9 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
     """
     predicted = answers.argmax(1) if answers.dim() == 2 else answers
     if predicted.shape != targets.shape or targets.dim() != 1 or not len(targets):
-        raise ValueError(f"answers: expected a class for each of {len(targets)} targets, got {_check.shape(answers)}")
+        raise ValueError(
+            f"answers: expected a class for each of {len(targets)} targets, got {_arguments.shape(answers)}"
+        )
     C = len(names) if names is not None else 1 + int(max(predicted.max(), targets.max()))
     names = list(names) if names is not None else [str(k) for k in range(C)]
     if max(predicted.max(), targets.max()) >= C:
@@ -351,9 +353,9 @@ def _columns(
 
 
 def _three_axes(name: str, tensor: Tensor) -> tuple[int, int, int]:
-    _check.is_tensor(name, tensor)
+    _arguments.is_tensor(name, tensor)
     if tensor.dim() != 3 or 0 in tensor.shape:
-        raise ValueError(f"{name}: expected shape (T, B, features), got {_check.shape(tensor)}")
+        raise ValueError(f"{name}: expected shape (T, B, features), got {_arguments.shape(tensor)}")
     return tuple(tensor.shape)
 
 

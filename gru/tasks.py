@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gru import _check
+from gru import _arguments
 
 
 class Batch(NamedTuple):
@@ -48,7 +48,7 @@ def latch(
     """
     _at_least(1, T=T, batch_size=batch_size)
     _at_least(2, symbols=symbols)
-    noise = _check.number("noise", noise)
+    noise = _arguments.number("noise", noise)
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise: expected a finite standard deviation of 0 or more, got {noise}")
     draw = _generator(seed)
@@ -139,12 +139,12 @@ def copy(
 
 
 def _generator(seed: int) -> torch.Generator:
-    _check.whole_number("seed", seed)
+    _arguments.whole_number("seed", seed)
     return torch.Generator("cpu").manual_seed(int(seed))
 
 
 def _at_least(least: int, **arguments: int) -> None:
     for name, value in arguments.items():
-        _check.whole_number(name, value)
+        _arguments.whole_number(name, value)
         if value < least:
             raise ValueError(f"{name}: expected {least} or more, got {value}")

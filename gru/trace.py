@@ -26,7 +26,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 from torch.utils._pytree import tree_leaves
 
-from gru import _check, bptt
+from gru import _arguments, bptt
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell, check_step
 from gru.equations import Gates, Weights, step
 from gru.layer import GRU, Dense, Packed, layer_weights, layout_of, run_layers, sweep
@@ -470,17 +470,17 @@ def _read_cell(cell: nn.Module, calls: list[Call]) -> Entry:
 
 def check_drive(cell: nn.Module, x: Tensor, h0: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Check what a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
-    _check.is_tensor("x", x)
+    _arguments.is_tensor("x", x)
     if x.dim() not in (2, 3):
-        raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_check.shape(x)}")
+        raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_arguments.shape(x)}")
     if not len(x):
-        raise RuntimeError(f"x: expected at least one step, got shape {_check.shape(x)}")
+        raise RuntimeError(f"x: expected at least one step, got shape {_arguments.shape(x)}")
     single = x.dim() == 2
     if h0 is not None:
-        _check.is_tensor("h0", h0, "a Tensor or None")
+        _arguments.is_tensor("h0", h0, "a Tensor or None")
         expected = (*x.shape[1:-1], getattr(cell, "hidden_size", h0.shape[-1] if h0.dim() else "H"))
         if tuple(h0.shape) != expected:
-            raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_check.shape(h0)}")
+            raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_arguments.shape(h0)}")
     if single:
         x, h0 = x.unsqueeze(1), None if h0 is None else h0.unsqueeze(0)
     if h0 is None and hasattr(cell, "hidden_size"):

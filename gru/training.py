@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from tqdm import tqdm
 
-from gru import _check
+from gru import _arguments
 from gru.models import check_lengths
 
 
@@ -168,21 +168,21 @@ class _Data:
         device: torch.device,
     ) -> None:
         inputs, targets, lengths = parts
-        _check.is_tensor(f"{name}inputs", inputs)
-        _check.is_tensor(f"{name}targets", targets)
+        _arguments.is_tensor(f"{name}inputs", inputs)
+        _arguments.is_tensor(f"{name}targets", targets)
         if inputs.dim() == 0:
             raise ValueError(f"{name}inputs: expected sequences (T, N, D) or samples (N, ...), got a single number")
         self.axis = 1 if inputs.dim() == 3 and not batch_first else 0  # the axis of the N sequences
         self.classes = not targets.is_floating_point()  # targets name classes, rather than values
         N = inputs.shape[self.axis]
         if N == 0:
-            raise ValueError(f"{name}inputs: expected at least one sequence, got shape {_check.shape(inputs)}")
+            raise ValueError(f"{name}inputs: expected at least one sequence, got shape {_arguments.shape(inputs)}")
         if inputs.is_floating_point() and inputs.dtype != dtype:
             raise ValueError(f"{name}inputs: expected {dtype}, as the model's parameters, got {inputs.dtype}")
         expected = f"({N},)" if self.classes else f"({N}, ...)"
         if targets.dim() == 0 or len(targets) != N or (self.classes and targets.dim() != 1):
             raise ValueError(
-                f"{name}targets: expected shape {expected}, one for each sequence, got {_check.shape(targets)}"
+                f"{name}targets: expected shape {expected}, one for each sequence, got {_arguments.shape(targets)}"
             )
         if self.classes and targets.min() < 0:
             raise ValueError(f"{name}targets: expected classes from 0 on, got {targets.min()}")
@@ -194,7 +194,7 @@ class _Data:
         if lengths is not None:
             if inputs.dim() != 3:
                 raise ValueError(
-                    f"{name}lengths: expected None for inputs without time, of shape {_check.shape(inputs)}"
+                    f"{name}lengths: expected None for inputs without time, of shape {_arguments.shape(inputs)}"
                 )
             T = inputs.shape[1 - self.axis]
             check_lengths(lengths, T, N)
@@ -216,7 +216,7 @@ class _Data:
         batch = batch.to(self.targets.device)
         more = () if self.lengths is None else (self.lengths[batch],)
         answers = model(self.inputs.index_select(self.axis, batch), *more)
-        _check.is_tensor("model", answers, "answers in one Tensor")
+        _arguments.is_tensor("model", answers, "answers in one Tensor")
         # A class too many is an error on the CPU, but on CUDA it breaks the process.
         if self.classes and self.highest >= answers.shape[-1]:
             raise ValueError(f"{self.name}targets: expected classes 0 to {answers.shape[-1] - 1}, got {self.highest}")
@@ -281,15 +281,15 @@ def _finite(name: str, values: Tensor, valid: Tensor | None, axis: int) -> None:
 
 
 def _check_options(*, epochs, batch_size, lr, weight_decay, clip, seed) -> None:
-    _check.whole_number("seed", seed)
+    _arguments.whole_number("seed", seed)
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        _check.whole_number(name, value)
+        _arguments.whole_number(name, value)
         if value < 1:
             raise ValueError(f"{name}: expected an integer of 1 or more, got {value!r}")
     for name, value in (("lr", lr), ("clip", 1.0 if clip is None else clip)):
-        if not 0 < _check.number(name, value) < math.inf:
+        if not 0 < _arguments.number(name, value) < math.inf:
             raise ValueError(f"{name}: expected a number above 0, got {value}")
-    if not 0 <= _check.number("weight_decay", weight_decay) < math.inf:
+    if not 0 <= _arguments.number("weight_decay", weight_decay) < math.inf:
         raise ValueError(f"weight_decay: expected a number of 0 or more, got {weight_decay}")
 
 

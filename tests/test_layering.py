@@ -10,16 +10,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gru"
 
 # What each module may import from the package, directly. Lower layers first; a module stands on those before it.
-CORE = ["palette", "_check", "equations"]
+CORE = ["palette", "_arguments", "equations"]
 CELLS = [*CORE, "cells", "bptt", "_onnx"]
 LAYER = [*CELLS, "layer"]
 TRACED = [*LAYER, "trace", "flow"]
 MODELS = [*LAYER, "models"]
 ALLOWED = {
     "palette": [],
-    "_check": [],
+    "_arguments": [],
     "devices": [],
-    "equations": ["_check"],
+    "equations": ["_arguments"],
     "cells": CORE,
     "bptt": CORE,
     "_onnx": CORE,
@@ -32,9 +32,9 @@ ALLOWED = {
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
     "views": [*TRACED, "devices", "models", "views"],  # never training
-    "tasks": ["_check", "devices", "datasets"],
-    "datasets": ["_check", "datasets"],
-    "training": ["_check", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike
+    "tasks": ["_arguments", "devices", "datasets"],
+    "datasets": ["_arguments", "datasets"],
+    "training": ["_arguments", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike
 }
 
 
