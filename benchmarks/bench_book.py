@@ -2,7 +2,8 @@
 
     python benchmarks/bench_book.py [build] [pages] [training]      all three by default
 
-build      seconds of a build with nothing cached, and of a second one; a copy of the book in a temporary folder
+build      seconds of a build with nothing cached, and of a second one; a copy of the book in a temporary folder; and
+           seconds that the cells of each page took, where two pages run at a time
 pages      kB that each page loads over http, uncompressed; ms until its views are ready (median of LOADS loads, each
            in a browser context of its own, so with an empty cache); ms of script for each redraw while a slider
            moves (median; layout and painting come on top); of the pages just built, else of _build/html
@@ -92,7 +93,19 @@ def bench_build(folder: Path) -> Path:
         if done.returncode:
             sys.exit(f"The build failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
         print(f"build, {label:18} {time.perf_counter() - start:6.1f} s", flush=True)
+    list_costs(folder)
     return folder / "_build" / "html"
+
+
+def list_costs(folder: Path) -> None:
+    """What the cells of each page cost in the first build, the dearest first: the order of `book_slow_pages`."""
+    from jupyter_cache import get_cache
+
+    (cache,) = (folder / "_build" / ".jupyter_cache").iterdir()
+    costs = {record.uri: record.data["execution_seconds"] for record in get_cache(cache).list_cache_records()}
+    for path, seconds in sorted(costs.items(), key=lambda page: -page[1]):
+        print(f"cells, {Path(path).relative_to(folder).with_suffix('')!s:42} {seconds:6.1f} s", flush=True)
+    print(f"cells, {'all':42} {sum(costs.values()):6.1f} s", flush=True)
 
 
 def bench_pages(site: Path) -> None:
