@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import small  # noqa: E402
+import small
 
 HEAD = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
