@@ -148,11 +148,11 @@ def test_no_two_mistakes_are_the_same_on_the_inputs_of_the_check(layout):
     inputs, weights = _candidate.Draw(1), _candidate.Draw(2)
     x, h = inputs((4, 3)), inputs((4, 5))
     parts = layout.parts({name: weights(shape) for name, shape in layout.shapes.items()})
-    every = [(), *((change,) for change in _steps.changes(parts)), *_steps.combinations(_steps.changes(parts))]
-    states = torch.stack([_steps.step(parts, x, h, _steps.how(*made)).flatten() for made in every])
-    single = len(_steps.changes(parts)) + 1
+    single = _steps.every_change(parts)
+    every = [(), *((change,) for change in single), *_steps.combinations(single)]
+    states = torch.stack([_steps.step(parts, x, h, _steps.how(*changes)).flatten() for changes in every])
     apart = torch.cdist(states, states, p=float("inf")).fill_diagonal_(1)
-    assert apart[:single, :single].min() > 0.05
+    assert apart[: len(single) + 1, : len(single) + 1].min() > 0.05
     # Pairs may be the same function (an unused gate hides what is wrong with it), but none is nearly the same.
     assert apart[apart > 1e-9].min() > 1e-3
 

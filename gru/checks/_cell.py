@@ -7,78 +7,52 @@ import torch
 from torch import Tensor
 
 from gru.checks import _compare as compare
-from gru.checks._candidate import B, Candidate, D, Draw, H, build, extra_names, seed_everything
+from gru.checks._base import Check
+from gru.checks._candidate import B, Candidate, D, Draw, H, seed_everything
 from gru.checks._report import Finding, Halt
-from gru.checks._steps import Change, Parts, changes, combinations, how, step
+from gru.checks._steps import Change, Parts, combinations, every_change, how, step
 
-Made = tuple[Change, ...]
+Changes = tuple[Change, ...]
 
 
-def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor) -> list[Made]:
+def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor) -> list[Changes]:
     """All sets of changes that give these numbers, of the smallest size; empty where none does.
 
     To single precision, so that a lower precision does not hide a mistake; mistakes are further apart than that.
     """
-    single = changes(parts)
+    single = every_change(parts)
 
-    def fits(candidates: Iterable[Made]) -> list[Made]:
-        return [made for made in candidates if compare.equal(got, step(parts, x, h, how(*made)), compare.SINGLE)]
+    def fits(candidates: Iterable[Changes]) -> list[Changes]:
+        return [
+            changes for changes in candidates if compare.equal(got, step(parts, x, h, how(*changes)), compare.SINGLE)
+        ]
 
     return fits([()]) or fits((change,) for change in single) or fits(combinations(single))
 
 
-class CellCheck:
-    """One check of one cell class: findings, and what is known beside them, in the order they are made."""
+class CellCheck(Check):
+    """The check of a cell. An explanation is a list of sets of changes, each of which gives the numbers."""
+
+    right = "right. The new state and every gradient agree with the reference, in float64 on seeded inputs."
 
     def __init__(self, cell_class: type, variant: str) -> None:
-        self.candidate_class, self.variant = cell_class, variant
-        self.found: list[Finding] = []
-        self.known: list[str] = []
-        self.notes: list[str] = []
-        self.equations: tuple[str, ...] = ()
+        super().__init__(cell_class, variant)
         draw = Draw(1)
         self.x, self.h = draw((B, D)), draw((B, H))
         self.place = 0  # of the state, where a tuple comes back
 
-    def new(self) -> Candidate:
-        """A fresh instance, always with the same weights."""
-        seed_everything(0)
-        return build(self.candidate_class, self.variant, Draw(2))
+    # Calling it
 
-    def run(self) -> None:
-        """Raises: Halt: nothing more can be learned."""
-        candidate = self.new()
-        self.equations = candidate.layout.equations
-        if extra := extra_names(candidate):
-            self.found.append(Finding("extra_parameters", f"Extra: {', '.join(extra)}."))
-        with torch.no_grad():
-            parts = candidate.parts()
-            got = self.first_call(candidate, step(parts, self.x, self.h))
-            got = compare.as_float64("h'", got, self.found)
-            again = self.new()
-            self.found += compare.repeats(lambda seed: self.call_again(again, seed))
-            if any(finding.name == "depends_on_chance" for finding in self.found):
-                return
-            made = explain(parts, self.x, self.h, got)
-            if made:
-                gap = (got - step(parts, self.x, self.h, how(*made[0]))).abs().max()
-                self.found += compare.precision(float(gap), self.found)
-        if made:
-            self.tell(made)
-            self.flow(made[0])
-        elif not any(finding.name == "depends_on_earlier_calls" for finding in self.found):
-            self.leads(float((got - step(parts, self.x, self.h)).abs().max()))
-
-    def first_call(self, candidate: Candidate, expected: Tensor) -> Tensor:
+    def call_first(self, candidate: Candidate) -> Tensor:
         x, h = self.x.clone(), self.h.clone()
         seed_everything(0)
         result = candidate.call(x, h)
         self.found += compare.writes({"x": (self.x, x), "h": (self.h, h)})
         if isinstance(result, tuple | list):
-            result = self.from_tuple(result, expected)
+            result = self.from_tuple(result, step(candidate.parts(), self.x, self.h))
         result = compare.expect_tensor("h'", result)
         compare.expect_shape("h'", result, (B, H))
-        return result
+        return compare.as_float64("h'", result, self.found)
 
     def from_tuple(self, result: tuple[Any, ...] | list[Any], expected: Tensor) -> Any:
         """The one that is the new state; where none is for certain, the first that could be."""
@@ -95,7 +69,6 @@ class CellCheck:
         return state
 
     def call_again(self, candidate: Candidate, seed: int, x: Tensor | None = None, h: Tensor | None = None) -> Tensor:
-        """The state that a later call gives, from fresh copies of the inputs."""
         seed_everything(seed)
         x, h = (self.x if x is None else x), (self.h if h is None else h)
         result = candidate.call(x.clone(), h.clone())
@@ -105,32 +78,32 @@ class CellCheck:
             raise Halt("depends_on_earlier_calls", f"A later call returned {type(result).__name__}.")
         return result
 
-    def tell(self, explanations: list[Made]) -> None:
-        """Findings for a known explanation, and what else would give the same numbers."""
-        made, *others = explanations
-        self.found += [Finding(change.name, change.detail) for change in made]
-        if made:
+    def inputs(self) -> dict[str, Tensor]:
+        return {"x": self.x, "h": self.h}
+
+    def outputs(
+        self, candidate: Candidate, leaves: dict[str, Tensor], inputs: dict[str, Tensor], explanation: list[Changes]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        x, h = inputs.values()
+        right = step(candidate.layout.parts(leaves), x, h, how(*explanation[0]))
+        return [self.call_again(candidate, 0, x, h)], [right]
+
+    # What its numbers mean
+
+    def explain(self) -> list[Changes] | None:
+        return explain(self.new().parts(), self.x, self.h, self.got) or None
+
+    def tell(self, explanation: list[Changes]) -> None:
+        changes, *others = explanation
+        expected = step(self.new().parts(), self.x, self.h, how(*changes))
+        self.found += compare.precision(self.got, expected, self.found)
+        self.found += [Finding(change.name, change.detail) for change in changes]
+        if changes:
             words = [" with ".join(change.name for change in other) for other in others]
-            self.known.append(compare.source_of(made, "the new state", words))
+            self.known.append(compare.source_of(changes, "the new state", words))
 
-    def flow(self, made: Made) -> None:
-        """Whether the gradient is that of the equations that explain the numbers."""
-        candidate = self.new()
-        x, h = self.x.clone().requires_grad_(), self.h.clone().requires_grad_()
-        leaves = candidate.leaves()
-        right = step(candidate.layout.parts(leaves), x, h, how(*made))
-        expected = compare.gradients([right], {"x": x, "h": h, **leaves})
-        try:
-            got = compare.gradients([self.call_again(candidate, 0, x, h)], {"x": x, "h": h, **candidate.parameters})
-        except Halt as halt:
-            self.found += [] if self.found else [halt.finding]
-        except Exception as error:
-            self.found += [] if self.found else [compare.backward_failed(error, candidate)]
-        else:
-            self.found += compare.compare_gradients(got, expected)
-
-    def leads(self, gap: float) -> None:
-        """What is known of a candidate that no entry explains: where it agrees with the reference, and where not."""
+    def tell_leads(self) -> None:
+        gap = float((self.got - step(self.new().parts(), self.x, self.h)).abs().max())
         self.known.append(
             f"The new state differs from the reference by up to {gap:.2g}, and no mistake or pair of mistakes in the "
             "catalogue gives these numbers. What is known:"
@@ -184,7 +157,7 @@ class CellCheck:
 
     def where(self, holds: dict[str, bool]) -> list[str]:
         """Which lines can be at fault, given the limits."""
-        r, z, n, new = (compare.look_at(i, self.equations) for i in range(4))
+        r, z, n, new = map(self.look_at, range(4))
         if holds["keep"] and holds["write"]:
             return [z, "n and the shares of the new state agree at both ends of z, so z itself is the first suspect."]
         if holds["write"]:

@@ -1,26 +1,14 @@
-"""What the two checks share: is it equal, what explains it, does its gradient flow, and the words of a report."""
+"""Comparisons and their findings: are numbers equal, do they repeat, does the gradient flow, is it a tensor at all."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gru.checks._candidate import SIZES, VARIANTS, Candidate, Draw, told
-from gru.checks._catalogue import CATALOGUE
-from gru.checks._report import Finding, Halt, Report
+from gru.checks._candidate import SIZES, VARIANTS, Draw
+from gru.checks._report import Finding, Halt
 from gru.checks._steps import Change
-
-
-class Check(Protocol):
-    """What a report is made of."""
-
-    candidate_class: type
-    found: list[Finding]
-    known: list[str]  # how the findings are known, or what is known where there are none
-    notes: list[str]  # what was not tested
-    equations: Sequence[str]
-
 
 EXACT = 1e-9  # float64 on a few numbers: right code agrees to 1e-15, and two mistakes differ by 1e-2 and more
 SINGLE = 1e-5  # where something was computed in float32
@@ -60,8 +48,9 @@ def as_float64(name: str, got: Tensor, found: list[Finding]) -> Tensor:
     return got
 
 
-def precision(gap: float, found: list[Finding]) -> list[Finding]:
+def precision(got: Tensor, expected: Tensor, found: list[Finding]) -> list[Finding]:
     """A finding where right numbers are right to single precision only, unless their dtype says so already."""
+    gap = float((got - expected).abs().max())
     if gap <= EXACT or any(finding.name == "wrong_dtype" for finding in found):
         return []
     return [Finding("precision_lost", f"It agrees to {gap:.0e} only: look for .float() or float32.")]
@@ -98,46 +87,21 @@ def gradients(outputs: Sequence[Tensor], inputs: dict[str, Tensor]) -> dict[str,
     return {n: g if (g := by_name.get(n)) is not None else torch.zeros_like(t) for n, t in inputs.items()}
 
 
-def compare_gradients(got: dict[str, Tensor], expected: dict[str, Tensor]) -> list[Finding]:
+def gradient_cut(got: dict[str, Tensor], expected: dict[str, Tensor]) -> Finding | None:
     """A finding that names every input and parameter whose gradient is not what the equations give."""
     wrong = [name for name in expected if not equal(got[name], expected[name], 10 * SINGLE)]
     none = [name for name in wrong if not got[name].any()]
     other = [name for name in wrong if name not in none]
     sentences = [f"No gradient reaches {', '.join(none)}."] if none else []
     sentences += [f"A wrong gradient reaches {', '.join(other)}: part of it is cut."] if other else []
-    return [Finding("gradient_cut", " ".join(sentences))] if wrong else []
+    return Finding("gradient_cut", " ".join(sentences)) if wrong else None
 
 
-def backward_failed(error: Exception, candidate: Candidate) -> Finding:
-    return Finding("backward_raises", told(error, type(candidate.module)))
-
-
-def source_of(made: Sequence[Change], what: str, others: Sequence[str]) -> str:
+def source_of(changes: Sequence[Change], what: str, others: Sequence[str] = ()) -> str:
     """How a mistake in the equations is known, and what else would look the same."""
-    changes = "this one change" if len(made) == 1 else f"these {len(made)} changes together"
-    known = f"On seeded inputs {what} is what the reference gives with {changes}."
+    words = "this one change" if len(changes) == 1 else f"these {len(changes)} changes together"
+    known = f"On seeded inputs {what} is what the reference gives with {words}."
     return known + (f" The same numbers also come from {'; from '.join(others)}." if others else "")
-
-
-def report(check: Check, right: str) -> Report:
-    """The report: findings in the order they were made, each name once, then how they are known."""
-    name = check.candidate_class.__name__
-    names = list(dict.fromkeys(finding.name for finding in check.found))
-    if not names and not check.known:
-        return Report(True, [], "\n".join([f"{name}: {right}", *check.notes]))
-    lines = [f"{name}: not yet. Found: {', '.join(names)}." if names else f"{name}: not yet."]
-    for mistake in names:
-        entry = CATALOGUE[mistake]
-        details = [finding.detail for finding in check.found if finding.name == mistake and finding.detail]
-        lines.append(" ".join([f"{mistake}: {entry.sentence}", *dict.fromkeys(details)]))
-        if entry.equation is not None and check.equations:
-            lines.append(look_at(entry.equation, check.equations))
-    return Report(False, names, "\n".join([*lines, *check.known, *check.notes]))
-
-
-def look_at(equation: int, equations: Sequence[str]) -> str:
-    """The line of code that an equation belongs to, and the equation as it should be."""
-    return f"    Look at the line that computes {('r', 'z', 'n', 'the new state')[equation]}:  {equations[equation]}"
 
 
 def expect_tensor(name: str, value: Any) -> Tensor:

@@ -2,16 +2,18 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gru.checks import _compare as compare
-from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, T, build, extra_names, seed_everything
-from gru.checks._cell import Made
+from gru.checks._base import Check
+from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, T, seed_everything
+from gru.checks._cell import Changes
 from gru.checks._report import Finding, Halt
-from gru.checks._steps import changes, combinations, how, step
+from gru.checks._steps import Parts, combinations, every_change, how, step
 
 Step = Callable[[Tensor, Tensor], Tensor]  # x (B, D), h (B, H) -> h' (B, H)
 LENGTHS = (4, T, 1, 3)  # in no order, one of them whole
@@ -28,9 +30,15 @@ class Way(NamedTuple):
 class Explained(NamedTuple):
     """A step with changes, and a way through time, that give the candidate's outputs."""
 
-    made: Made
+    changes: Changes
     way: int  # index among ways()
     from_zeros: bool  # although h0 was given
+
+
+def changed_step(parts: Parts, changes: Changes = ()) -> Step:
+    """The reference's step with these changes made."""
+    switches = how(*changes)
+    return lambda x, h: step(parts, x, h, switches)
 
 
 def sweep(x: Tensor, h: Tensor, one: Step, detach_from: int = T) -> Tensor:
@@ -71,7 +79,7 @@ def ways(x: Tensor, h0: Tensor, one: Step) -> Iterator[Way]:
 
 
 def plausible(out: Tensor, x: Tensor, h0: Tensor, one: Step) -> bool:
-    """Whether it is worth to run all ways with this step: the first step of one of them is found in ``out``."""
+    """Whether it is worth running all ways with this step: the first step of one of them is found in ``out``."""
     if out.shape != (T, B, H) or compare.equal(out, out[:1].expand(T, B, H)):
         return True
     first = one(x[[0, -1]], h0.expand(2, B, H))  # the first step forwards, the first step backwards
@@ -79,60 +87,31 @@ def plausible(out: Tensor, x: Tensor, h0: Tensor, one: Step) -> bool:
     return bool(nearest <= compare.SINGLE) or compare.equal(out[:, 0], one(x[:, 0], x.new_zeros(T, H)), compare.SINGLE)
 
 
-class LayerCheck:
-    """One check of one layer class: findings, and what is known beside them, in the order they are made."""
+class LayerCheck(Check):
+    """The check of a layer."""
+
+    right = "right. Every state and every gradient agree with the reference, in float64 on seeded inputs."
 
     def __init__(self, layer_class: type, variant: str, lengths: bool | None) -> None:
-        self.candidate_class, self.variant, self.lengths = layer_class, variant, lengths
-        self.found: list[Finding] = []
-        self.known: list[str] = []
-        self.notes: list[str] = []
-        self.equations: tuple[str, ...] = ()
+        super().__init__(layer_class, variant)
+        self.lengths = lengths
         draw = Draw(1)
-        self.x, self.h0 = draw((T, B, D)), draw((B, H))
+        self.x = draw((T, B, D))
+        self.h0: Tensor | None = draw((B, H))  # None once the layer has refused it
+        self.refused: Finding | None = None
         self.zeros = torch.zeros_like(self.h0)
         self.state_axes = 2  # of h0 as the layer takes it
         self.swapped = False  # (h_n, out)
-
-    def new(self) -> Candidate:
-        """A fresh instance, always with the same weights."""
-        seed_everything(0)
-        return build(self.candidate_class, self.variant, Draw(2))
-
-    def run(self) -> None:
-        """Raises: Halt: nothing more can be learned."""
-        candidate = self.new()
-        self.equations = candidate.layout.equations
-        if extra := extra_names(candidate):
-            self.found.append(Finding("extra_parameters", f"Extra: {', '.join(extra)}."))
-        with torch.no_grad():
-            h0, result = self.first_call(candidate)
-            out, h_n = self.pair(result)
-            out = compare.as_float64("out", out, self.found)
-            again = self.new()
-            self.found += compare.repeats(lambda seed: self.outputs(again, seed, h0))
-            if any(finding.name == "depends_on_chance" for finding in self.found):
-                return
-            explained = self.explain(out, h0)
-            if not explained and h0 is not None and self.state_axes == 2:
-                # A layer that reads h0[0] takes (B, H) without an error, and means (1, B, H).
-                out, h_n, explained = self.with_three_axes(h0) or (out, h_n, None)
-            if explained:
-                way = self.way(explained, h0, self.new().parts(), self.x)
-                self.found += compare.precision(float((out - way.out).abs().max()), self.found)
-                self.tell(explained, out, h_n, h0)
-            elif not any(finding.name == "depends_on_earlier_calls" for finding in self.found):
-                self.leads(out, h0)
-        if explained:
-            self.flow(explained, h0)
+        self.h_n: Tensor | None = None
 
     # Calling it
 
-    def first_call(self, candidate: Candidate) -> tuple[Tensor | None, Any]:
-        """The initial state that the layer can be given, and what it returns then.
+    def call_first(self, candidate: Candidate) -> Tensor:
+        out, self.h_n = self.pair(self.with_h0_or_without(candidate))
+        return compare.as_float64("out", out, self.found)
 
-        Tried in this order: h0 (B, H), h0 (1, B, H), none.
-        """
+    def with_h0_or_without(self, candidate: Candidate) -> Any:
+        """What the layer returns, given h0 (B, H); if it refuses that, h0 (1, B, H); if that as well, none."""
         failed: Halt | None = None
         for axes in (2, 3):
             x, h0 = self.x.clone(), self.h0.clone()
@@ -144,38 +123,28 @@ class LayerCheck:
                 continue
             self.state_axes = axes
             self.found += compare.writes({"x": (self.x, x), "h0": (self.h0, h0)})
-            return self.h0, result
-        candidate = self.new()
+            return result
         x = self.x.clone()
         try:
-            result = candidate.call(x)
+            result = self.new().call(x)
         except Halt:
             raise failed from None
         self.found += compare.writes({"x": (self.x, x)})
-        self.failed_with_h0 = failed.finding
-        return None, result
+        self.h0, self.refused = None, failed.finding
+        return result
 
-    def with_three_axes(self, h0: Tensor) -> tuple[Tensor, Tensor | None, Explained] | None:
-        """What the layer gives for h0 (1, B, H), if that is explained."""
-        self.state_axes = 3
-        try:
-            out, h_n = self.parts_of(self.call(self.new(), 0, self.x, h0))
-            if out.dtype == torch.float64 and (explained := self.explain(out, h0)):
-                return out, h_n, explained
-        except Halt:
-            pass  # what was found with (B, H) stands
-        self.state_axes = 2
-        return None
+    def call_again(self, candidate: Candidate, seed: int) -> Tensor:
+        return self.call(candidate, self.x, self.h0, seed=seed)[0]
 
-    def call(self, candidate: Candidate, seed: int, x: Tensor, h0: Tensor | None, lengths: Tensor | None = None) -> Any:
+    def call(
+        self, candidate: Candidate, x: Tensor, h0: Tensor | None, lengths: Tensor | None = None, *, seed: int = 0
+    ) -> tuple[Tensor, Tensor | None]:
+        """out, and h_n if there is one, from fresh copies of the arguments."""
         seed_everything(seed)
         given = () if h0 is None else (h0.clone() if self.state_axes == 2 else h0.clone()[None],)
         if lengths is None:
-            return candidate.call(x.clone(), *given)
-        return candidate.call(x.clone(), *given, lengths=lengths.clone(), when="With lengths given:")
-
-    def outputs(self, candidate: Candidate, seed: int, h0: Tensor | None) -> Tensor:
-        return self.parts_of(self.call(candidate, seed, self.x, h0))[0]
+            return self.parts_of(candidate.call(x.clone(), *given))
+        return self.parts_of(candidate.call(x.clone(), *given, lengths=lengths.clone(), when="With lengths given:"))
 
     def pair(self, result: Any) -> tuple[Tensor, Tensor | None]:
         """(out, h_n) of the first call, with findings where they do not come so."""
@@ -202,169 +171,157 @@ class LayerCheck:
         out = compare.expect_tensor("out", entries[0])
         return out, compare.expect_tensor("h_n", entries[1]) if len(entries) == 2 else None
 
-    # Finding out what it computes
+    def inputs(self) -> dict[str, Tensor]:
+        return {"x": self.x} | ({} if self.h0 is None else {"h0": self.h0})
 
-    def explain(self, out: Tensor, h0: Tensor | None) -> Explained | None:
+    def outputs(
+        self, candidate: Candidate, leaves: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Explained
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        x, h0 = inputs["x"], inputs.get("h0")
+        way = self.way(explanation, candidate.layout.parts(leaves), x, h0)
+        out, h_n = self.call(candidate, x, h0)
+        # h_n counts where it is known to be the last state; else a wrong h_n would look like a wrong gradient.
+        if h_n is None or h_n.numel() != B * H or not compare.equal(h_n.reshape(B, H), way.last, compare.SINGLE):
+            return [out], [way.out]
+        return [out, h_n.reshape(B, H)], [way.out, way.last]
+
+    # What its numbers mean
+
+    def explain(self) -> Explained | None:
+        explanation = self.explain_out(self.got)
+        if explanation or self.h0 is None or self.state_axes == 3:
+            return explanation
+        # A layer that reads h0[0] takes (B, H) without an error, and means (1, B, H).
+        self.state_axes = 3
+        try:
+            out, h_n = self.call(self.new(), self.x, self.h0)
+            if out.dtype == torch.float64 and (explanation := self.explain_out(out)):
+                self.got, self.h_n = out, h_n
+                return explanation
+        except Halt:
+            pass  # what was found with (B, H) stands
+        self.state_axes = 2
+        return None
+
+    def explain_out(self, out: Tensor) -> Explained | None:
         """The first step and way that give these outputs: as few changes as possible, the right way before others."""
         parts = self.new().parts()
-        single = changes(parts)
-        starts = [(self.zeros, False)] if h0 is None else [(h0, False), (self.zeros, True)]
-        for made in [(), *((change,) for change in single)]:
-            one = self.one(parts, made)
+        single = every_change(parts)
+        starts = [(self.zeros, False)] if self.h0 is None else [(self.h0, False), (self.zeros, True)]
+        for changes in [(), *((change,) for change in single)]:
+            one = changed_step(parts, changes)
             for start, from_zeros in starts:
-                if made and not plausible(out, self.x, start, one):
+                if changes and not plausible(out, self.x, start, one):
                     continue
                 for index, way in enumerate(ways(self.x, start, one)):
                     if compare.equal(out, way.out, compare.SINGLE):
-                        return Explained(made, index, from_zeros)
+                        return Explained(changes, index, from_zeros)
         if out.shape != (T, B, H):
             return None
-        for made in combinations(single):  # several changes of a step: each step from the layer's own last output
-            one = self.one(parts, made)
+        for changes in combinations(single):  # several changes of a step: each step from the layer's own last output
+            one = changed_step(parts, changes)
             if compare.equal(out[1:], one(self.x[1:], out[:-1]), compare.SINGLE):
                 for start, from_zeros in starts:
                     if compare.equal(out[0], one(self.x[0], start), compare.SINGLE):
-                        return Explained(made, 0, from_zeros)
+                        return Explained(changes, 0, from_zeros)
         return None
 
-    def one(self, parts: Any, made: Made) -> Step:
-        switches = how(*made)
-        return lambda x, h: step(parts, x, h, switches)
+    def way(self, explanation: Explained, parts: Parts, x: Tensor, h0: Tensor | None) -> Way:
+        """The run that an explanation stands for."""
+        start = self.zeros if h0 is None or explanation.from_zeros else h0
+        return next(islice(ways(x, start, changed_step(parts, explanation.changes)), explanation.way, None))
 
-    def way(self, explained: Explained, h0: Tensor | None, parts: Any, x: Tensor) -> Way:
-        start = self.zeros if h0 is None or explained.from_zeros else h0
-        for index, way in enumerate(ways(x, start, self.one(parts, explained.made))):
-            if index == explained.way:
-                return way
-        raise AssertionError(explained)
-
-    def tell(self, explained: Explained, out: Tensor, h_n: Tensor | None, h0: Tensor | None) -> None:
-        """Findings for a known explanation; then h_n, the call without h0, and lengths."""
+    def tell(self, explanation: Explained) -> None:
+        """Findings in the outputs; then h_n, the call without h0, and lengths."""
         parts = self.new().parts()
-        way = self.way(explained, h0, parts, self.x)
-        self.found += [Finding(change.name, change.detail) for change in explained.made]
-        if explained.made:
-            self.known.append(compare.source_of(explained.made, "every state", []))
+        way = self.way(explanation, parts, self.x, self.h0)
+        self.found += compare.precision(self.got, way.out, self.found)
+        self.found += [Finding(change.name, change.detail) for change in explanation.changes]
+        if explanation.changes:
+            self.known.append(compare.source_of(explanation.changes, "every state"))
         if way.name:
             self.found.append(Finding(way.name))
-        if explained.from_zeros:
+        if explanation.from_zeros:
             self.found.append(Finding("h0_ignored"))
-        if h0 is None and way.name != "batch_and_time_swapped":
-            self.found.append(self.failed_with_h0)
-        if h_n is not None:
-            h_n = compare.as_float64("h_n", h_n, self.found)
-            self.found += last_state(h_n, way.last, out)
-        if h0 is not None:
-            self.without_h0(explained, parts)
+        if self.refused is not None and way.name != "batch_and_time_swapped":
+            self.found.append(self.refused)
+        if self.h_n is not None:
+            h_n = compare.as_float64("h_n", self.h_n, self.found)
+            self.found += last_state(h_n, way.last, self.got)
+        if self.h0 is not None:
+            self.without_h0(explanation, parts)
         takes = inspect.signature(self.new().module.forward).parameters
         accepted = "lengths" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
-        if self.lengths or (self.lengths is None and accepted):
-            if not self.found:
-                self.with_lengths(parts, h0)
-            else:
-                self.notes.append("Sequences of different lengths were not tested yet.")
-        else:
+        if not (accepted if self.lengths is None else self.lengths):
             self.notes.append("Sequences of different lengths were not tested: forward takes no lengths.")
+        elif self.found:
+            self.notes.append("Sequences of different lengths were not tested yet.")
+        else:
+            self.with_lengths(parts)
 
-    def without_h0(self, explained: Explained, parts: Any) -> None:
+    def without_h0(self, explanation: Explained, parts: Parts) -> None:
         try:
-            out = self.outputs(self.new(), 0, None)
+            out, _ = self.call(self.new(), self.x, None)
         except Halt as halt:
             self.found.append(Finding("h0_required", halt.finding.detail))
             return
-        if not compare.equal(out, self.way(explained, None, parts, self.x).out, compare.SINGLE):
+        if not compare.equal(out, self.way(explanation, parts, self.x, None).out, compare.SINGLE):
             self.found.append(Finding("start_not_zero"))
 
-    def with_lengths(self, parts: Any, h0: Tensor | None) -> None:
+    def with_lengths(self, parts: Parts) -> None:
         """The last valid state of each sequence, and that padding changes nothing."""
         lengths = torch.tensor(LENGTHS)
         valid = torch.arange(T)[:, None] < lengths  # (T, B)
         results = []
         for padding in (3.0, -2.0):
             x = torch.where(valid[..., None], self.x, padding)
-            out, h_n = self.parts_of(self.call(self.new(), 0, x, h0, lengths))
+            out, h_n = self.call(self.new(), x, self.h0, lengths)
             compare.expect_shape("out with lengths", out, (T, B, H))
             h_n = h_n.reshape(B, H) if h_n is not None and h_n.numel() == B * H else None
             if h_n is None:
                 raise Halt("h_n_shape", f"With lengths, expected ({B}, {H}). {SIZES}")
             results.append((out[valid], h_n))
-        states = sweep(self.x, self.zeros if h0 is None else h0, self.one(parts, ()))  # (T, B, H)
+        states = sweep(self.x, self.zeros if self.h0 is None else self.h0, changed_step(parts))  # (T, B, H)
         right = (states[valid], states[lengths - 1, torch.arange(B)])
         agree = [
             [compare.equal(g, e, compare.SINGLE) for g, e in zip(result, right, strict=True)] for result in results
         ]
         if all(map(all, agree)):
             return
-        which = ["The outputs of valid steps"] * (not all(a for a, _ in agree)) + ["h_n"] * (
-            not all(b for _, b in agree)
-        )
+        outs, lasts = map(all, zip(*agree, strict=True))
+        wrong = ["The outputs of valid steps"] * (not outs) + ["h_n"] * (not lasts)
         same = all(compare.equal(*two) for two in zip(*results, strict=True))
-        self.found.append(Finding("lengths_wrong" if same else "padding_read", f"Wrong: {' and '.join(which)}."))
+        self.found.append(Finding("lengths_wrong" if same else "padding_read", f"Wrong: {' and '.join(wrong)}."))
 
-    def flow(self, explained: Explained, h0: Tensor | None) -> None:
-        """Whether the gradient is that of the run that explains the numbers; if not, whether steps are detached."""
-        candidate = self.new()
-        x = self.x.clone().requires_grad_()
-        start = None if h0 is None else self.h0.clone().requires_grad_()
-        inputs = {"x": x} | ({"h0": start} if start is not None else {})
-        leaves = candidate.leaves()
-        parts = candidate.layout.parts(leaves)
-        mistaken = bool(self.found)
-
-        def taken(*outputs: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return compare.gradients(outputs, inputs | tensors)
-
-        way = self.way(explained, start, parts, x)
-        try:
-            out, h_n = self.parts_of(self.call(candidate, 0, x, start))
-            # h_n counts where it is known to be the last state; else a wrong h_n would look like a wrong gradient.
-            both = (
-                h_n is not None and h_n.numel() == B * H and compare.equal(h_n.reshape(B, H), way.last, compare.SINGLE)
-            )
-            got = taken(out, *([h_n.reshape(B, H)] if both else []), tensors=candidate.parameters)
-        except Exception as error:
-            if not mistaken:
-                halted = isinstance(error, Halt)
-                self.found.append(error.finding if halted else compare.backward_failed(error, candidate))
-            return
-        expected = taken(way.out, *([way.last] if both else []), tensors=leaves)
-        wrong = compare.compare_gradients(got, expected)
-        if wrong and not way.name and start is not None and self.is_detached(explained, got, x, start, candidate, both):
-            wrong = [Finding("detached_between_steps")]
-        self.found += wrong
-
-    def is_detached(
-        self, explained: Explained, got: dict[str, Tensor], x: Tensor, h0: Tensor, candidate: Candidate, both: bool
-    ) -> bool:
+    def name_cut(self, got: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Explained) -> Finding | None:
         """Whether the gradient is that of a run whose state is detached before, or after, each step."""
-        start = self.zeros if explained.from_zeros else h0
-        for detach_from in (0, 1):
-            for with_last in {both, False}:  # a layer that detaches after each step may return h_n detached
-                leaves = candidate.leaves()
-                parts = candidate.layout.parts(leaves)
-                states = sweep(x, start, self.one(parts, explained.made), detach_from)
-                outputs = [states, states[-1]] if with_last else [states]
-                broken = compare.gradients(outputs, {"x": x, "h0": h0, **leaves})
-                if not compare.compare_gradients(got, broken):
-                    return True
-        return False
+        if explanation.way != 0 or self.h0 is None:
+            return None
+        start = self.zeros if explanation.from_zeros else inputs["h0"]
+        candidate = self.new()
+        for detach_from, with_last in product((0, 1), (True, False)):  # what detaches each step may detach h_n as well
+            leaves = candidate.leaves()
+            one = changed_step(candidate.layout.parts(leaves), explanation.changes)
+            states = sweep(inputs["x"], start, one, detach_from)
+            detached = compare.gradients([states, states[-1]] if with_last else [states], inputs | leaves)
+            if not compare.gradient_cut(got, detached):
+                return Finding("detached_between_steps")
+        return None
 
-    def leads(self, out: Tensor, h0: Tensor | None) -> None:
-        """What is known of a layer that no entry explains."""
+    def tell_leads(self) -> None:
+        out = self.got
         self.known.append("No mistake in the catalogue gives these outputs. What is known:")
         if out.shape != (T, B, H):
             self.known.append(f"    out has shape {tuple(out.shape)}, expected {(T, B, H)}. {SIZES}")
             return
-        start = self.zeros if h0 is None else h0
-        one = self.one(self.new().parts(), ())
-        right = sweep(self.x, start, one)
+        one = changed_step(self.new().parts())
+        right = sweep(self.x, self.zeros if self.h0 is None else self.h0, one)
         agree = [t for t in range(T) if compare.equal(out[t], right[t])]
         if not agree:
             self.known.append("    no step agrees with the reference, not even the first")
         else:
             self.known.append(f"    these steps agree with the reference: {', '.join(map(str, agree))} of 0 to {T - 1}")
-        own = one(self.x[1:], out[:-1])
-        if compare.equal(out[1:], own):
+        if compare.equal(out[1:], one(self.x[1:], out[:-1])):
             self.known.append(
                 "    each later step follows from your own step before it: look at the state you start from"
             )

@@ -136,8 +136,23 @@ def step(parts: Parts, x: Tensor, h: Tensor, how: How | None = None) -> Tensor:
     return ACT[how.out](new)
 
 
-def changes(parts: Parts) -> list[Change]:
+def every_change(parts: Parts) -> list[Change]:
     """Every mistake in one step that a candidate with these parts can make; no two of them are the same function."""
+    own = _changes_of_three() if parts.beside else _changes_of_six()
+    after = Change("reset_after_product", {"place": "after"})
+    if parts.reset_after:
+        own += [
+            Change("reset_before_product", {"place": "before"}),
+            Change("bias_outside_reset", {"place": "bias outside"}),
+        ]
+    elif parts.beside:
+        own += [after, Change("reset_after_product", {"place": "after, with its bias"})]
+    else:
+        own += [after, Change("reset_after_product", {"place": "bias outside"})]
+    return [*_changes_of_all(), *own]
+
+
+def _changes_of_all() -> list[Change]:
     every = {"r_reads", "z_reads", "n_reads"}
     found = [
         Change("z_swapped", {"blend_by": "1-z"}),
@@ -170,40 +185,37 @@ def changes(parts: Parts) -> list[Change]:
     for gate, word in (("r", "The reset gate"), ("z", "The update gate"), ("n", "The candidate")):
         found.append(Change("input_forgotten", {f"{gate}_reads": "h"}, f"{word} does not read x."))
         found.append(Change("state_forgotten", {f"{gate}_reads": "x"}, f"{word} does not read h."))
-    if parts.beside:
-        found += [
-            Change("bias_missing", {"bias_i": 0}),
-            Change("bias_twice", {"bias_i": 2}),
-            Change("h_before_x", {"gate_order": "hx", "n_order": "hx"}, "In the gates and in the candidate."),
-            Change("h_before_x", {"gate_order": "hx"}, "In the gates."),
-            Change("h_before_x", {"n_order": "hx"}, "In the candidate."),
-        ]
-    else:
-        found += [
-            Change("bias_missing", {"bias_i": 0, "bias_h": 0}),
-            Change("input_bias_missing", {"bias_i": 0}),
-            Change("hidden_bias_missing", {"bias_h": 0}, "In r, z and n."),
-            Change("hidden_bias_missing", {"bias_hn": 0}, "In the candidate."),
-            Change("bias_twice", {"bias_i": 2}, "The input's."),
-            Change("bias_twice", {"bias_h": 2}, "The state's."),
-            Change("bias_twice", {"bias_hn": 2}, "The state's, in the candidate."),
-            Change("reset_on_input", {"place": "input"}),
-        ]
-    if parts.reset_after:
-        found.append(Change("reset_before_product", {"place": "before"}))
-        found.append(Change("bias_outside_reset", {"place": "bias outside"}))
-    else:
-        found.append(Change("reset_after_product", {"place": "after"}))
-        if parts.beside:
-            found.append(Change("reset_after_product", {"place": "after, with its bias"}))
-        else:
-            found.append(Change("reset_after_product", {"place": "bias outside"}))
     return found
 
 
-def how(*made: Change) -> How:
+def _changes_of_three() -> list[Change]:
+    """Where x and h lie side by side in one layer with one bias."""
+    return [
+        Change("bias_missing", {"bias_i": 0}),
+        Change("bias_twice", {"bias_i": 2}),
+        Change("h_before_x", {"gate_order": "hx", "n_order": "hx"}, "In the gates and in the candidate."),
+        Change("h_before_x", {"gate_order": "hx"}, "In the gates."),
+        Change("h_before_x", {"n_order": "hx"}, "In the candidate."),
+    ]
+
+
+def _changes_of_six() -> list[Change]:
+    """Where x and h have a layer and a bias each."""
+    return [
+        Change("bias_missing", {"bias_i": 0, "bias_h": 0}),
+        Change("input_bias_missing", {"bias_i": 0}),
+        Change("hidden_bias_missing", {"bias_h": 0}, "In r, z and n."),
+        Change("hidden_bias_missing", {"bias_hn": 0}, "In the candidate."),
+        Change("bias_twice", {"bias_i": 2}, "The input's."),
+        Change("bias_twice", {"bias_h": 2}, "The state's."),
+        Change("bias_twice", {"bias_hn": 2}, "The state's, in the candidate."),
+        Change("reset_on_input", {"place": "input"}),
+    ]
+
+
+def how(*changes: Change) -> How:
     """The switches with these changes made."""
-    return How()._replace(**{switch: value for change in made for switch, value in change.switches.items()})
+    return How()._replace(**{switch: value for change in changes for switch, value in change.switches.items()})
 
 
 def combinations(single: list[Change]) -> Iterator[tuple[Change, ...]]:

@@ -1,0 +1,135 @@
+"""What the check of a cell and that of a layer have in common: the order of the questions, and the report."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gru.checks import _compare as compare
+from gru.checks._candidate import Candidate, Draw, build, extra_names, seed_everything, told
+from gru.checks._catalogue import CATALOGUE
+from gru.checks._report import Finding, Halt, Report
+
+LINES = ("r", "z", "n", "the new state")  # what the four equations compute
+
+
+class Check(ABC):
+    """One check of one class: what was found, and what is known beside it, in the order it came up.
+
+    A subclass calls its candidate, and knows what the numbers can mean. An *explanation*, whatever a subclass makes of
+    it, is a run of the reference, with mistakes made on purpose, that gives the candidate's numbers.
+    """
+
+    right: str  # what the report says where nothing was found
+
+    def __init__(self, candidate_class: type, variant: str) -> None:
+        self.candidate_class, self.variant = candidate_class, variant
+        self.found: list[Finding] = []
+        self.known: list[str] = []  # how the findings are known, or what is known where there are none
+        self.notes: list[str] = []  # what was not tested
+        self.equations: tuple[str, ...] = ()
+
+    # What a subclass knows
+
+    @abstractmethod
+    def call_first(self, candidate: Candidate) -> Tensor:
+        """The numbers to explain, from a call whose result is looked at closely."""
+
+    @abstractmethod
+    def call_again(self, candidate: Candidate, seed: int) -> Tensor:
+        """The numbers of another call, after the global random states are seeded so."""
+
+    @abstractmethod
+    def explain(self) -> Any | None:
+        """The explanation of ``self.got``, or None."""
+
+    @abstractmethod
+    def tell(self, explanation: Any) -> None:
+        """Make findings of an explanation."""
+
+    @abstractmethod
+    def tell_leads(self) -> None:
+        """Say what is known of numbers that nothing explains."""
+
+    @abstractmethod
+    def inputs(self) -> dict[str, Tensor]:
+        """What the candidate is given, by name."""
+
+    @abstractmethod
+    def outputs(
+        self, candidate: Candidate, leaves: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Any
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """What the candidate makes of these inputs, and what the explanation does, whose parameters are ``leaves``."""
+
+    def name_cut(self, got: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Any) -> Finding | None:
+        """A name for these wrong gradients that says more than "cut", if one is known."""
+        return None
+
+    # The questions, in order
+
+    def new(self) -> Candidate:
+        """A fresh instance, always with the same weights."""
+        seed_everything(0)
+        return build(self.candidate_class, self.variant, Draw(2))
+
+    def has(self, name: str) -> bool:
+        """Whether a mistake of this name was found."""
+        return any(finding.name == name for finding in self.found)
+
+    def run(self) -> None:
+        """Raises: Halt: nothing more can be learned."""
+        candidate = self.new()
+        self.equations = candidate.layout.equations
+        if extra := extra_names(candidate):
+            self.found.append(Finding("extra_parameters", f"Extra: {', '.join(extra)}."))
+        with torch.no_grad():
+            self.got = self.call_first(candidate)
+            again = self.new()
+            self.found += compare.repeats(lambda seed: self.call_again(again, seed))
+            if self.has("depends_on_chance"):
+                return
+            explanation = self.explain()
+            if explanation is not None:
+                self.tell(explanation)
+        if explanation is not None:
+            self.compare_gradients(explanation)
+        elif not self.has("depends_on_earlier_calls"):
+            self.tell_leads()
+
+    def compare_gradients(self, explanation: Any) -> None:
+        """Whether the gradient is that of the run that explains the numbers."""
+        candidate = self.new()
+        leaves = candidate.leaves()
+        inputs = {name: tensor.clone().requires_grad_() for name, tensor in self.inputs().items()}
+        try:
+            outputs, right = self.outputs(candidate, leaves, inputs, explanation)
+            got = compare.gradients(outputs, inputs | candidate.parameters)
+        except Exception as error:
+            if not self.found:  # else that is what raises
+                failed = Finding("backward_raises", told(error, self.candidate_class))
+                self.found.append(error.finding if isinstance(error, Halt) else failed)
+            return
+        if wrong := compare.gradient_cut(got, compare.gradients(right, inputs | leaves)):
+            self.found.append(self.name_cut(got, inputs, explanation) or wrong)
+
+    # The report
+
+    def report(self) -> Report:
+        """Findings in the order they were made, each name once, then how they are known."""
+        name = self.candidate_class.__name__
+        names = list(dict.fromkeys(finding.name for finding in self.found))
+        if not names and not self.known:
+            return Report(True, [], "\n".join([f"{name}: {self.right}", *self.notes]))
+        lines = [f"{name}: not yet. Found: {', '.join(names)}." if names else f"{name}: not yet."]
+        for mistake in names:
+            entry = CATALOGUE[mistake]
+            details = [finding.detail for finding in self.found if finding.name == mistake and finding.detail]
+            lines.append(" ".join([f"{mistake}: {entry.sentence}", *dict.fromkeys(details)]))
+            if entry.equation is not None and self.equations:
+                lines.append(self.look_at(entry.equation))
+        return Report(False, names, "\n".join([*lines, *self.known, *self.notes]))
+
+    def look_at(self, equation: int) -> str:
+        """The line of code that an equation belongs to, and the equation as it should be."""
+        return f"    Look at the line that computes {LINES[equation]}:  {self.equations[equation]}"
