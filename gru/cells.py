@@ -15,6 +15,7 @@ Symbols and sources: see :mod:`gru.equations`.
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,12 @@ def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
 
 
 class _Cell(nn.Module):
-    """What the cells share: sizes, initial values, checks, and a state that starts at zero."""
+    """What the cells share: sizes, initial values, checks, and a state that starts at zero.
+
+    What z does, and which linear layers compute the gates, each cell says here and nowhere else.
+    """
+
+    z_keeps: ClassVar[bool] = True  # h' = (1 - z) * n + z * h; where not, z writes: h' = (1 - z) * h + z * n
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
@@ -72,6 +78,19 @@ class _Cell(nn.Module):
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
+
+    def linears(self) -> dict[str, tuple[nn.Linear, ...]]:
+        """The linear layers of r, z and n: for each the one that reads x, then the one that reads h, or one for both.
+
+        A layer for both reads x and h side by side, so the last H columns of a gate's last layer are its U. Empty for
+        a cell that is not made of linear layers.
+
+        >>> import gru
+        >>> reads_x, reads_h = gru.ResetAfterCell(4, 5).linears()["z"]
+        >>> reads_h
+        Linear(in_features=5, out_features=5, bias=True)
+        """
+        return {}
 
     def gates(self, x: Tensor, h: Tensor | None = None) -> Gates:
         """One step with everything it computes: Gates(r, z, n, h'), each (B, H), or (H,) for a single sample.
@@ -164,6 +183,8 @@ class ResetBeforeCell(_Cell):
     150
     """
 
+    z_keeps = False
+
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias)
         options = {"bias": bias, "device": device, "dtype": dtype}
@@ -171,6 +192,9 @@ class ResetBeforeCell(_Cell):
         self.update_gate = nn.Linear(input_size + hidden_size, hidden_size, **options)
         self.hidden_transform = nn.Linear(input_size + hidden_size, hidden_size, **options)
         self.reset_parameters()
+
+    def linears(self) -> dict[str, tuple[nn.Linear, ...]]:
+        return {"r": (self.reset_gate,), "z": (self.update_gate,), "n": (self.hidden_transform,)}
 
     def _gates(self, x: Tensor, h: Tensor) -> Gates:
         both = torch.cat((x, h), dim=-1)  # (B, D + H)
@@ -187,7 +211,7 @@ class ResetBeforeCell(_Cell):
         >>> torch.allclose(gru.equations.step(x, h, cell.weights()).h, cell(x, h), atol=1e-6)
         True
         """
-        r, z, n = self.reset_gate, self.update_gate, self.hidden_transform
+        (r,), (z,), (n,) = self.linears().values()
         weight = torch.cat((r.weight, -z.weight, n.weight))  # (3H, D + H)
         bias = torch.cat((r.bias, -z.bias, n.bias)) if self.bias else None  # (3H)
         W, U = weight.split((self.input_size, self.hidden_size), dim=1)  # (3H, D), (3H, H)
@@ -231,6 +255,13 @@ class ResetAfterCell(_Cell):
         self.hidden_candidate = nn.Linear(hidden_size, hidden_size, **options)
         self.reset_parameters()
 
+    def linears(self) -> dict[str, tuple[nn.Linear, ...]]:
+        return {
+            "r": (self.input_reset, self.hidden_reset),
+            "z": (self.input_update, self.hidden_update),
+            "n": (self.input_candidate, self.hidden_candidate),
+        }
+
     def _gates(self, x: Tensor, h: Tensor) -> Gates:
         r = torch.sigmoid(self.input_reset(x) + self.hidden_reset(h))  # (B, H)
         z = torch.sigmoid(self.input_update(x) + self.hidden_update(h))  # (B, H)
@@ -245,8 +276,7 @@ class ResetAfterCell(_Cell):
         >>> torch.allclose(gru.equations.step(x, h, cell.weights()).h, cell(x, h), atol=1e-6)
         True
         """
-        from_x = (self.input_reset, self.input_update, self.input_candidate)
-        from_h = (self.hidden_reset, self.hidden_update, self.hidden_candidate)
+        from_x, from_h = zip(*self.linears().values(), strict=True)
         W, U = (torch.cat([layer.weight for layer in layers]) for layers in (from_x, from_h))  # (3H, D), (3H, H)
         if not self.bias:
             return Weights(W, U, None, None, reset_after=True)

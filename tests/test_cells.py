@@ -236,3 +236,21 @@ def test_autocast_and_compile_run(cell_class):
         h = cell(x)
         torch.testing.assert_close(cell(x, h).float(), cell(x.bfloat16(), h).float(), rtol=0.1, atol=0.05)
     torch.testing.assert_close(torch.compile(cell, backend="eager", fullgraph=True)(x), cell(x))
+
+
+@pytest.mark.parametrize("cell_class", [gru.ElmanCell, gru.ResetBeforeCell, gru.ResetAfterCell])
+def test_what_a_cell_says_of_itself_is_what_it_computes(cell_class):
+    """z_keeps against the new state; the linear layers against the gates, and U as their last columns."""
+    cell = cell_class(3, 4).double()
+    x, h = torch.randn(2, 3).double(), torch.randn(2, 4).double()
+    r, z, n, new = cell.gates(x, h)
+    keep = z if cell.z_keeps else 1 - z
+    torch.testing.assert_close(new, keep * h + (1 - keep) * n)
+    linears = cell.linears()
+    assert [layer for layers in linears.values() for layer in layers] == list(cell.children())
+    for k, (gate, value) in enumerate({"r": r, "z": z}.items() if linears else ()):
+        reads = (torch.cat((x, h), 1),) if len(linears[gate]) == 1 else (x, h)
+        total = sum(layer(read) for layer, read in zip(linears[gate], reads, strict=True))
+        torch.testing.assert_close(torch.sigmoid(total), value)
+        sign = -1 if gate == "z" and not cell.z_keeps else 1
+        torch.testing.assert_close(linears[gate][-1].weight[:, -4:], sign * cell.weights().weight_hh.chunk(3)[k])
