@@ -12,6 +12,8 @@ PORT ?= 8000
 BOOK :=
 TESTS := -n 2 --dist loadgroup
 LAB :=
+# The compiler reads the JSDoc types of the pages' scripts; it is the only thing here that needs Node.
+TYPES := npx --yes --package typescript@5.9.3 tsc --project jsconfig.json
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab serve bench check format clean distclean
@@ -22,7 +24,7 @@ help:
 	@echo "make lab      open the chapters in JupyterLab"
 	@echo "make serve    serve the built book on http://localhost:$(PORT)  (PORT=...)"
 	@echo "make bench    measure the book and the package"
-	@echo "make check    look for faults of style (ruff); make format mends what it can"
+	@echo "make check    look for faults of style and type in Python, JavaScript and CSS; make format mends what it can"
 	@echo "make clean    remove what was built; make distclean removes .venv too"
 
 $(INSTALLED): requirements.txt pyproject.toml
@@ -59,10 +61,13 @@ bench: $(INSTALLED)
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/biome ci --error-on-warnings .
+	@if command -v npx >/dev/null; then echo "$(TYPES)"; $(TYPES); else echo "Types of the JavaScript: not checked, for want of Node."; fi
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/biome check --write .
 
 clean:
 	rm -rf _build

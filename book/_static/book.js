@@ -33,7 +33,9 @@
     });
     system.addEventListener("change", () => colour(chosen()));
     // Paper is light. The views, which start after this script, hear of it next and draw themselves anew.
-    addEventListener("beforeprint", () => (root.dataset.theme = "light"));
+    addEventListener("beforeprint", () => {
+      root.dataset.theme = "light";
+    });
     addEventListener("afterprint", () => colour(chosen()));
   }
 

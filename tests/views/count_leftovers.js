@@ -48,11 +48,14 @@
   ]) {
     const [begin, end] = [window[start].bind(window), window[stop].bind(window)];
     window[start] = (callback, ...rest) => {
-      const id = begin((...all) => {
-        if (!again) timers.delete(`${start} ${id}`);
-        window.ticks += 1;
-        callback(...all);
-      }, ...rest);
+      const id = begin(
+        (...all) => {
+          if (!again) timers.delete(`${start} ${id}`);
+          window.ticks += 1;
+          callback(...all);
+        },
+        ...rest,
+      );
       timers.set(`${start} ${id}`, String(callback));
       return id;
     };

@@ -42,7 +42,7 @@ export function compute(data, { reset_after, z_keeps }) {
   // A z that writes is one that keeps with the opposite sign: sigmoid(-a) = 1 - sigmoid(a).
   const sign = (/** @type {number} */ row) => (!z_keeps && row >= H && row < 2 * H ? -1 : 1);
   const matrix = (/** @type {number[][]} */ rows) => rows.flatMap((row, i) => row.map((value) => sign(i) * value));
-  const vector = (/** @type {number[] | null} */ values) => values && values.map((value, i) => sign(i) * value);
+  const vector = (/** @type {number[] | null} */ values) => values?.map((value, i) => sign(i) * value) ?? null;
   const run = forward(
     data.x.flat(),
     {
@@ -102,8 +102,17 @@ export function lines({ reset_after, z_keeps }, biases) {
     const past = letter("h", "past", time[1]);
     const bias = (/** @type {boolean} */ there, /** @type {string} */ index) => (there ? [" + ", weight("b", index)] : []);
     const gate = (/** @type {Part} */ part) => [
-      letter(part), ` = ${squash}(`, weight("W", part), apply, letter("x"), " + ", weight("U", part), apply, past,
-      ...bias(biases.input || biases.hidden, part), ")",
+      letter(part),
+      ` = ${squash}(`,
+      weight("W", part),
+      apply,
+      letter("x"),
+      " + ",
+      weight("U", part),
+      apply,
+      past,
+      ...bias(biases.input || biases.hidden, part),
+      ")",
     ];
     const offset = bias(biases.hidden, "hn");
     const product = [weight("U", "n"), apply];
@@ -150,39 +159,82 @@ export function arithmetic(part, unit, data, step, { reset_after, z_keeps }) {
   const past = (/** @type {string | number} */ index) => quantity("past", index ? `t−1,${index}` : "t−1");
   const gated = (/** @type {string | number} */ index, between = " ") => ["(", quantity("r", index), between, past(index), ")"];
   const term = (/** @type {Piece[]} */ symbol, /** @type {number} */ value, made = "") => ({ symbol, made, value });
-  const product = (/** @type {Piece[]} */ symbol, /** @type {number} */ a, /** @type {number} */ b) => term(symbol, a * b, `${format(a)} · ${format(b)}`);
+  const product = (/** @type {Piece[]} */ symbol, /** @type {number} */ a, /** @type {number} */ b) =>
+    term(symbol, a * b, `${format(a)} · ${format(b)}`);
   const sum = (/** @type {Term[]} */ terms) => terms.flatMap((one, i) => (i ? ["+", one] : [one]));
   const value = step[part][unit];
 
   /** @type {(gate: "r" | "z" | "n") => Term[]} */
-  const fromInput = (gate) => step.x.map((x, j) => product([{ letter: "W", index: `${gate},${at}${j + 1}` }, " ", quantity("x", j + 1)], data.weight_ih[row[gate]][j], x));
+  const fromInput = (gate) =>
+    step.x.map((x, j) =>
+      product([{ letter: "W", index: `${gate},${at}${j + 1}` }, " ", quantity("x", j + 1)], data.weight_ih[row[gate]][j], x),
+    );
   /** @type {(gate: "r" | "z" | "n") => Term[]} */
   const fromPast = (gate) =>
     step.past.map((h, j) => {
       const early = gate === "n" && !reset_after;
-      return product([{ letter: "U", index: `${gate},${at}${j + 1}` }, " ", ...(early ? gated(j + 1) : [past(j + 1)])], data.weight_hh[row[gate]][j], early ? step.reset[j] : h);
+      return product(
+        [{ letter: "U", index: `${gate},${at}${j + 1}` }, " ", ...(early ? gated(j + 1) : [past(j + 1)])],
+        data.weight_hh[row[gate]][j],
+        early ? step.reset[j] : h,
+      );
     });
   /** @type {(index: string, ...values: (number | undefined)[]) => Term[]} */
   const bias = (index, ...values) => {
     const there = values.filter((one) => one !== undefined);
     const made = there.length > 1 ? there.map((one) => format(one)).join(" + ") : "";
-    return there.length ? [term([{ letter: "b", index: `${index},${at}` }], there.reduce((a, b) => a + b), made)] : [];
+    return there.length
+      ? [
+          term(
+            [{ letter: "b", index: `${index},${at}` }],
+            there.reduce((a, b) => a + b),
+            made,
+          ),
+        ]
+      : [];
   };
   // The product with the past, as one thing; its own sum is written out where it is asked for itself.
   const offset = data.bias_hh ? [" + ", { letter: "b", index: "hn" }] : [];
-  const q = ["(", { letter: "U", index: "n" }, " ", ...(reset_after ? [past("")] : gated("", " ⊙ ")), ...offset, ")", { letter: "", index: String(at) }];
+  const q = [
+    "(",
+    { letter: "U", index: "n" },
+    " ",
+    ...(reset_after ? [past("")] : gated("", " ⊙ ")),
+    ...offset,
+    ")",
+    { letter: "", index: String(at) },
+  ];
   const share = (/** @type {boolean} */ whole) => (whole ? [quantity("z", at)] : ["(1 − ", quantity("z", at), ")"]);
 
-  const all = (/** @type {number[]} */ values, /** @type {(index: number) => Piece} */ name) => values.flatMap((one, j) => [...(j ? [","] : []), term([name(j + 1)], one)]);
-  const added = (/** @type {Piece[]} */ symbol, /** @type {Term[]} */ terms) => [term(symbol, value), "=", ...sum(terms), "=", term([], value)];
-  const times = (/** @type {Term} */ a, /** @type {Term} */ b) => [term([...a.symbol, " · ", ...b.symbol], value), "=", a, "·", b, "=", term([], value)];
+  const all = (/** @type {number[]} */ values, /** @type {(index: number) => Piece} */ name) =>
+    values.flatMap((one, j) => [...(j ? [","] : []), term([name(j + 1)], one)]);
+  const added = (/** @type {Piece[]} */ symbol, /** @type {Term[]} */ terms) => [
+    term(symbol, value),
+    "=",
+    ...sum(terms),
+    "=",
+    term([], value),
+  ];
+  const times = (/** @type {Term} */ a, /** @type {Term} */ b) => [
+    term([...a.symbol, " · ", ...b.symbol], value),
+    "=",
+    a,
+    "·",
+    b,
+    "=",
+    term([], value),
+  ];
   const squashed = (/** @type {string} */ name, /** @type {Term[]} */ terms) => {
     const inner = terms.reduce((total, one) => total + one.value, 0);
     return [term([quantity(part, at)], value), `= ${name}(`, ...sum(terms), ")", `= ${name}(`, term([], inner), ")", "=", term([], value)];
   };
 
   const r = term([quantity("r", at)], step.r[unit]);
-  const [mixed, state, candidate] = [term(q, step.recurrent[unit]), term([past(at)], step.past[unit]), term([quantity("n", at)], step.n[unit])];
+  const [mixed, state, candidate] = [
+    term(q, step.recurrent[unit]),
+    term([past(at)], step.past[unit]),
+    term([quantity("n", at)], step.n[unit]),
+  ];
   const [kept, written] = [term(share(z_keeps), step.kept[unit]), term(share(!z_keeps), step.written[unit])];
   const joined = (/** @type {Term} */ a, /** @type {Term} */ b) => product([...a.symbol, " · ", ...b.symbol], a.value, b.value);
   /** @type {Record<Part, () => (string | Term)[]>} */
@@ -196,7 +248,11 @@ export function arithmetic(part, unit, data, step, { reset_after, z_keeps }) {
     n: () => squashed("tanh", [...fromInput("n"), ...bias("in", data.bias_ih?.[row.n]), reset_after ? joined(r, mixed) : mixed]),
     keep: () => times(kept, state),
     write: () => times(written, candidate),
-    h: () => added([quantity("h", `t,${at}`)], z_keeps ? [joined(written, candidate), joined(kept, state)] : [joined(kept, state), joined(written, candidate)]),
+    h: () =>
+      added(
+        [quantity("h", `t,${at}`)],
+        z_keeps ? [joined(written, candidate), joined(kept, state)] : [joined(kept, state), joined(written, candidate)],
+      ),
   };
   return ways[part]();
 }
@@ -204,10 +260,15 @@ export function arithmetic(part, unit, data, step, { reset_after, z_keeps }) {
 // Words
 
 /** @param {number[]} values */
-const list = (values) => values.map((value) => format(value)).join(" and ").replace(/ and (?=.* and )/g, ", ");
+const list = (values) =>
+  values
+    .map((value) => format(value))
+    .join(" and ")
+    .replace(/ and (?=.* and )/g, ", ");
 
 /** @param {Reading} reading */
-export const readingInWords = ({ reset_after, z_keeps }) => `reset ${reset_after ? "after" : "before"} the product, z ${z_keeps ? "keeps" : "writes"}`;
+export const readingInWords = ({ reset_after, z_keeps }) =>
+  `reset ${reset_after ? "after" : "before"} the product, z ${z_keeps ? "keeps" : "writes"}`;
 
 /**
  * What a part does, for one unit, in words.

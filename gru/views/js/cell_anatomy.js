@@ -49,20 +49,43 @@ function build({ model, root, signal }) {
   next.setAttribute("aria-label", "Next step");
   play.classList.add("gru-play");
   const step = slider("Step", { min: 1, max: T });
-  const reset = choice("Reset gate", [["before", make("span", {}, "before ", italic("U", "", "n"))], ["after", make("span", {}, "after ", italic("U", "", "n"))]]);
-  const update = choice(make("span", {}, italic("z", "z"), " = 1"), [["keeps", "keeps"], ["writes", "writes"]]);
-  const unit = choice("Unit", first.h0.map((_, i) => [String(i), String(i + 1)]));
+  const reset = choice("Reset gate", [
+    ["before", make("span", {}, "before ", italic("U", "", "n"))],
+    ["after", make("span", {}, "after ", italic("U", "", "n"))],
+  ]);
+  const update = choice(make("span", {}, italic("z", "z"), " = 1"), [
+    ["keeps", "keeps"],
+    ["writes", "writes"],
+  ]);
+  const unit = choice(
+    "Unit",
+    first.h0.map((_, i) => [String(i), String(i + 1)]),
+  );
 
   // Drawing, arithmetic, equations, words
   const drawing = diagram(H, D);
-  const stage = make("div", { class: "gru-stage", role: "group", "aria-label": "Wiring of one step. Arrow keys move to another step or unit, the space bar plays." }, drawing.element);
+  const stage = make(
+    "div",
+    {
+      class: "gru-stage",
+      role: "group",
+      "aria-label": "Wiring of one step. Arrow keys move to another step or unit, the space bar plays.",
+    },
+    drawing.element,
+  );
   const how = make("div", { class: "gru-how" });
   const equations = make("div", { class: "gru-steps" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "One step of a cell");
   root.replaceChildren(
-    make("div", { class: "gru-bar" }, make("span", { class: "gru-transport" }, back, play, next), step.control, resetButton(model, TRAITS.slice(0, -1), signal)),
+    make(
+      "div",
+      { class: "gru-bar" },
+      make("span", { class: "gru-transport" }, back, play, next),
+      step.control,
+      resetButton(model, TRAITS.slice(0, -1), signal),
+    ),
     make("div", { class: "gru-bar" }, reset.control, update.control, unit.control),
     stage,
     how,
@@ -116,7 +139,10 @@ function build({ model, root, signal }) {
     drawing.write(at, t, u);
     const sums = (/** @type {import("./anatomy.js").Part} */ which) => terms(arithmetic(which, u, now.data, at, now));
     // Whatever is lit, there is room for the longest, so that nothing moves away from under a pointer.
-    how.replaceChildren(make("div", { class: "gru-sum" }, ...sums(part)), make("div", { class: "gru-sum gru-room", "aria-hidden": "true" }, ...sums("z")));
+    how.replaceChildren(
+      make("div", { class: "gru-sum" }, ...sums(part)),
+      make("div", { class: "gru-sum gru-room", "aria-hidden": "true" }, ...sums("z")),
+    );
     if (lit !== part) light(part);
 
     step.show(t + 1, `${t + 1} of ${T}`);
@@ -210,7 +236,8 @@ function build({ model, root, signal }) {
  * @param {string} [quantity]  whose colour it has
  * @param {string} [index]
  */
-const italic = (name, quantity = "", index = "") => make("i", quantity ? { class: `gru-${quantity}` } : {}, name, ...(index ? [make("sub", {}, index)] : []));
+const italic = (name, quantity = "", index = "") =>
+  make("i", quantity ? { class: `gru-${quantity}` } : {}, name, ...(index ? [make("sub", {}, index)] : []));
 
 /** @param {string | undefined} part */
 const quantity = (part) => (part === "past" ? "h" : part && "rznhx".includes(part) ? part : "");
@@ -234,7 +261,12 @@ function code(piece) {
 
 /** An equation beside its line of Python. @param {ReturnType<typeof lines>[number]} line */
 const line = ({ part, maths: left, code: right }) =>
-  make("div", { class: "gru-line-of-step", "data-part": part }, make("span", { class: "gru-maths" }, ...left.map(maths)), make("code", {}, ...right.map(code)));
+  make(
+    "div",
+    { class: "gru-line-of-step", "data-part": part },
+    make("span", { class: "gru-maths" }, ...left.map(maths)),
+    make("code", {}, ...right.map(code)),
+  );
 
 /**
  * A sum: every term over what it is made of and its value. A sign stays with the term that follows it, a closing bracket with the one before.
@@ -250,7 +282,20 @@ function terms(pieces) {
     if (typeof piece !== "string") {
       const symbol = make("span", { class: "gru-symbol" }, ...piece.symbol.map(maths));
       const made = piece.made ? [make("span", { class: "gru-made" }, piece.made)] : [];
-      groups.push(make("span", { class: "gru-group" }, ...signs, make("span", { class: "gru-term" }, symbol, ...made, make("data", { value: piece.value, class: result ? "gru-result" : "" }, format(piece.value)))));
+      groups.push(
+        make(
+          "span",
+          { class: "gru-group" },
+          ...signs,
+          make(
+            "span",
+            { class: "gru-term" },
+            symbol,
+            ...made,
+            make("data", { value: piece.value, class: result ? "gru-result" : "" }, format(piece.value)),
+          ),
+        ),
+      );
       signs = [];
     } else {
       const sign = make("span", { class: "gru-sign" }, piece);
@@ -293,7 +338,8 @@ function diagram(H, D) {
     write: part("write", ["×"], H),
     h: part("h", [italic("h", "h", "t")], H),
   };
-  const label = (/** @type {string} */ name, /** @type {(Node | string)[]} */ ...children) => make("span", { class: `gru-mark ${name}`, "aria-hidden": "true" }, ...children);
+  const label = (/** @type {string} */ name, /** @type {(Node | string)[]} */ ...children) =>
+    make("span", { class: `gru-mark ${name}`, "aria-hidden": "true" }, ...children);
   const marks = {
     sum: label("gru-plus gru-of-h", "+"),
     z: label("gru-share", italic("z", "z")),
@@ -340,7 +386,10 @@ function diagram(H, D) {
           if (!matrices[j].childNodes.length) matrices[j].append(italic(name, "", index));
         });
         svgs[i].setAttribute("viewBox", `0 0 ${plan.width} ${plan.height}`);
-        const dot = (/** @type {string} */ colour) => (/** @type {{ x: number, y: number }} */ { x, y }) => make("path", { class: `gru-dot gru-wire-${colour}`, d: `M${x} ${y}h.01` });
+        const dot =
+          (/** @type {string} */ colour) =>
+          (/** @type {{ x: number, y: number }} */ { x, y }) =>
+            make("path", { class: `gru-dot gru-wire-${colour}`, d: `M${x} ${y}h.01` });
         wires[i] = plan.wires.map(({ from, to, colour, kind, order, path, arrows }) =>
           make(
             "g",
@@ -379,7 +428,8 @@ function diagram(H, D) {
     /** Light what leads to a part, or away from where a step begins; what is lit lies above. @param {string} part */
     light(part) {
       for (const all of wires) {
-        const lit = (/** @type {HTMLElement} */ { dataset }) => dataset.to === part || (dataset.part === part && (part === "x" || part === "past"));
+        const lit = (/** @type {HTMLElement} */ { dataset }) =>
+          dataset.to === part || (dataset.part === part && (part === "x" || part === "past"));
         for (const wire of all) wire.classList.toggle("gru-lit", lit(wire));
         all[0].parentNode?.append(...all.filter((wire) => !lit(wire)), ...all.filter(lit));
       }
@@ -421,7 +471,9 @@ function comparison(was, is, { data, ...reading }) {
 const ideas = (H) => [
   "Point at a number, in the drawing or in the equations. You should see the same quantity light up everywhere, and the sum that made it.",
   "Move the reset before the product. You should see × and U change places" +
-    (H > 1 ? ", and the candidates change: now each unit scales its own state before the product mixes them." : "; with one unit the two differ only by a bias inside the product."),
+    (H > 1
+      ? ", and the candidates change: now each unit scales its own state before the product mixes them."
+      : "; with one unit the two differ only by a bias inside the product."),
   "Let z write instead of keep. You should see z and 1 − z change places on their wires: the same weights now forget where they remembered.",
   "Play, and watch one unit's z. Where it is near 1 and keeps, the state carries its number straight along the line of h.",
 ];

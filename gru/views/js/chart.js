@@ -54,7 +54,9 @@ export function chart(name, title, { along }) {
       const places = spread(ends, GAP);
       words.replaceChildren(
         ...rows.map(([v, text]) => make("span", { class: "gru-tick", style: `top:${100 * height(Number(v))}%` }, String(text))),
-        ...named.map(({ name: word = "", kind }, i) => make("span", { class: `gru-end ${kind}-name`, style: `top:${100 * places[i]}%` }, word)),
+        ...named.map(({ name: word = "", kind }, i) =>
+          make("span", { class: `gru-end ${kind}-name`, style: `top:${100 * places[i]}%` }, word),
+        ),
       );
       below.replaceChildren(...columns.map((v) => make("span", { style: `left:${100 * across(v)}%` }, tidy(v))));
     },

@@ -27,7 +27,10 @@ function at(b, radius) {
 /** An arc of the dial. @param {number} from  b @param {number} to  b @param {number} radius */
 function arc(from, to, radius) {
   const [low, high] = from < to ? [from, to] : [to, from];
-  const point = (/** @type {number} */ b) => at(b, radius).map((v) => v.toFixed(2)).join(" ");
+  const point = (/** @type {number} */ b) =>
+    at(b, radius)
+      .map((v) => v.toFixed(2))
+      .join(" ");
   return `M${point(low)}A${radius} ${radius} 0 ${angleOf(high) - angleOf(low) > 180 ? 1 : 0} 1 ${point(high)}`;
 }
 
@@ -46,12 +49,30 @@ export function dialOf(signal, turn) {
   const modelName = make("text", { class: "gru-dial-text gru-dial-model" }, "model");
   const knob = make("circle", { class: "gru-knob", r: 11 });
   const ends = [-1, 1].map((side) => make("text", { class: "gru-dial-text", x: 40 * side, y: 86 }));
-  const marks = make("path", { class: "gru-dial-marks", d: Array.from({ length: 2 * LIMIT + 1 }, (_, i) => i - LIMIT).map((b) => `M${at(b, 66).join(" ")}L${at(b, b % 2 ? 69 : 71).join(" ")}`).join("") });
+  const marks = make("path", {
+    class: "gru-dial-marks",
+    d: Array.from({ length: 2 * LIMIT + 1 }, (_, i) => i - LIMIT)
+      .map((b) => `M${at(b, 66).join(" ")}L${at(b, b % 2 ? 69 : 71).join(" ")}`)
+      .join(""),
+  });
   const numbers = Array.from({ length: LIMIT + 1 }, (_, i) => 2 * i - LIMIT).map((b) => {
     const [x, y] = at(b, 56);
     return make("text", { class: "gru-dial-text", x, y: y + 3.5 }, format(b, 0));
   });
-  const svg = make("svg", { viewBox: "-112 -106 224 198", "aria-hidden": "true" }, ring, fill, chrono, chronoName, marks, ...numbers, ...ends, model, modelName, knob);
+  const svg = make(
+    "svg",
+    { viewBox: "-112 -106 224 198", "aria-hidden": "true" },
+    ring,
+    fill,
+    chrono,
+    chronoName,
+    marks,
+    ...numbers,
+    ...ends,
+    model,
+    modelName,
+    knob,
+  );
   const input = make("input", { type: "range", min: -LIMIT, max: LIMIT, step: 0.1 });
   const big = make("span", { class: "gru-dial-bias" });
   const small = make("span", { class: "gru-dial-keep" });
@@ -84,7 +105,9 @@ export function dialOf(signal, turn) {
     input.value = String(b);
     if (Number(input.value) !== now) turn(Number(input.value));
   };
-  const release = () => void (turning = false);
+  const release = () => {
+    turning = false;
+  };
   for (const type of ["pointerdown", "pointermove"]) dial.addEventListener(type, follow, { signal });
   for (const type of ["pointerup", "pointercancel"]) dial.addEventListener(type, release, { signal });
   dial.addEventListener("click", (/** @type {Event} */ event) => event.preventDefault(), { signal });
@@ -94,7 +117,10 @@ export function dialOf(signal, turn) {
   const along = (text, b) => {
     const [x, y] = at(b, 97);
     const angle = angleOf(b);
-    text.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(Math.abs(angle) > 100 ? angle + 180 : angle).toFixed(1)})`);
+    text.setAttribute(
+      "transform",
+      `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(Math.abs(angle) > 100 ? angle + 180 : angle).toFixed(1)})`,
+    );
   };
   return {
     dial,

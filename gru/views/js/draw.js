@@ -183,6 +183,6 @@ export function spread(wanted, gap) {
     places[i] = Math.min(places[i], i < places.length - 1 ? places[i + 1] - gap : 1);
   }
   const result = new Array(wanted.length);
-  order.forEach((i, rank) => (result[i] = places[rank]));
+  for (const [rank, i] of order.entries()) result[i] = places[rank];
   return result;
 }

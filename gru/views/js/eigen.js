@@ -45,10 +45,17 @@ const isSmall = (value, a, b) => Math.abs(value) <= 2 ** -52 * (Math.abs(a) + Ma
 function ofTwo(a, b, c, d) {
   const half = (a + d) / 2;
   const under = ((a - d) / 2) ** 2 + b * c;
-  if (under < 0) return [[half, Math.sqrt(-under)], [half, -Math.sqrt(-under)]];
+  if (under < 0)
+    return [
+      [half, Math.sqrt(-under)],
+      [half, -Math.sqrt(-under)],
+    ];
   // The one farther from zero first; the other from the product, which loses no digits.
   const first = half + (half < 0 ? -1 : 1) * Math.sqrt(under);
-  return [[first, 0], [first ? (a * d - b * c) / first : 0, 0]];
+  return [
+    [first, 0],
+    [first ? (a * d - b * c) / first : 0, 0],
+  ];
 }
 
 /** Zeros below the first subdiagonal, by reflections from both sides. @param {Float64Array[]} A */

@@ -33,7 +33,12 @@ export function fourPaths({ weight_hh: U, reset_after }, { r, z, n, h, q }, dire
   const T = h.length / H;
   const start = h0 ?? new Float64Array(H);
   const grads = new Float64Array((T + 1) * H);
-  const paths = { carry: new Float64Array(T * H), candidate: new Float64Array(T * H), update: new Float64Array(T * H), reset: new Float64Array(T * H) };
+  const paths = {
+    carry: new Float64Array(T * H),
+    candidate: new Float64Array(T * H),
+    update: new Float64Array(T * H),
+    reset: new Float64Array(T * H),
+  };
   const open = PATHS.filter((path) => !muted.includes(path));
   const d = new Float64Array(H);
 

@@ -56,7 +56,12 @@ function build({ model, root, signal }) {
   const layerControl = labelled("Layer", layer);
   const end = (/** @type {string} */ text) => make("span", { class: "gru-note", "aria-hidden": "true" }, text);
   const biasLabel = make("span", {}, make("span"), letter("z"));
-  const biasControl = make("div", { class: "gru-bias" }, labelled(biasLabel, make("span", { class: "gru-ends" }, end("forget"), bias, end("keep"), biasValue)), reset);
+  const biasControl = make(
+    "div",
+    { class: "gru-bias" },
+    labelled(biasLabel, make("span", { class: "gru-ends" }, end("forget"), bias, end("keep"), biasValue)),
+    reset,
+  );
 
   // Drawings
   const maps = QUANTITIES.map((name) => heatMap(name));
@@ -159,7 +164,10 @@ function build({ model, root, signal }) {
     for (const plot of panels.querySelectorAll(".gru-step-last")) write(plot, String(steps));
     for (const plot of panels.querySelectorAll(".gru-unit-now")) write(plot, String(u + 1));
 
-    for (const [input, value, max] of [[step, t + 1, steps], [unit, u + 1, units]]) {
+    for (const [input, value, max] of [
+      [step, t + 1, steps],
+      [unit, u + 1, units],
+    ]) {
       input.max = String(max);
       if (input.value !== String(value)) input.value = String(value);
       input.setAttribute("aria-valuetext", `${value} of ${max}`);
@@ -272,7 +280,13 @@ function leader(beliefs, step, classes) {
 function heatMap(name) {
   const canvas = make("canvas");
   const note = make("span", { class: "gru-note" });
-  const key = make("span", { class: "gru-key", "aria-hidden": "true" }, format(LOW[name], 0), make("i", { class: `gru-ramp gru-ramp-${name}` }), "1");
+  const key = make(
+    "span",
+    { class: "gru-key", "aria-hidden": "true" },
+    format(LOW[name], 0),
+    make("i", { class: `gru-ramp gru-ramp-${name}` }),
+    "1",
+  );
   const { panel, plot, value } = panelOf(
     name,
     [letter(name), ` ${NAMES[name]} `, note],
@@ -315,7 +329,9 @@ function linesPanel() {
   const paths = Object.fromEntries(QUANTITIES.map((name) => [name, make("path", { class: `gru-line gru-line-${name}` })]));
   const zero = make("path", { class: "gru-zero" });
   const svg = make("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, zero, ...Object.values(paths));
-  const labels = Object.fromEntries(QUANTITIES.map((name) => [name, make("b", { class: `gru-end gru-${name}`, "aria-hidden": "true" }, name)]));
+  const labels = Object.fromEntries(
+    QUANTITIES.map((name) => [name, make("b", { class: `gru-end gru-${name}`, "aria-hidden": "true" }, name)]),
+  );
   const title = make("span", {}, "one unit");
   const { panel, plot } = panelOf("unit", [title], { class: "gru-lines" }, svg, ...Object.values(labels), ...scale("1", "0", "−1"));
   panel.append(stepAxis());
@@ -330,7 +346,10 @@ function linesPanel() {
         paths[name].setAttribute("d", line(run[name], unit, units, -1, 1));
         return run[name][(steps - 1) * units + unit];
       });
-      spread(last.map((value) => (1 - value) / 2), 0.14).forEach((place, i) => {
+      spread(
+        last.map((value) => (1 - value) / 2),
+        0.14,
+      ).forEach((place, i) => {
         labels[QUANTITIES[i]].style.top = `${100 * place}%`;
       });
       plot.setAttribute(
@@ -372,7 +391,10 @@ function beliefPanel() {
       write(note, target === null ? "bold: its answer" : "bold: true class");
       const under = Array.from({ length: Math.ceil(0.3 * steps) }, (_, i) => beliefs[(steps - 1 - i) * names.length + main]);
       tag.style.top = `${100 * (1 - beside(under.reverse(), 0.22))}%`;
-      plot.setAttribute("aria-label", `Lines: probability of ${names.length} classes over ${steps} steps; ${names[main]} ends at ${percent(end)}`);
+      plot.setAttribute(
+        "aria-label",
+        `Lines: probability of ${names.length} classes over ${steps} steps; ${names[main]} ends at ${percent(end)}`,
+      );
     },
     /** @param {any} run @param {any} now */
     read({ beliefs }, { data, step }) {

@@ -78,14 +78,30 @@ function build({ model, root, signal }) {
   const words = make("div", { class: "gru-words", "aria-hidden": "true" });
   const loss = make("span", { class: "gru-loss", "aria-hidden": "true" }, make("b", {}, "loss"));
   const title = make("span");
-  const size = panelOf("loom", [title], { class: "gru-lines gru-chart gru-loom" }, picture(sent, ...bands, grid, ...lines, reference, total), words, loss);
+  const size = panelOf(
+    "loom",
+    [title],
+    { class: "gru-lines gru-chart gru-loom" },
+    picture(sent, ...bands, grid, ...lines, reference, total),
+    words,
+    loss,
+  );
   const shareGrid = make("path", { class: "gru-grid" });
   const shareBands = PATHS.map((path) => make("path", { class: `gru-band gru-band-${OF[path]}` }));
   const shareWords = make("div", { class: "gru-words", "aria-hidden": "true" });
-  const shares = panelOf("shares", ["by which threads it comes, in %"], { class: "gru-lines gru-chart gru-shares" }, picture(...shareBands, shareGrid), shareWords);
+  const shares = panelOf(
+    "shares",
+    ["by which threads it comes, in %"],
+    { class: "gru-lines gru-chart gru-shares" },
+    picture(...shareBands, shareGrid),
+    shareWords,
+  );
   const below = make("div", { class: "gru-axis gru-axis-x", "aria-hidden": "true" });
   const counted = make("span");
-  shares.panel.append(below, make("div", { class: "gru-along", "aria-hidden": "true" }, make("span", { class: "gru-flows" }, "← the gradient flows back"), counted));
+  shares.panel.append(
+    below,
+    make("div", { class: "gru-along", "aria-hidden": "true" }, make("span", { class: "gru-flows" }, "← the gradient flows back"), counted),
+  );
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const where = make("p", { class: "gru-where" });
 
@@ -148,7 +164,8 @@ function build({ model, root, signal }) {
       data = now.data;
       runs = new Map();
       walk = seen = null;
-      const own = now.data.parts.length > 1 ? " The loss sits on the chosen layer's own state, and what that layer reads is held fixed." : "";
+      const own =
+        now.data.parts.length > 1 ? " The loss sits on the chosen layer's own state, and what that layer reads is held fixed." : "";
       write(where, origin(now.data.device, now.data.apart) + own);
     }
     const key = JSON.stringify([now.sequence, now.layer, now.lossStep, now.lossUnit, now.muted]);
@@ -166,7 +183,10 @@ function build({ model, root, signal }) {
     const { data: given, T, H } = now;
     sequence.show(given.names, now.sequence);
     sequence.control.hidden = given.names.length < 2;
-    layer.show(given.parts.map((/** @type {any} */ one) => one.name), now.layer);
+    layer.show(
+      given.parts.map((/** @type {any} */ one) => one.name),
+      now.layer,
+    );
     layer.control.hidden = given.parts.length < 2;
     const units = Array.from({ length: H }, (_, i) => `unit ${i + 1}`);
     lossUnit.show(["all units", ...units], now.lossUnit + 1);
@@ -197,7 +217,8 @@ function build({ model, root, signal }) {
       }
       return path;
     };
-    const edge = (/** @type {ArrayLike<number>} */ values) => `M${curve(knots((t) => height(values[t]), s, T))}V${at(height(values[s]))}H${at((s + 1) / (T + 1))}`;
+    const edge = (/** @type {ArrayLike<number>} */ values) =>
+      `M${curve(knots((t) => height(values[t]), s, T))}V${at(height(values[s]))}H${at((s + 1) / (T + 1))}`;
     const line = log ? (/** @type {ArrayLike<number>} */ values) => through(values, s) : edge;
     total.setAttribute("d", line(totals));
     reference.setAttribute("d", now.muted.length ? line(full) : "");
@@ -217,7 +238,11 @@ function build({ model, root, signal }) {
     shares.plot.hidden = Object.keys(parts).length < 2;
     shares.panel.classList.toggle("gru-bare", shares.plot.hidden);
 
-    below.replaceChildren(...ticks(0, T, 8).filter(Number.isInteger).map((t) => make("span", { style: `left:${100 * middle(t)}%` }, tidy(t))));
+    below.replaceChildren(
+      ...ticks(0, T, 8)
+        .filter(Number.isInteger)
+        .map((t) => make("span", { style: `left:${100 * middle(t)}%` }, tidy(t))),
+    );
     write(counted, part.reverse ? "state after step, as this layer takes them" : "state after step");
     loss.style.left = `${100 * middle(s)}%`;
     const parted = PATHS.some((path) => parts[path]);
@@ -245,7 +270,12 @@ function build({ model, root, signal }) {
     sum.hidden = !known.length;
     write(wholeName, name);
     write(whole, short(t > s ? 0 : totals[t]));
-    const notes = { carry: gates ? `keeps ${percent(gates.z)}` : "", candidate: "through n", update: "through z", reset: gates ? `r lets ${percent(gates.r)} in` : "" };
+    const notes = {
+      carry: gates ? `keeps ${percent(gates.z)}` : "",
+      candidate: "through n",
+      update: "through z",
+      reset: gates ? `r lets ${percent(gates.r)} in` : "",
+    };
     threads.forEach(({ path, number, note, sign, term }) => {
       term.hidden = sign.hidden = !known.includes(path);
       write(sign, path === known[0] ? "=" : "+");
@@ -264,17 +294,28 @@ function build({ model, root, signal }) {
       said.push(`What ${whose} receives through step ${t + 1}: ${each ? `${each}; ` : ""}in all ${short(totals[t])}.`);
       if (against.length) said.push(`${capital(against.join(" and "))} work${against.length > 1 ? "" : "s"} against it.`);
       else if (here.length > 1 && brought) said.push(`${percent(Math.abs(parts[first][t]) / brought)} comes by ${first}.`);
-      if (u < 0) said.push(`${percentOf(totals[t] / walk.begin)} of what the loss sent in is left after ${s - t} step${s - t > 1 ? "s" : ""} back.`);
+      if (u < 0)
+        said.push(`${percentOf(totals[t] / walk.begin)} of what the loss sent in is left after ${s - t} step${s - t > 1 ? "s" : ""} back.`);
       if (muted.length && known.length) said.push(`Muted: ${muted.join(", ")}; with all threads it would be ${short(full[t])}.`);
     }
-    if (!part.weights) said.push(part.single ? "This cell has a single path, the candidate's." : "The equations of this cell are not known, so its threads are not told apart.");
+    if (!part.weights)
+      said.push(
+        part.single
+          ? "This cell has a single path, the candidate's."
+          : "The equations of this cell are not known, so its threads are not told apart.",
+      );
     write(says, said.join(" "));
     size.plot.setAttribute(
       "aria-label",
       `${now.log ? "Logarithmic drawing" : "Drawing"} of the gradient at ${T + 1} states; ${short(totals[s])} at the loss, ${short(totals[0])} at the first state; ` +
         `at the cursor, state ${t}, ${short(t > s ? 0 : totals[t])}`,
     );
-    shares.plot.setAttribute("aria-label", first ? `By which threads the gradient comes: at the cursor, state ${t}, mostly by ${first}` : "By which threads the gradient comes: none at the cursor");
+    shares.plot.setAttribute(
+      "aria-label",
+      first
+        ? `By which threads the gradient comes: at the cursor, state ${t}, mostly by ${first}`
+        : "By which threads the gradient comes: none at the cursor",
+    );
   }
 
   // From the page to the model
@@ -293,7 +334,8 @@ function build({ model, root, signal }) {
   on(lossUnit.input, "change", () => put({ loss_unit: Number(lossUnit.input.value) - 1 }));
   on(unit.input, "change", () => put({ unit: Number(unit.input.value) - 1 }));
   for (const input of axis.inputs) on(input, "change", () => put({ log: input.value === "log" }));
-  for (const { input } of threads) on(input, "change", () => put({ muted: threads.filter((one) => !one.input.checked).map(({ path }) => path) }));
+  for (const { input } of threads)
+    on(input, "change", () => put({ muted: threads.filter((one) => !one.input.checked).map(({ path }) => path) }));
 
   // On the drawings: move the cursor, or drag the loss
   let dragging = false;
@@ -342,15 +384,20 @@ function compute({ part, sequence, layer, T, H, lossStep, lossUnit, muted }, run
 
 /** A sequence run again in the page. @param {any} part @param {any} sent */
 function again(part, { x, h0: start }) {
-  const weights = /** @type {any} */ (Object.fromEntries(Object.entries(part.weights).map(([name, one]) => [name, typeof one === "string" ? decode(one) : one])));
+  const weights = /** @type {any} */ (
+    Object.fromEntries(Object.entries(part.weights).map(([name, one]) => [name, typeof one === "string" ? decode(one) : one]))
+  );
   const h0 = decode(start);
   return { weights, h0, run: forward(decode(x), weights, { h0 }) };
 }
 
 /** What is drawn: the whole and its parts for t = 0..T, of one unit or of all. @param {any} walk @param {any} now */
 function read({ flow, whole }, { T, H, unit }) {
-  const value = (/** @type {Float64Array} */ grads) => Float64Array.from({ length: T + 1 }, (_, t) => (unit < 0 ? length(grads, t, H) : grads[t * H + unit]));
-  const parts = Object.fromEntries(Object.entries(flow.paths).map(([path, part]) => [path, along(/** @type {Float64Array} */ (part), flow.grads, H, unit)]));
+  const value = (/** @type {Float64Array} */ grads) =>
+    Float64Array.from({ length: T + 1 }, (_, t) => (unit < 0 ? length(grads, t, H) : grads[t * H + unit]));
+  const parts = Object.fromEntries(
+    Object.entries(flow.paths).map(([path, part]) => [path, along(/** @type {Float64Array} */ (part), flow.grads, H, unit)]),
+  );
   return { totals: value(flow.grads), full: value(whole.grads), parts };
 }
 
@@ -360,7 +407,8 @@ function mean(gate, t, { H, unit }) {
 }
 
 /** @param {...SVGElement} content */
-const picture = (...content) => make("svg", { viewBox: `0 0 ${FINE} ${FINE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...content);
+const picture = (...content) =>
+  make("svg", { viewBox: `0 0 ${FINE} ${FINE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...content);
 
 /**
  * @typedef {(v: number) => number} Height  0 at the top of a plot to 1
@@ -479,7 +527,9 @@ function names(stacks, height, column, s, flat = false) {
         if (bottom - top > best.room) best = { t, y: (top + bottom) / 2, room: bottom - top };
       }
     }
-    return best.t < 0 ? [] : [make("span", { class: "gru-in-band", style: `left:${((best.t + 0.5) * column).toFixed(1)}px;top:${100 * best.y}%` }, PATHS[p])];
+    return best.t < 0
+      ? []
+      : [make("span", { class: "gru-in-band", style: `left:${((best.t + 0.5) * column).toFixed(1)}px;top:${100 * best.y}%` }, PATHS[p])];
   });
 }
 

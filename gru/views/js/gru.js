@@ -69,7 +69,8 @@ export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after
   let past = Float64Array.from(h0 ?? new Float64Array(H)); // (H)
   const reset = new Float64Array(H); // what U_n reads: h, or r * h
   const input = (/** @type {number} */ row, /** @type {number} */ t) => dot(weight_ih, row, x, t * D, D) + (bias_ih ? bias_ih[row] : 0);
-  const recurrent = (/** @type {number} */ row, /** @type {Float64Array} */ state) => dot(weight_hh, row, state, 0, H) + (bias_hh ? bias_hh[row] : 0);
+  const recurrent = (/** @type {number} */ row, /** @type {Float64Array} */ state) =>
+    dot(weight_hh, row, state, 0, H) + (bias_hh ? bias_hh[row] : 0);
   for (let t = 0; t < T; t += 1) {
     for (let i = 0; i < H; i += 1) {
       const k = t * H + i;

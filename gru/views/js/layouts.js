@@ -112,7 +112,10 @@ export const FRAMEWORKS = {
     kernel: "(D, H)",
     biases: "4H",
     layout: () => [
-      ...[..."rzn"].flatMap((gate) => [matrix(`i${gate}/kernel`, [[`W${gate}'`]]), list(`i${gate}/bias`, [[(gate === "n" ? "i" : "s") + gate]])]),
+      ...[..."rzn"].flatMap((gate) => [
+        matrix(`i${gate}/kernel`, [[`W${gate}'`]]),
+        list(`i${gate}/bias`, [[(gate === "n" ? "i" : "s") + gate]]),
+      ]),
       ...[..."rzn"].map((gate) => matrix(`h${gate}/kernel`, [[`U${gate}'`]])),
       list("hn/bias", [["hn"]]),
     ],
@@ -218,7 +221,13 @@ export function fill(weights, layouts) {
  * @param {boolean} reset_after
  */
 export function read(arrays, layouts, D, H, reset_after) {
-  const weights = { weight_ih: new Float64Array(3 * H * D), weight_hh: new Float64Array(3 * H * H), bias_ih: new Float64Array(3 * H), bias_hh: new Float64Array(3 * H), reset_after };
+  const weights = {
+    weight_ih: new Float64Array(3 * H * D),
+    weight_hh: new Float64Array(3 * H * H),
+    bias_ih: new Float64Array(3 * H),
+    bias_hh: new Float64Array(3 * H),
+    reset_after,
+  };
   layouts.forEach((layout, k) => {
     const { values } = arrays[k];
     walk(layout, D, H, (at, part, row, column) => {
@@ -250,7 +259,8 @@ export function mistakes(key, weights, x, truth, all = true) {
   const wanted = weights.reset_after;
   const after = variants.includes(wanted) ? wanted : variants[0];
   const right = layout(after);
-  const error = (/** @type {Filled[]} */ arrays, here = right, variant = after) => gap(forward(x, read(arrays, here, D, H, variant)).h, truth);
+  const error = (/** @type {Filled[]} */ arrays, here = right, variant = after) =>
+    gap(forward(x, read(arrays, here, D, H, variant)).h, truth);
   const filled = fill(weights, right);
   /** @type {Mistake[]} */
   const found = [{ name: "layout", error: error(filled) }];
@@ -259,27 +269,46 @@ export function mistakes(key, weights, x, truth, all = true) {
     const odd = arrays.findIndex(({ shape }, i) => String(shape) !== String(filled[i].shape));
     found.push(odd < 0 ? { name, error: error(arrays) } : { name, error: null, shapes: [arrays[odd].shape, filled[odd].shape] });
   };
-  const rebuilt = (/** @type {(tile: string) => string} */ change) => fill(weights, right.map((one) => ({ ...one, grid: one.grid.map((row) => row.map(change)) })));
+  const rebuilt = (/** @type {(tile: string) => string} */ change) =>
+    fill(
+      weights,
+      right.map((one) => ({ ...one, grid: one.grid.map((row) => row.map(change)) })),
+    );
   const turned = (/** @type {string} */ part) => rebuilt((tile) => (tile[0] !== part ? tile : tile[2] ? tile.slice(0, 2) : `${tile}'`));
-  const rows = (/** @type {ArrayLike<number>} */ bias, /** @type {(value: number, row: number) => number} */ change) => Float64Array.from(bias, change);
+  const rows = (/** @type {ArrayLike<number>} */ bias, /** @type {(value: number, row: number) => number} */ change) =>
+    Float64Array.from(bias, change);
   const { bias_ih, bias_hh } = weights;
 
   if (variants.length > 1) {
     const other = layout(!wanted);
     found.push({ name: "variant", error: error(fill(weights, other), other, !wanted) });
   }
-  if (order) add("order", rebuilt((tile) => tile[0] + ({ r: "z", z: "r" }[tile[1]] ?? tile[1]) + tile.slice(2)));
+  if (order)
+    add(
+      "order",
+      rebuilt((tile) => tile[0] + ({ r: "z", z: "r" }[tile[1]] ?? tile[1]) + tile.slice(2)),
+    );
   add("sign", fill(negated(weights, D, H), right));
   add("recurrent", turned("U"));
   add("kernel", turned("W"));
   if (after) {
-    const merged = { ...weights, bias_ih: rows(bias_ih, (b, i) => (i < 2 * H ? b : b + bias_hh[i])), bias_hh: rows(bias_hh, (b, i) => (i < 2 * H ? b : 0)) };
+    const merged = {
+      ...weights,
+      bias_ih: rows(bias_ih, (b, i) => (i < 2 * H ? b : b + bias_hh[i])),
+      bias_hh: rows(bias_hh, (b, i) => (i < 2 * H ? b : 0)),
+    };
     add("merged", fill(merged, right));
   }
   const forgotten = right.some(({ grid }) => grid.flat().includes("sr")) && after ? 2 * H : 0;
   add("dropped", fill({ ...weights, bias_hh: rows(bias_hh, (b, i) => (i < forgotten ? b : 0)) }, right));
   if (key === "tf1") {
-    add("start", fill({ ...weights, bias_ih: rows(bias_ih, (b, i) => (i < 2 * H ? 1 : b)), bias_hh: rows(bias_hh, (b, i) => (i < 2 * H ? 0 : b)) }, right));
+    add(
+      "start",
+      fill(
+        { ...weights, bias_ih: rows(bias_ih, (b, i) => (i < 2 * H ? 1 : b)), bias_hh: rows(bias_hh, (b, i) => (i < 2 * H ? 0 : b)) },
+        right,
+      ),
+    );
   }
   return found;
 }
@@ -355,7 +384,8 @@ export function agreement({ weight_hh, bias_hh }, r) {
   const biases = Array.from(/** @type {ArrayLike<number>} */ (bias_hh));
   const H = biases.length / 3;
   const steps = r.length / H;
-  const every = (/** @type {(i: number, j: number) => boolean} */ holds) => Array.from({ length: H * H }, (_, k) => holds(Math.floor(k / H), k % H)).every(Boolean);
+  const every = (/** @type {(i: number, j: number) => boolean} */ holds) =>
+    Array.from({ length: H * H }, (_, k) => holds(Math.floor(k / H), k % H)).every(Boolean);
   const u = (/** @type {number} */ i, /** @type {number} */ j) => weight_hh[(2 * H + i) * H + j];
   const alike = (/** @type {number} */ i, /** @type {number} */ j) => {
     for (let t = 0; t < steps; t += 1) if (r[t * H + i] !== r[t * H + j]) return false;

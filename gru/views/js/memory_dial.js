@@ -157,7 +157,9 @@ function build({ model, root, signal }) {
     const numbers = (/** @type {string | null} */ text) => (text === null ? null : decode(text));
     parts = data.parts.map((/** @type {Part} */ { weights, x, signs, measured: found, ...part }) => ({
       ...part,
-      weights: weights && Object.fromEntries(Object.entries(weights).map(([key, value]) => [key, typeof value === "string" ? decode(value) : value])),
+      weights:
+        weights &&
+        Object.fromEntries(Object.entries(weights).map(([key, value]) => [key, typeof value === "string" ? decode(value) : value])),
       x: x?.map(decode),
       signs: signs?.map(decode),
       measured: found && { ...found, whole: decode(found.whole), carry: numbers(found.carry) },
@@ -184,7 +186,10 @@ function build({ model, root, signal }) {
     convention.show(keeps ? "keeps" : "writes");
     negate.disabled = b === 0;
     scale.show(log ? "log" : "linear");
-    layer.show(parts.map(({ name }) => name), now.layer);
+    layer.show(
+      parts.map(({ name }) => name),
+      now.layer,
+    );
     far.show(Math.round(20 * Math.log10(T / SHORTEST)), String(T), `${T} steps`);
     noise.show(level, format(level));
     cursor.input.max = String(T);
@@ -229,8 +234,15 @@ function build({ model, root, signal }) {
     rows.tau.show(tau, steps(tau), T, measured, third, last);
     rows.rule.show(ruleOfThumb(k), steps(ruleOfThumb(k)), T, null, null, 0);
     rows.read.show(read, count(whole(read)), T, measured, dark, last, dark === null ? undefined : String(whole(dark)));
-    for (const one of root.querySelectorAll(".gru-kept")) one.replaceChildren(...symbol.map((part) => (part instanceof Node ? part.cloneNode(true) : part)));
-    rows.rule.row.querySelector(".gru-rule")?.replaceChildren("1 / (1 − kept) = 1 + ", make("i", {}, "e"), make("sup", {}, keeps ? make("i", {}, "b") : make("span", {}, "−", make("i", {}, "b"))));
+    for (const one of root.querySelectorAll(".gru-kept"))
+      one.replaceChildren(...symbol.map((part) => (part instanceof Node ? part.cloneNode(true) : part)));
+    rows.rule.row
+      .querySelector(".gru-rule")
+      ?.replaceChildren(
+        "1 / (1 − kept) = 1 + ",
+        make("i", {}, "e"),
+        make("sup", {}, keeps ? make("i", {}, "b") : make("span", {}, "−", make("i", {}, "b"))),
+      );
 
     // The cursor
     const there = [`t = ${t}: ${small(curve(t))}`];
@@ -244,7 +256,12 @@ function build({ model, root, signal }) {
     equation.replaceChildren(...equations(b, keeps));
     write(why, part ? part.reason : "");
     why.hidden = !part?.reason;
-    if (!part) where.replaceChildren("Computed in this page. ", make("code", {}, "views.MemoryDial(model, x)"), " measures beside it what your model keeps.");
+    if (!part)
+      where.replaceChildren(
+        "Computed in this page. ",
+        make("code", {}, "views.MemoryDial(model, x)"),
+        " measures beside it what your model keeps.",
+      );
     else write(where, part.reason ? `Measured by Python on ${data.place}.` : "Computed in this page, the runs of the model too.");
     write(says, sentence(part, shift, { half, dark, last }));
   }
@@ -307,7 +324,14 @@ function ruler(...title) {
   const seen = make("span", { class: "gru-ruler-seen" }, word, number);
   const bar = make("i", { class: "gru-ruler-bar" });
   const mark = make("i", { class: "gru-ruler-mark" });
-  const row = make("div", { class: "gru-ruler" }, make("span", { class: "gru-ruler-name" }, ...title), seen, value, make("span", { class: "gru-ruler-track", "aria-hidden": "true" }, bar, mark));
+  const row = make(
+    "div",
+    { class: "gru-ruler" },
+    make("span", { class: "gru-ruler-name" }, ...title),
+    seen,
+    value,
+    make("span", { class: "gru-ruler-track", "aria-hidden": "true" }, bar, mark),
+  );
   return {
     row,
     /**
@@ -339,7 +363,16 @@ function equations(b, keeps) {
   const h = (/** @type {string} */ when) => [letter("h"), make("sub", {}, when)];
   return [
     make("span", {}, letter("z"), " = σ(", make("i", {}, "b"), `) = σ(${format(b, 1)}) = ${digits(z)}`),
-    make("span", {}, ...h("t"), " = ", ...(keeps ? [letter("z"), " "] : ["(1 − ", letter("z"), ") "]), ...h("t−1"), ` = ${kept} `, ...h("t−1")),
+    make(
+      "span",
+      {},
+      ...h("t"),
+      " = ",
+      ...(keeps ? [letter("z"), " "] : ["(1 − ", letter("z"), ") "]),
+      ...h("t−1"),
+      ` = ${kept} `,
+      ...h("t−1"),
+    ),
     make("span", {}, "after ", make("i", {}, "t"), " steps ", kept, make("sup", {}, make("i", {}, "t")), " is left"),
   ];
 }
@@ -355,7 +388,9 @@ const ideas = (withModel) => [
         "Look at the three lines where the dial starts. You should see that what the model keeps (measured) is not what its gates alone keep (carry): the candidate, and what the gates read, carry the bit as well, or wipe it out.",
         "Turn the dial up. You should see the measured line rise with the gate: the bias is a handle on the memory of the whole model.",
       ]
-    : ["Put T to 1000 and find the bias with which the bit can still be read at the end. You should find it inside the arc that says chrono."]),
+    : [
+        "Put T to 1000 and find the bias with which the bit can still be read at the end. You should find it inside the arc that says chrono.",
+      ]),
 ];
 
 export default view("memory-dial", TRAITS, build);

@@ -23,7 +23,13 @@ export function panelOf(name, title, attributes, ...drawing) {
 
 /** An axis of steps for below a plot: the first, the last, and the one at the cursor. */
 export const stepAxis = () =>
-  make("div", { class: "gru-axis", "aria-hidden": "true" }, make("span", { class: "gru-step-first" }, "step 1"), make("span", { class: "gru-step-now" }), make("span", { class: "gru-step-last" }));
+  make(
+    "div",
+    { class: "gru-axis", "aria-hidden": "true" },
+    make("span", { class: "gru-step-first" }, "step 1"),
+    make("span", { class: "gru-step-now" }),
+    make("span", { class: "gru-step-last" }),
+  );
 
 /** @param {...string} labels  of an upright axis, from top to bottom */
 export const scale = (...labels) => labels.map((text, i) => make("span", { class: `gru-tick gru-tick-${i}`, "aria-hidden": "true" }, text));

@@ -25,7 +25,13 @@ function build({ model, root, signal }) {
 
   // Controls
   const rho = slider("Spectral radius", { min: 0.5, max: 2, step: 0.05, ends: ["shrinks", "grows"] });
-  const bias = slider(make("span", {}, "GRU: bias of every ", letter("z")), { min: -2, max: 6, step: 0.1, ends: ["forget", "keep"], quantity: "z" });
+  const bias = slider(make("span", {}, "GRU: bias of every ", letter("z")), {
+    min: -2,
+    max: 6,
+    step: 0.1,
+    ends: ["forget", "keep"],
+    quantity: "z",
+  });
   const steps = slider("Steps T", { min: SHORTEST, max: LONGEST });
   const seed = slider("Seed", { min: 0, max: 99 });
   const distance = slider("Read at a distance of", { min: 1, max: LONGEST });
@@ -42,7 +48,13 @@ function build({ model, root, signal }) {
     make(
       "div",
       { class: "gru-lab" },
-      make("div", { class: "gru-planes" }, planes.rnn.panel, planes.gru.panel, make("p", { class: "gru-note" }, "Eigenvalues: ○ of the recurrent matrix, ● of the last step's Jacobian. The circle is 1.")),
+      make(
+        "div",
+        { class: "gru-planes" },
+        planes.rnn.panel,
+        planes.gru.panel,
+        make("p", { class: "gru-note" }, "Eigenvalues: ○ of the recurrent matrix, ● of the last step's Jacobian. The circle is 1."),
+      ),
       make("div", {}, norms.panel, make("div", { class: "gru-bar" }, distance.control)),
     ),
     says,
@@ -125,7 +137,13 @@ function build({ model, root, signal }) {
     const { T, distance: k, bias: b } = now;
     const kept = (/** @type {any} */ { factor }) => (factor >= 0.995 && factor < 1 ? format(factor, 4) : format(factor, 3));
     const verdict =
-      gru.factor > 0.97 ? "Here the bias holds the gradient." : gru.factor < rnn.factor ? "The GRU forgets faster." : gru.factor - rnn.factor < 0.12 ? "The GRU vanishes almost as fast." : "The GRU keeps more, and still vanishes.";
+      gru.factor > 0.97
+        ? "Here the bias holds the gradient."
+        : gru.factor < rnn.factor
+          ? "The GRU forgets faster."
+          : gru.factor - rnn.factor < 0.12
+            ? "The GRU vanishes almost as fast."
+            : "The GRU keeps more, and still vanishes.";
     return (
       `A step multiplies the gradient by ${kept(rnn)} in the tanh RNN and by ${kept(gru)} in the GRU, whose update gates have a bias of ${format(b, 1)}. ` +
       `At a distance of ${k} of ${T} steps, ${written(rnn.logs[k - 1])} and ${written(gru.logs[k - 1])} are left. ${verdict} ` +
@@ -158,7 +176,10 @@ function build({ model, root, signal }) {
  */
 function draw(seed, H) {
   const sizes = [LONGEST * D, H * D, H * H, 3 * H * D, 3 * H * H];
-  const numbers = normal(seed, sizes.reduce((sum, size) => sum + size, 0));
+  const numbers = normal(
+    seed,
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
   let at = 0;
   const [x, W, U, W3, U3] = sizes.map((size) => numbers.subarray(at, (at += size)));
   for (const weights of [W, W3]) for (let i = 0; i < weights.length; i += 1) weights[i] /= Math.sqrt(D);
@@ -169,7 +190,11 @@ function draw(seed, H) {
     for (let i = 0; i < block.length; i += 1) block[i] /= size;
     return found.map(([re, im]) => /** @type {[number, number]} */ ([re / size, im / size]));
   });
-  const stretch = spectralNorm(U, Float64Array.from({ length: H }, (_, i) => 1 + 0.1 * Math.sin(i + 1)), H);
+  const stretch = spectralNorm(
+    U,
+    Float64Array.from({ length: H }, (_, i) => 1 + 0.1 * Math.sin(i + 1)),
+    H,
+  );
   return { x, W, U, W3, U3, ofU: values[0], ofUn: values[3], stretch };
 }
 
@@ -234,7 +259,8 @@ function plane(name, title, matrix) {
       circle.setAttribute("d", around([[0, 0]], 1));
       rings.setAttribute("d", around(ofMatrix, 0.03 * R));
       dots.setAttribute("d", around(ofStep, 0.022 * R));
-      for (const [name, at] of Object.entries({ x: 1 + 0.03 * R, y: 0.14 * R, "font-size": 0.13 * R })) one.setAttribute(name, at.toFixed(3));
+      for (const [name, at] of Object.entries({ x: 1 + 0.03 * R, y: 0.14 * R, "font-size": 0.13 * R }))
+        one.setAttribute(name, at.toFixed(3));
       write(value, `● up to ${format(radius(ofStep))}`);
       plot.setAttribute(
         "aria-label",

@@ -29,7 +29,8 @@ const ROUNDING = 1e-12; // a difference below this is what double precision leav
 const [LOW, HIGH] = [-3, 0.5]; // of the errors' axis, powers of ten
 const KEYS = Object.keys(FRAMEWORKS);
 
-const sub = (/** @type {string} */ main, /** @type {string} */ index) => make("span", { class: "gru-symbol" }, make("i", {}, main), make("sub", {}, index));
+const sub = (/** @type {string} */ main, /** @type {string} */ index) =>
+  make("span", { class: "gru-symbol" }, make("i", {}, main), make("sub", {}, index));
 /** Text in which U_n and b_hn stand as people write them. @param {string} text */
 const prose = (text) => text.split(/\b([UWb]_\w+)/).map((part, i) => (i % 2 ? sub(part[0], part.slice(2)) : part));
 let tables = 0; // radio buttons of one table share a name
@@ -127,7 +128,10 @@ function build({ model, root, signal }) {
     now = readState();
     if (now.data !== known?.data) {
       const { data } = now;
-      known = { data, ...Object.fromEntries(["x", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) => [name, decode(data[name])])) };
+      known = {
+        data,
+        ...Object.fromEntries(["x", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((name) => [name, decode(data[name])])),
+      };
       keys = { run: "", lines: "", table: "" };
     }
     const whole = JSON.stringify(WEIGHTS.map((name) => now[name]));
@@ -157,14 +161,23 @@ function build({ model, root, signal }) {
         { values: before, from: 1, kind: "gru-dashed gru-line-h", name: run.equal ? undefined : "before" },
       ],
     });
-    states.describe(`State of unit ${u + 1} over ${steps} steps, reset after and before: they differ by at most ${short(gap(after, before))}`);
+    states.describe(
+      `State of unit ${u + 1} over ${steps} steps, reset after and before: they differ by at most ${short(gap(after, before))}`,
+    );
   }
 
   function drawGaps() {
     const { steps } = now;
     const top = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1].find((value) => value >= run.most) ?? 2;
-    gaps.draw({ x: [1, Math.max(2, steps)], y: [0, top], yTicks: [0, top / 2, top].map((v) => [v, String(v)]), lines: [{ values: run.gaps, from: 1, kind: "gru-line-plain" }] });
-    gaps.describe(`Largest difference of the two states over the units, at each of ${steps} steps; at most ${short(run.most)}, at step ${run.worst + 1}`);
+    gaps.draw({
+      x: [1, Math.max(2, steps)],
+      y: [0, top],
+      yTicks: [0, top / 2, top].map((v) => [v, String(v)]),
+      lines: [{ values: run.gaps, from: 1, kind: "gru-line-plain" }],
+    });
+    gaps.describe(
+      `Largest difference of the two states over the units, at each of ${steps} steps; at most ${short(run.most)}, at step ${run.worst + 1}`,
+    );
   }
 
   function moveCursor() {
@@ -241,7 +254,18 @@ function compute(known, now) {
   const most = Math.max(...gaps);
   const truth = (reset_after ? after : before).h;
   const layouts = Object.fromEntries(KEYS.map((key) => [key, mistakes(key, weights, x, truth, false)[0].error ?? 0]));
-  return { weights, after, before, gaps, most, worst: gaps.indexOf(most), equal: most < ROUNDING, why: agreement(weights, after.r), truth, layouts };
+  return {
+    weights,
+    after,
+    before,
+    gaps,
+    most,
+    worst: gaps.indexOf(most),
+    equal: most < ROUNDING,
+    why: agreement(weights, after.r),
+    truth,
+    layouts,
+  };
 }
 
 const MIXED = {
@@ -276,7 +300,13 @@ function missing({ weights, after, most }, { units: H }) {
  */
 function addition({ mixed, scaled, reset }) {
   const term = (/** @type {(Node | string)[]} */ symbol, /** @type {number} */ value, /** @type {string} */ what) =>
-    make("span", { class: "gru-term" }, make("span", { class: "gru-formula" }, ...symbol), make("span", { class: "gru-number" }, format(value, 3)), make("span", { class: "gru-note" }, what));
+    make(
+      "span",
+      { class: "gru-term" },
+      make("span", { class: "gru-formula" }, ...symbol),
+      make("span", { class: "gru-number" }, format(value, 3)),
+      make("span", { class: "gru-note" }, what),
+    );
   const sign = (/** @type {string} */ text) => make("span", { class: "gru-sign" }, text);
   const r = (/** @type {string} */ index) => make("span", { class: "gru-symbol gru-r" }, make("i", {}, "r"), make("sub", {}, index));
   const state = make("span", { class: "gru-symbol gru-h" }, make("i", {}, "h"), make("sub", {}, "j"));
@@ -314,23 +344,42 @@ function rosettaTable() {
       return [key, { row, input, right }];
     }),
   );
-  const head = (/** @type {[string, string][]} */ ...names) => make("tr", {}, ...names.map(([text, kind]) => make("th", { scope: "col", class: kind }, text)));
+  const head = (/** @type {[string, string][]} */ ...names) =>
+    make("tr", {}, ...names.map(([text, kind]) => make("th", { scope: "col", class: kind }, text)));
   const table = make(
     "table",
     { class: "gru-rosetta" },
     make("caption", {}, "How each lays them out. In all of them z keeps; D inputs, H units."),
-    make("thead", {}, head(["Framework", ""], ["Order", ""], ["Kernel", "gru-wide"], ["Biases", "gru-wide"], ["Resets", ""], ["Right layout", ""])),
+    make(
+      "thead",
+      {},
+      head(["Framework", ""], ["Order", ""], ["Kernel", "gru-wide"], ["Biases", "gru-wide"], ["Resets", ""], ["Right layout", ""]),
+    ),
     make("tbody", {}, ...Object.values(rows).map(({ row }) => row)),
   );
   const call = make("code");
   const note = make("p", { class: "gru-remark" });
   const arrays = make("div", { class: "gru-arrays" });
   const bars = make("ol", { class: "gru-errors" });
-  const decades = Array.from({ length: Math.floor(HIGH) - LOW + 1 }, (_, i) => make("span", { style: `left:${place(10 ** (LOW + i))}%` }, power(LOW + i)));
+  const decades = Array.from({ length: Math.floor(HIGH) - LOW + 1 }, (_, i) =>
+    make("span", { style: `left:${place(10 ** (LOW + i))}%` }, power(LOW + i)),
+  );
   const axis = make("div", { class: "gru-error-axis", "aria-hidden": "true" }, make("div", {}, ...decades));
   const lead = make("p", { class: "gru-lead" });
   const title = make("p", { class: "gru-heading" }, "The same weights in six frameworks");
-  const element = make("div", { class: "gru-frameworks" }, title, compute.control, table, make("p", { class: "gru-call" }, call), note, arrays, lead, bars, axis);
+  const element = make(
+    "div",
+    { class: "gru-frameworks" },
+    title,
+    compute.control,
+    table,
+    make("p", { class: "gru-call" }, call),
+    note,
+    arrays,
+    lead,
+    bars,
+    axis,
+  );
   let spoken = "";
 
   return {
@@ -341,7 +390,10 @@ function rosettaTable() {
     draw({ layouts }, { reset_after }) {
       for (const [key, { right }] of Object.entries(rows)) {
         const fits = FRAMEWORKS[key].variants.includes(reset_after);
-        write(right, fits ? (layouts[key] ? "equal to rounding" : "equal") : layouts[key] < ROUNDING ? "equal here" : `off by ${short(layouts[key])}`);
+        write(
+          right,
+          fits ? (layouts[key] ? "equal to rounding" : "equal") : layouts[key] < ROUNDING ? "equal here" : `off by ${short(layouts[key])}`,
+        );
         right.classList.toggle("gru-off", layouts[key] >= ROUNDING);
       }
     },
@@ -354,14 +406,24 @@ function rosettaTable() {
       const found = mistakes(framework, weights, x, truth);
       const off = found[0].error ?? 0;
       const only = `${name} resets ${after ? "after" : "before"} the product only`;
-      const cannot = after === reset_after ? "" : off < ROUNDING ? `${only}, which here makes no difference. ` : `${only}, so it cannot compute this cell: no layout is right. `;
+      const cannot =
+        after === reset_after
+          ? ""
+          : off < ROUNDING
+            ? `${only}, which here makes no difference. `
+            : `${only}, so it cannot compute this cell: no layout is right. `;
       note.replaceChildren(...prose(cannot + FRAMEWORKS[framework].note));
       arrays.replaceChildren(...layout(after).map((one) => picture(one, D, H, letters)));
-      write(lead, cannot ? "Largest error in h of the layout that comes nearest" : "Largest error in h if, with these weights and this sequence, you");
+      write(
+        lead,
+        cannot ? "Largest error in h of the layout that comes nearest" : "Largest error in h if, with these weights and this sequence, you",
+      );
       const shown = cannot ? found : found.slice(1);
       bars.replaceChildren(...shown.map((one) => bar(labelOf(one.name, framework, reset_after), one)));
       const worst = shown.reduce((a, b) => ((b.error ?? 0) > (a.error ?? 0) ? b : a));
-      spoken = cannot ? `${only}: its nearest layout is off by ${short(off)}.` : `${name}: the worst of ${shown.length} mistakes is off by ${short(worst.error ?? 0)}.`;
+      spoken = cannot
+        ? `${only}: its nearest layout is off by ${short(off)}.`
+        : `${name}: the worst of ${shown.length} mistakes is off by ${short(worst.error ?? 0)}.`;
     },
     /** What is chosen. @param {any} now */
     show({ framework, reset_after }) {
@@ -391,7 +453,11 @@ function labelOf(name, key, after) {
       if (key === "onnx") return after ? "leave linear_before_reset out" : "set linear_before_reset=1";
       return `set reset_after=${after ? "False" : "True"}, and fit the bias’s shape`;
     case "order":
-      return twoKernels ? `put ${letters.z} before r` : order === "zrn" ? `keep the order r, ${spelled("zn")}` : "take the order z, r, n, as Keras has it";
+      return twoKernels
+        ? `put ${letters.z} before r`
+        : order === "zrn"
+          ? `keep the order r, ${spelled("zn")}`
+          : "take the order z, r, n, as Keras has it";
     case "sign":
       return "take z from a cell where it writes";
     case "recurrent":
@@ -415,7 +481,16 @@ function bar(label, { error, shapes }) {
   const what = make("span", { class: "gru-mistake" }, ...prose(label));
   if (error === null || error < ROUNDING) {
     const [wrong, right] = (shapes ?? []).map(shapeText);
-    return make("li", {}, what, make("span", { class: "gru-harmless" }, shapes ? `refused: ${wrong} where ${right} belongs` : error ? "no error but rounding" : "no error"));
+    return make(
+      "li",
+      {},
+      what,
+      make(
+        "span",
+        { class: "gru-harmless" },
+        shapes ? `refused: ${wrong} where ${right} belongs` : error ? "no error but rounding" : "no error",
+      ),
+    );
   }
   const track = make("span", { class: "gru-track", "aria-hidden": "true" }, make("i", { style: `width:${Math.max(place(error), 0.8)}%` }));
   return make("li", {}, what, track, make("span", { class: "gru-number" }, short(error)));
@@ -442,7 +517,13 @@ function picture(layout, D, H, letters) {
   const tall = (/** @type {string} */ [part, , mark]) => (part === "W" ? (mark ? D : H) : part === "U" ? H : 0);
   const wide = (/** @type {string} */ [part, , mark]) => (part === "W" && !mark ? D : H);
   const blocks = grid.flatMap((tiles) =>
-    tiles.map((tile) => make("span", { class: `gru-block gru-block-${tile[1]}`, title: meaning(tile), style: `height:${side(tall(tile))}rem` }, make("i", {}, letters[tile[1]] ?? tile[1]))),
+    tiles.map((tile) =>
+      make(
+        "span",
+        { class: `gru-block gru-block-${tile[1]}`, title: meaning(tile), style: `height:${side(tall(tile))}rem` },
+        make("i", {}, letters[tile[1]] ?? tile[1]),
+      ),
+    ),
   );
   const columns = grid[0].map((tile) => `${side(wide(tile))}rem`).join(" ");
   const words = grid.map((tiles) => tiles.map(meaning).join(", ")).join("; ");
@@ -450,7 +531,11 @@ function picture(layout, D, H, letters) {
   return make(
     "figure",
     { class: "gru-array" },
-    make("div", { class: "gru-blocks", role: "img", "aria-label": `${name}, shape ${shape}: ${words}`, style: `grid-template-columns:${columns}` }, ...blocks),
+    make(
+      "div",
+      { class: "gru-blocks", role: "img", "aria-label": `${name}, shape ${shape}: ${words}`, style: `grid-template-columns:${columns}` },
+      ...blocks,
+    ),
     make("figcaption", {}, make("code", {}, name), " ", make("span", { class: "gru-note" }, shape)),
   );
 }

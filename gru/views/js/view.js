@@ -94,7 +94,12 @@ export function fail(root, error) {
   root.dataset.state = "failed";
   const why = error instanceof Error ? error.message : String(error);
   root.replaceChildren(
-    make("p", { class: "gru-failed", role: "alert" }, "This drawing could not be shown. The text around it does not depend on it. ", make("small", {}, `(${why})`)),
+    make(
+      "p",
+      { class: "gru-failed", role: "alert" },
+      "This drawing could not be shown. The text around it does not depend on it. ",
+      make("small", {}, `(${why})`),
+    ),
   );
 }
 

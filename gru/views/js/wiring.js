@@ -60,25 +60,86 @@ export function layout(tall, H, D, { reset_after, z_keeps }) {
   /** @type {(from: Part, to: Part, colour: string, kind: Wire["kind"], order: number, ...routes: [number, number][][]) => void} */
   const wire = (from, to, colour, kind, order, ...routes) => {
     const places = routes.map((route) => route.map(([a, c]) => at(a, c)));
-    wires.push({ from, to, colour, kind, order, path: places.map(track).join(""), arrows: places.map((route) => arrow(route, kind === "main" ? 7 : 5.5)).join("") });
+    wires.push({
+      from,
+      to,
+      colour,
+      kind,
+      order,
+      path: places.map(track).join(""),
+      arrows: places.map((route) => arrow(route, kind === "main" ? 7 : 5.5)).join(""),
+    });
   };
   // Lines begin in the middle of their box, which covers them. What runs below comes first.
-  const turnsAt = (/** @type {number} */ a, /** @type {number} */ c, /** @type {number} */ end) => /** @type {[number, number][]} */ ([[a, c], [end, c]]);
+  const turnsAt = (/** @type {number} */ a, /** @type {number} */ c, /** @type {number} */ end) =>
+    /** @type {[number, number][]} */ ([
+      [a, c],
+      [end, c],
+    ]);
   wire("x", "r", "x", "thin", 0, [[past, input], [inputOfR, input], ...turnsAt(inputOfR, gates + side, r - la)]);
   wire("x", "z", "x", "thin", 0, [[past, input], [turnOfZ, input], ...turnsAt(turnOfZ, gates + side, z - la)]);
-  wire("x", "n", "x", "thin", 0, [[past, input], [blend, input], [blend, candidate + lc]]);
+  wire("x", "n", "x", "thin", 0, [
+    [past, input],
+    [blend, input],
+    [blend, candidate + lc],
+  ]);
   wire("past", "r", "h", "thin", 0, [[past, line], [bus, line], ...turnsAt(bus, gates - side, r - la)]);
   wire("past", "z", "h", "thin", 0, [[past, line], [turnOfZ, line], ...turnsAt(turnOfZ, gates - side, z - la)]);
-  wire("r", "reset", "r", "gate", 1, [[r, gates], [r, turn], [place, turn], [place, candidate - R]]);
-  wire("z", "keep", "z", "gate", 3, [[z, gates], [z, line + R]]);
-  wire("z", "write", "z", "gate", 3, [[z, gates], [blend - R, gates]]);
-  wire("past", before, "h", "main", 0, [[past, line], [bus, line], [bus, candidate], [first - half(before), candidate]]);
-  wire(before, behind, "plain", "main", 1, [[first, candidate], [second - half(behind), candidate]]);
-  wire(behind, "n", "plain", "main", 2, [[second, candidate], [blend - la, candidate]]);
-  wire("n", "write", "n", "main", 3, [[blend, candidate], [blend, gates + R]]);
-  wire("past", "keep", "h", "main", 0, [[past, line], [z - R, line]]);
-  wire("write", "h", "n", "main", 4, [[blend, gates], [blend, line + R]]);
-  wire("keep", "h", "h", "main", 4, [[z, line], [blend - R, line]], [[blend, line], [h - la, line]]);
+  wire("r", "reset", "r", "gate", 1, [
+    [r, gates],
+    [r, turn],
+    [place, turn],
+    [place, candidate - R],
+  ]);
+  wire("z", "keep", "z", "gate", 3, [
+    [z, gates],
+    [z, line + R],
+  ]);
+  wire("z", "write", "z", "gate", 3, [
+    [z, gates],
+    [blend - R, gates],
+  ]);
+  wire("past", before, "h", "main", 0, [
+    [past, line],
+    [bus, line],
+    [bus, candidate],
+    [first - half(before), candidate],
+  ]);
+  wire(before, behind, "plain", "main", 1, [
+    [first, candidate],
+    [second - half(behind), candidate],
+  ]);
+  wire(behind, "n", "plain", "main", 2, [
+    [second, candidate],
+    [blend - la, candidate],
+  ]);
+  wire("n", "write", "n", "main", 3, [
+    [blend, candidate],
+    [blend, gates + R],
+  ]);
+  wire("past", "keep", "h", "main", 0, [
+    [past, line],
+    [z - R, line],
+  ]);
+  wire("write", "h", "n", "main", 4, [
+    [blend, gates],
+    [blend, line + R],
+  ]);
+  wire(
+    "keep",
+    "h",
+    "h",
+    "main",
+    4,
+    [
+      [z, line],
+      [blend - R, line],
+    ],
+    [
+      [blend, line],
+      [h - la, line],
+    ],
+  );
 
   const onKeep = at(z, (line + R + gates - lc) / 2);
   const onWrite = at((z + la + blend - R) / 2, gates);
