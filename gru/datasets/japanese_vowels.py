@@ -25,7 +25,6 @@ Source: Kudo, Toyama and Shimbo (1999), UCI Machine Learning Repository, doi 10.
 Glossary: T time (29, the longest utterance), N utterances, D = 12 coefficients.
 """
 
-import hashlib
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +34,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-FILE = Path(__file__).parent / "data" / "japanese_vowels.npz"
+from gru.datasets import _file
+
+FILE = _file.DATA / "japanese_vowels.npz"
 T_MIN, T_MAX, D, SPEAKERS = 7, 29, 12, 9
 COUNTS = {"train": [30] * SPEAKERS, "test": [31, 35, 88, 44, 29, 24, 40, 50, 29]}  # utterances of each speaker
 
@@ -77,21 +78,11 @@ def japanese_vowels() -> JapaneseVowels:
 
 def read(path: Path, checksum: str | None = None) -> JapaneseVowels:
     """Read and check one data file; ``checksum`` (SHA-256) is by default the one in the ``.sha256`` file beside it."""
-    content = path.read_bytes()
-    if checksum is None:
-        checksum = path.with_suffix(".sha256").read_text().partition(" ")[0].strip()
-    try:
-        # What is wrong inside says more than a checksum does, so look there first.
-        data = JapaneseVowels(*(_part(content, name) for name in COUNTS), [str(1 + k) for k in range(SPEAKERS)])
-        found = hashlib.sha256(content).hexdigest()
-        if found != checksum:
-            raise ValueError(f"checksum: expected SHA-256 {checksum}, got {found}")
-    except ValueError as error:
-        raise ValueError(
-            f"{path.name} is damaged: {error}. Restore the file: fetch it anew with the package, "
-            "or make it with scripts/vendor_japanese_vowels.py"
-        ) from error
-    return data
+
+    def parse(content: bytes) -> JapaneseVowels:
+        return JapaneseVowels(*(_part(content, name) for name in COUNTS), [str(1 + k) for k in range(SPEAKERS)])
+
+    return _file.read(path, parse, "scripts/vendor_japanese_vowels.py", checksum)
 
 
 def _part(content: bytes, name: str) -> Utterances:
