@@ -77,13 +77,22 @@ class Alphabet:
         return ids, lengths
 
     def one_hot(self, words: Sequence[str], *, other: bool = False, dtype: torch.dtype | None = None) -> Tensor:
-        """The same letters as vectors with a single 1 (T, N, D): what a GRU reads."""
+        """The same letters as vectors with a single 1 (T, N, D): what a GRU reads.
+
+        Args:
+            words, other: as in :meth:`ids`.
+            dtype: of the vectors; the default one where None.
+        """
         ids, _ = self.ids(words, other=other)
         return one_hot(ids, len(self)).to(dtype or torch.get_default_dtype())
 
 
 def letters_of(words: Iterable[str], at_least: int = 1) -> str:
-    """The letters that occur ``at_least`` so often in these words, sorted.
+    """The letters of some words, sorted.
+
+    Args:
+        words: any number of them.
+        at_least: how often a letter must occur in all of them to count.
 
     >>> letters_of(["abba", "cab"], at_least=2)
     'ab'
@@ -94,6 +103,9 @@ def letters_of(words: Iterable[str], at_least: int = 1) -> str:
 
 def plain(word: str) -> str:
     """A word in small letters, composed (é is one letter, not e and an accent), with single spaces between its parts.
+
+    Args:
+        word: any text.
 
     >>> plain("  İstanbul  Ilı")
     'istanbul ilı'
