@@ -1,6 +1,7 @@
 r"""One step of each recurrence, as the papers write it: pure functions of tensors.
 
 Sources
+    the unit        Cho et al. 2014, EMNLP, doi 10.3115/v1/D14-1179 (arXiv 1406.1078, whose versions differ)
     reset before    Cho et al. 2014, arXiv 1406.1078 v3; Chung et al. 2014, arXiv 1412.3555
     reset after     Cho et al. 2014, arXiv 1406.1078 v1 and v2; cuDNN; torch.nn.GRUCell
     elman           Elman 1990, Cognitive Science 14(2); torch.nn.RNNCell

@@ -29,8 +29,9 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     """Give every unit a memory of its own length, between 2 and ``T_max`` steps.
 
     b_z = ln(u) with u ~ U(1, T_max - 1), where z keeps; the negative of it where z writes
-    (:class:`gru.ResetBeforeCell`). With no other input to the gate a unit then forgets with the time constant
-    1 / (1 - sigmoid(b_z)) = 1 + u. Where there are two biases for z, the recurrent one becomes 0.
+    (:class:`gru.ResetBeforeCell`). With no other input to the gate, z = sigmoid(ln u) and 1 / (1 - z) = 1 + u: the rule
+    of thumb for a memory in steps, half a step to a step more than the time constant -1 / ln z. Where there are two
+    biases for z, the recurrent one becomes 0.
 
     Args:
         module: a GRU cell or layer, or a model that contains some.

@@ -56,7 +56,8 @@ class GRU(nn.RNNBase):
     Raises:
         ValueError, TypeError: as ``torch.nn.GRU`` does, for options out of range or of the wrong type.
 
-    Source: torch.nn.GRU; Cho et al. 2014, arXiv 1406.1078, v1 (reset after) and v3 (reset before).
+    Source: torch.nn.GRU; Cho et al. 2014, EMNLP, doi 10.3115/v1/D14-1179: arXiv 1406.1078, v1 (reset after) and v3
+    (reset before).
 
     >>> import torch, gru
     >>> layer = gru.GRU(4, 5, num_layers=2)
