@@ -42,9 +42,9 @@ Why it is fast. The gates of a step lie side by side, (B, 4H), in the order q, r
 writes the last three blocks, the recurrent product adds to the first three, and nothing is copied. That leaves five
 operations per step forward (reset after) or six (reset before), and backward three or six. Time is cut into chunks that
 stay in the processor's cache. On a CPU, tanh(a) = 2 sigmoid(2a) - 1 is one operation more and takes a third of the time
-of PyTorch's tanh or less, for states of some thousand numbers. For small ones it is the slower of the two, twice as slow
-for 64 numbers, level near ``SMALL``, and is left out. Its error is that of one rounding near 1, 1e-7 in float32 and 1e-16
-in float64, whatever the size of a: candidates far below 1e-6 need float64.
+of PyTorch's tanh or less, for states of some thousand numbers. For small ones it is the slower of the two, twice as
+slow for 64 numbers, level near ``SMALL``, and is left out. Its error is that of one rounding near 1, 1e-7 in float32
+and 1e-16 in float64, whatever the size of a: candidates far below 1e-6 need float64.
 """
 
 import warnings
