@@ -158,6 +158,18 @@ def test_autocast_keeps_parameters_and_gradients_in_single(reset_after):
         assert distance(found, gradients(reference, by_torch)) < 0.05
 
 
+def test_autocast_leaves_the_dtypes_that_torch_s_leaves():
+    layer, reference = gru.GRU(3, 4, 2), nn.GRU(3, 4, 2)
+    x, h0 = torch.ones(5, 2, 3), torch.zeros(2, 2, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, by_torch = layer(x.bfloat16(), h0), reference(x.bfloat16(), h0)
+        assert [t.dtype for t in found] == [t.dtype for t in by_torch]
+        for dtype in (torch.int64, torch.bool, torch.float64):
+            for one in (layer, reference):
+                with pytest.raises((ValueError, RuntimeError), match="dtype"):
+                    one(x.to(dtype))
+
+
 @VARIANTS
 def test_second_derivatives_after_autocast_are_those_without(reset_after):
     layer, x = some_layer(reset_after), torch.randn(5, 3, 3, requires_grad=True)
@@ -188,7 +200,7 @@ def test_compiled_it_gives_the_same_values_and_gradients(backend, reset_after):
     x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
     packed = pack_sequence([torch.randn(k, 3, dtype=torch.float64) for k in (2, 4, 1)], enforce_sorted=False)
     torch._dynamo.reset()
-    compiled = torch.compile(layer, backend=backend)
+    compiled = torch.compile(layer, backend=backend, fullgraph=True)
     for _ in range(2):
         outputs, plain = compiled(x), layer(x)
         found = (*outputs, *gradients(layer, outputs, [x, *layer.parameters()]))
@@ -197,6 +209,7 @@ def test_compiled_it_gives_the_same_values_and_gradients(backend, reset_after):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
     with torch.no_grad():
         torch.testing.assert_close(compiled(x)[0], layer(x)[0], rtol=0, atol=1e-12)
+        compiled = torch.compile(layer, backend=backend)  # how a batch is packed is for Python to read
         torch.testing.assert_close(compiled(packed)[0].data, layer(packed)[0].data, rtol=0, atol=1e-12)
 
 

@@ -1,10 +1,5 @@
 """The layer against torch.nn.GRU, values and every gradient; its second variant against a plain loop of steps."""
 
-import copy
-import io
-import pickle
-import warnings
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -211,63 +206,6 @@ def test_what_lies_in_the_padding_does_not_matter():
     for a, b in zip(*outs, strict=True):
         assert a.isfinite().all()
         assert torch.equal(a, b)
-
-
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_layers_copy_pickle_print_and_move(reset_after):
-    layer = gru.GRU(3, 4, 2, batch_first=True, bidirectional=True, reset_after=reset_after)
-    x = torch.randn(2, 5, 3)
-    file = io.BytesIO()
-    torch.save(layer, file)
-    file.seek(0)
-    for twin in (
-        copy.deepcopy(layer),
-        pickle.loads(pickle.dumps(layer)),
-        torch.load(file, weights_only=False),
-    ):
-        assert twin.reset_after is reset_after
-        assert torch.equal(twin(x)[0], layer(x)[0])
-    assert repr(layer) == (
-        "GRU(3, 4, num_layers=2, batch_first=True, bidirectional=True"
-        + (")" if reset_after else ", reset_after=False)")
-    )
-    moved = copy.deepcopy(layer).to(torch.float64)
-    torch.testing.assert_close(moved(x.double())[0].float(), layer(x)[0])
-    assert layer.to("meta")(x.to("meta"))[0].shape == (2, 5, 8)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_half_precision_stays_near_single(dtype, reset_after):
-    torch.manual_seed(0)
-    layer, x = gru.GRU(3, 4, reset_after=reset_after), torch.randn(5, 2, 3)
-    out, h_n = copy.deepcopy(layer).to(dtype)(x.to(dtype))
-    assert out.dtype is h_n.dtype is dtype
-    torch.testing.assert_close(out.float(), layer(x)[0], rtol=0, atol=0.03)
-
-
-def test_autocast_gives_torch_s_dtypes():
-    mine, theirs = twins(3, 4, 2)
-    x = torch.randn(5, 2, 3)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        for entry, h0 in ((x, None), (x.bfloat16(), None), (x.bfloat16(), torch.zeros(2, 2, 4))):
-            got, expected = mine(entry, h0), theirs(entry, h0)
-            assert [t.dtype for t in got] == [t.dtype for t in expected]
-            torch.testing.assert_close(got[0].float(), expected[0].float(), rtol=0, atol=0.03)
-        for dtype in (torch.int64, torch.bool, torch.float64):  # which autocast leaves alone
-            for layer in (mine, theirs):
-                with pytest.raises((ValueError, RuntimeError), match="dtype"):
-                    layer(torch.ones(5, 2, 3, dtype=dtype))
-
-
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_compiles_without_a_graph_break(reset_after):
-    layer, x = gru.GRU(3, 4, 2, bidirectional=True, reset_after=reset_after), torch.randn(3, 2, 3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the compiler's own
-        out, h_n = torch.compile(layer, backend="eager", fullgraph=True)(x)
-    torch.testing.assert_close(out, layer(x)[0])
-    torch.testing.assert_close(h_n, layer(x)[1])
 
 
 def test_parameters_may_be_replaced():

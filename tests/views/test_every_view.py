@@ -476,14 +476,14 @@ def test_views_that_fail_say_so_and_harm_no_other(open_view, open_views, state):
     broken = [
         f'<gru-view class="gru-view" data-view="{name}" data-state="loading" data-widget="{900 + i}">'
         f'<script type="application/json">{state}</script></gru-view>'
-        for i, name in enumerate(SMALL)
+        for i, name in enumerate([*SMALL, "no-such-view"])
     ]
     page = open_view(*broken, *SMALL).page
     states = page.locator(".gru-view").evaluate_all("(all) => all.map((one) => one.dataset.state)")
-    assert states == ["failed"] * len(SMALL) + ["ready"] * len(SMALL)
+    assert states == ["failed"] * len(broken) + ["ready"] * len(SMALL)
     for view in page.locator("[data-state=failed]").all():
         assert "could not be shown" in view.inner_text()
-    assert len(open_views.complaints) == len(SMALL)
+    assert len(open_views.complaints) == len(broken)
     assert all(text.startswith("console error") for text in open_views.complaints)
     open_views.complaints.clear()
 
@@ -611,12 +611,16 @@ def test_it_fits_a_phone_whose_font_is_wider(open_view, name, width):
 
 @every_view
 def test_colours_follow_the_page(open_view, name):
-    """Light, dark, and back; the system's wish counts where the page says nothing."""
+    """Light, dark, and back, in the book and in JupyterLab; the system's wish counts where the page says nothing."""
     view = open_view(name)
     light = view.seen()
     view.page.evaluate("() => (document.documentElement.dataset.theme = 'dark')")
     dark = view.seen()
     view.page.evaluate("() => { delete document.documentElement.dataset.theme; }")
+    assert view.seen() == light
+    view.page.evaluate("() => (document.body.dataset.jpThemeLight = 'false')")
+    assert view.seen() == dark
+    view.page.evaluate("() => { delete document.body.dataset.jpThemeLight; }")
     view.page.emulate_media(color_scheme="dark")
     assert view.seen() == dark
     view.page.emulate_media(color_scheme="light")
