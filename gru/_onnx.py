@@ -21,7 +21,7 @@ def exporting(x: Tensor) -> bool:
 
 def operator(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     """The node that takes inputs x (T, B, D) and the state before the first step h0 (B, H) to all states (T, B, H)."""
-    W, R, b_i, b_h = (None if blocks is None else _z_first(blocks) for blocks in weights[:4])
+    W, R, b_i, b_h = weights.z_first()[:4]
     B = None if b_i is None else torch.cat((b_i, b_h)).unsqueeze(0)  # (1, 6H)
     lengths = None  # all of them T
     (T, batch, _), H = x.shape, weights.weight_hh.shape[1]
@@ -33,9 +33,3 @@ def operator(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
         shape=(T, 1, batch, H),
     )
     return Y.squeeze(1)
-
-
-def _z_first(blocks: Tensor) -> Tensor:
-    """Rows of r, z, n in ONNX's order z, r, h."""
-    H = blocks.shape[0] // 3
-    return torch.cat((blocks[H : 2 * H], blocks[:H], blocks[2 * H :]))

@@ -244,7 +244,7 @@ def from_keras(
         if b is not None:
             _expect_shape("bias", b, (2, 3 * H) if reset_after else (3 * H,), f"with reset_after={reset_after}")
             bias_ih, bias_hh = b if reset_after else (b, torch.zeros_like(b))
-        sets.append(_swap_r_and_z(Weights(k.T, u.T, bias_ih, bias_hh, reset_after)))
+        sets.append(Weights(k.T, u.T, bias_ih, bias_hh, reset_after).z_first())
     return _layer(sets, bidirectional)
 
 
@@ -261,7 +261,7 @@ def to_keras(layer: GRU) -> KerasWeights:
     """
     _expect_layer(layer)
     triples = []
-    for weights in map(_swap_r_and_z, _sets(layer)):
+    for weights in map(Weights.z_first, _sets(layer)):
         bias = None
         if layer.bias:
             pair = (weights.bias_ih, weights.bias_hh)
@@ -314,7 +314,7 @@ def from_onnx(
             _expect_shape("B", b, (directions, 6 * H))
         for d in range(directions):
             bias_ih, bias_hh = (None, None) if b is None else b[d].chunk(2)
-            sets.append(_swap_r_and_z(Weights(w[d], u[d], bias_ih, bias_hh, bool(linear_before_reset))))
+            sets.append(Weights(w[d], u[d], bias_ih, bias_hh, bool(linear_before_reset)).z_first())
     return _layer(sets, bidirectional=Ws[0].shape[0] == 2)
 
 
@@ -331,7 +331,7 @@ def to_onnx(layer: GRU) -> dict[str, Any] | list[dict[str, Any]]:
     """
     _expect_layer(layer)
     directions = 1 + layer.bidirectional
-    sets = [_swap_r_and_z(weights) for weights in _sets(layer)]
+    sets = [weights.z_first() for weights in _sets(layer)]
     operators = []
     for i in range(0, len(sets), directions):
         both = sets[i : i + directions]
@@ -348,18 +348,6 @@ def to_onnx(layer: GRU) -> dict[str, Any] | list[dict[str, Any]]:
 
 
 # What they share
-
-
-def _swap_r_and_z(weights: Weights) -> Weights:
-    """r, z, n <-> z, r, n: its own inverse."""
-
-    def swap(blocks: Tensor | None) -> Tensor | None:
-        if blocks is None:
-            return None
-        first, second, n = blocks.chunk(3)
-        return torch.cat((second, first, n))
-
-    return Weights(*map(swap, weights[:4]), reset_after=weights.reset_after)
 
 
 def _sets(layer: GRU) -> list[Weights]:

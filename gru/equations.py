@@ -44,6 +44,17 @@ class Weights(NamedTuple):
     bias_hh: Tensor | None  # (3H)
     reset_after: bool
 
+    def z_first(self) -> "Weights":
+        """The rows of z before those of r, as Keras and ONNX have them: its own inverse."""
+
+        def swap(blocks: Tensor | None) -> Tensor | None:
+            if blocks is None:
+                return None
+            first, second, n = blocks.chunk(3)
+            return torch.cat((second, first, n))
+
+        return Weights(*map(swap, self[:4]), self.reset_after)
+
 
 def reset_after(
     x: Tensor,

@@ -31,7 +31,7 @@ ALLOWED = {
     "convert": [*TRACED, "models"],
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
-    "views": [*TRACED, "devices", "models", "views"],  # never training
+    "views": [*TRACED, "convert", "devices", "models", "views"],  # never training
     "tasks": ["_arguments", "devices", "datasets"],
     "datasets": ["_arguments", "datasets"],
     "training": ["_arguments", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike

@@ -23,8 +23,10 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gru import convert
 from gru.cells import ResetAfterCell
 from gru.equations import Weights, step
+from gru.layer import GRU
 from gru.trace import Trace, weights_of
 from gru.views._base import View
 from gru.views._data import encode
@@ -270,14 +272,20 @@ def _pytorch(weights: Weights) -> dict[str, Tensor]:
 
 
 def _keras(weights: Weights) -> dict[str, Tensor]:
-    W, U, b_i, b_h = _swap_r_and_z(weights)[:4]
-    bias = torch.stack((b_i, b_h)) if weights.reset_after else b_i + b_h
-    return {"kernel": W.T, "recurrent_kernel": U.T, "bias": bias}
+    arrays = zip(("kernel", "recurrent_kernel", "bias"), convert.to_keras(_layer(weights)), strict=True)
+    return {name: torch.from_numpy(array).to(weights.weight_ih) for name, array in arrays}
 
 
 def _onnx(weights: Weights) -> dict[str, Tensor]:
-    W, U, b_i, b_h = _swap_r_and_z(weights)[:4]
-    return {"W": W[None], "R": U[None], "B": torch.cat((b_i, b_h))[None]}
+    operator = convert.to_onnx(_layer(weights))
+    return {name: torch.from_numpy(operator[name]).to(weights.weight_ih) for name in ("W", "R", "B")}
+
+
+def _layer(weights: Weights) -> GRU:
+    W = weights.weight_ih
+    layer = GRU(W.shape[1], len(W) // 3, device=W.device, dtype=W.dtype, reset_after=weights.reset_after)
+    layer.load_state_dict(_pytorch(weights))
+    return layer
 
 
 def _tf1(weights: Weights) -> dict[str, Tensor]:
@@ -329,7 +337,7 @@ def _mistaken(weights: Weights, framework: str) -> dict[str, Weights | None]:
     if framework in ("keras", "onnx"):
         found["variant"] = weights._replace(reset_after=not wanted)
     if framework != "flax":  # which has a name for each block
-        found["order"] = _swap_r_and_z(right)
+        found["order"] = right.z_first()
     found["sign"] = Weights(flip[:, None] * W, flip[:, None] * U, flip * b_i, flip * b_h, after)
     found["recurrent"] = right._replace(weight_hh=_transpose_blocks(U))
     found["kernel"] = right._replace(weight_ih=_transpose_blocks(W)) if D == H else None
@@ -341,12 +349,6 @@ def _mistaken(weights: Weights, framework: str) -> dict[str, Weights | None]:
         ones = torch.cat((torch.ones_like(b_i[: 2 * H]), (b_i + b_h)[2 * H :]))
         found["start"] = right._replace(bias_ih=ones, bias_hh=torch.zeros_like(b_h))
     return found
-
-
-def _swap_r_and_z(weights: Weights) -> Weights:
-    """r, z, n <-> z, r, n."""
-    r, z, n = zip(*(value.chunk(3) for value in weights[:4]), strict=True)
-    return Weights(*map(torch.cat, zip(z, r, n, strict=True)), weights.reset_after)
 
 
 def _transpose_blocks(matrix: Tensor) -> Tensor:

@@ -163,19 +163,6 @@ def test_arrays_give_the_states_in_the_framework(framework, after):
         assert list(view.mistakes) == ["layout"]
 
 
-@pytest.mark.parametrize("after", [True, False])
-def test_keras_and_onnx_are_what_convert_makes(after):
-    view = lab(reset_after=after, units=5)
-    layer = gru.GRU(3, 5, reset_after=after, dtype=torch.double)
-    layer.load_state_dict(view.arrays)
-    view.framework = "keras"
-    for name, array in gru.convert.to_keras(layer)._asdict().items():
-        assert torch.equal(view.arrays[name], torch.as_tensor(array))
-    view.framework = "onnx"
-    operator = gru.convert.to_onnx(layer)
-    assert all(torch.equal(array, torch.as_tensor(operator[name])) for name, array in view.arrays.items())
-
-
 def test_what_each_mistake_is():
     view = lab(framework="onnx")
     x, right, wanted = view._x, view.arrays, view.after.h
