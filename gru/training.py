@@ -1,93 +1,137 @@
-r"""One short training loop for the whole book: Adam, minibatches, a progress bar, and a record of what happened.
+r"""One short training loop for the whole book: minibatches, Adam or another optimizer, a progress bar, and a record.
 
 Randomness (the order of the batches, dropout) comes from ``seed`` alone; the global random state is left as it was.
 
 Glossary
-    T, N, D    time, sequences, input size
+    T, N, D, C    time, sequences, input size, classes
+    epoch         one pass over all the data
+    update        one step of the optimizer, on one batch
 """
 
-import html
-import io
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
-from tqdm import tqdm
+from torch.optim import Optimizer
 
 from gru import _arguments
-from gru.models import check_lengths
+from gru._batches import Batch, Reader, Stream, Tensors, batches_of, validation_of
+from gru._progress import progress_bar
+from gru.models import is_batch_first
+
+RECENT = 20  # updates: one batch alone says little
 
 
 @dataclass
 class History:
-    """What happened in training: one entry for each finished epoch."""
+    """What happened in training: one entry for each finished epoch, or for each update where these are counted."""
 
     loss: list[float] = field(default_factory=list)  # mean over the epoch, while the model changes
-    accuracy: list[float] = field(default_factory=list)  # 0 to 1, likewise; empty where targets are no classes
+    accuracy: list[float] = field(default_factory=list)  # 0 to 1, likewise; empty where targets are not classes
     validation_loss: list[float] = field(default_factory=list)  # after the epoch; empty without validation
     validation_accuracy: list[float] = field(default_factory=list)
     seconds: float = 0.0  # in all
     interrupted: bool = False  # stopped by Ctrl-C before the last epoch was done
+    unit: str = "epoch"  # what an entry stands for: "epoch" or "update"
+    solved: int | None = None  # the epoch or update, counted from 1, after which ``until`` held
 
     @property
     def epochs(self) -> int:
-        """How many epochs were finished."""
-        return len(self.loss)
+        """How many epochs were finished; 0 where updates are counted."""
+        return len(self.loss) if self.unit == "epoch" else 0
+
+    def recent(self, name: str = "accuracy") -> float:
+        """A column's last value, or its mean over the last 20 where these are updates; NaN if it is empty."""
+        values = getattr(self, name)[-1 if self.unit == "epoch" else -RECENT :]
+        return sum(values) / len(values) if values else math.nan
 
     def __str__(self) -> str:
-        parts = [f"{self.epochs} epochs in {self.seconds:.1f} s" + (", interrupted" if self.interrupted else "")]
-        for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
-            if values := getattr(self, name):
-                parts.append(f"{name.replace('_', ' ')} {values[-1]:{'.1%' if 'accuracy' in name else '.4f'}}")
+        n = len(self.loss)
+        parts = [f"{n} {self.unit}{'s' * (n != 1)} in {self.seconds:.1f} s"]
+        parts[0] += ", interrupted" * self.interrupted + ", solved" * (self.solved is not None)
+        for name in _COLUMNS:
+            if getattr(self, name):
+                parts.append(f"{name.replace('_', ' ')} {self.recent(name):{'.1%' if 'accuracy' in name else '.4f'}}")
         return ", ".join(parts)
+
+    def _append(self, row: dict[str, float]) -> None:
+        for name, value in row.items():
+            getattr(self, name).append(value)
+
+    def _drop_half(self) -> None:
+        """Ctrl-C may come in the middle of a row."""
+        columns = [values for name in _COLUMNS if (values := getattr(self, name))]
+        for values in columns:
+            del values[min(map(len, columns)) :]
+
+
+_COLUMNS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
 def fit(
     model: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
+    data: Tensor | Iterable,
+    targets: Tensor | None = None,
     *,
     lengths: Tensor | None = None,
-    epochs: int = 50,
+    epochs: int | None = None,
+    updates: int | None = None,
+    until: float | Callable[[History], bool] | None = None,
     batch_size: int = 32,
-    lr: float = 1e-3,
-    weight_decay: float = 0.0,
+    optimizer: Optimizer | Callable[..., Optimizer] = torch.optim.AdamW,
+    lr: float | None = None,
+    weight_decay: float | None = None,
     clip: float | None = 1.0,
     seed: int = 0,
     device: torch.device | str | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
-    validation: tuple[Tensor, ...] | None = None,
+    validation: tuple[Tensor, ...] | Iterable | None = None,
+    batch_first: bool | None = None,
     progress: bool = True,
 ) -> History:
     """Train a model in place, and leave it in evaluation mode.
 
     Args:
-        model: any module that answers ``model(inputs)``, or ``model(inputs, lengths)`` if lengths are given.
-        inputs: sequences (T, N, D), or (N, T, D) for a model whose ``batch_first`` is true; anything else has N first.
-        targets: what each of the N sequences should give: classes as integers (N,), or values (N, ...).
-        lengths: valid steps of each sequence (N,), see :class:`gru.GRUClassifier`.
-        epochs: how often to see all of it.
-        batch_size: sequences in one step of Adam.
-        lr, weight_decay: learning rate of Adam, and its decoupled weight decay (AdamW).
+        model: any module that answers ``model(data)``, or ``model(data, lengths)`` if lengths are given.
+        data: all of it in tensors: sequences (T, N, D) or token ids (T, N), or with N first for a model that reads
+            ``batch_first``; anything else has N first. Or batches, each (data, targets) or (data, targets, lengths) as
+            the model reads them: a DataLoader, a list, or an iterator such as :func:`gru.tasks.latch`, which may be
+            endless. (Samples that a DataLoader stacks by itself have N first; a model that reads time first gets them
+            turned.)
+        targets: with tensors, what each of the N sequences should give: classes as integers (N,), or values (N, ...).
+            Or what each step should give: then their first two axes are those of the data.
+        lengths: with tensors, valid steps of each sequence (N,), see :class:`gru.GRUClassifier`. Targets per step
+            beyond them do not count.
+        epochs: how often to see all of it; 50 if None.
+        updates: steps of the optimizer, in place of epochs; the history then has an entry for each. Always counted with
+            an iterator, 1000 if None; training ends before that where the iterator does.
+        until: stop when this holds, a function of the history so far, or a number: the accuracy to reach or, where
+            targets are values, the loss to get down to, in the last epoch (of ``validation`` if there is one) or in the
+            mean of the last 20 updates. ``history.solved`` says when it held.
+        batch_size: sequences in one update, where the data is in tensors.
+        optimizer: one over the model's parameters, or a function that makes one of them, such as ``torch.optim.SGD``.
+        lr, weight_decay: what the optimizer is made with, if given. AdamW's are 1e-3 and 0 here.
         clip: the gradient's norm is scaled down to this where it is larger; None leaves it.
         seed: of the order of the batches and of dropout.
         device: where to train; the model is moved there and stays there. Where the model is, if None.
         loss: (answers, targets) -> scalar, a mean; by default cross entropy for classes, else the mean squared error.
-        validation: (inputs, targets) or (inputs, targets, lengths), to look at after every epoch.
+            Classes come to it as answers (M, C) and targets (M,), also those of steps.
+        validation: (data, targets) or (data, targets, lengths), or batches of these, to look at after every epoch.
+        batch_first: whether the model reads N first; found in the model, or in the modules in it, if None.
         progress: show a bar. In a terminal it is text; in a notebook one line of results is left of it.
 
     Returns:
-        a :class:`History`. Ctrl-C ends training: the model keeps what it has learned, the history has every epoch that
+        a :class:`History`. Ctrl-C ends training: the model keeps what it has learned, the history has every entry that
         was finished, and ``interrupted`` is set.
 
     Raises:
-        TypeError: model is no module or does not answer with a tensor; an argument is not the tensor it should be.
+        TypeError: model is not a module or does not answer with a tensor; an argument is not the tensor it should be.
         ValueError: a shape, a dtype or an option does not fit, or a valid step of the data is not finite.
         RuntimeError: the loss is no longer finite.
 
@@ -98,129 +142,102 @@ def fit(
     >>> x, y = torch.randn(5, 20, 3), torch.arange(20) % 2
     >>> gru.fit(model, x, y, epochs=3, progress=False).epochs
     3
+    >>> model = gru.GRUClassifier(8, 16, 8)
+    >>> history = gru.fit(model, gru.tasks.latch(T=5, batch_size=32), until=0.99, lr=1e-2, progress=False)
+    >>> history.solved < 200
+    True
     """
-    _check_options(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, clip=clip, seed=seed)
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-    parameter = next(model.parameters(), None)
-    if parameter is None:
-        raise ValueError(f"model: expected a module with parameters, got {type(model).__name__} without any")
+    parameter = _parameter_of(model)
+    _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first)
+    unit, count = _how_long(data, epochs, updates)
     device = parameter.device if device is None else torch.device(device)
-    batch_first = bool(getattr(model, "batch_first", False))
-    data = _Data("", (inputs, targets, lengths), batch_first, parameter.dtype, device)
+    reader = Reader(is_batch_first(model) if batch_first is None else batch_first, parameter.dtype, device)
+    order = torch.Generator("cpu").manual_seed(seed)  # not dropout's, so that the batches are the same without it
+    source = batches_of((data, targets, lengths), reader, batch_size, order)
     held_out = None
     if validation is not None:
-        if not isinstance(validation, tuple) or len(validation) != (2 if lengths is None else 3):
-            expected = "(inputs, targets)" if lengths is None else "(inputs, targets, lengths), as in training"
-            got = f"{len(validation)} parts" if isinstance(validation, tuple) else type(validation).__name__
-            raise ValueError(f"validation: expected the tuple {expected}, got {got}")
-        held_out = _Data("validation ", (*validation, None)[:3], batch_first, parameter.dtype, device)
-    loss = loss or (cross_entropy if data.classes else _squared_error)
+        if unit == "update":
+            raise ValueError("validation: expected None with updates; it is looked at after every epoch")
+        held_out = validation_of(validation, source, reader, batch_size)
     model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    learner = _Learner(model, _optimizer(optimizer, model, lr, weight_decay), clip, loss, probe=batch_first is None)
 
-    order = torch.Generator("cpu").manual_seed(seed)  # not dropout's, so that the batches are the same without it
-    rows: list[dict[str, float]] = []  # one a finished epoch, appended whole: Ctrl-C never leaves half of one
-    interrupted, start = False, time.perf_counter()
-    with _seeded(seed, device), _bar(epochs, progress) as bar:
+    history, start = History(unit=unit), time.perf_counter()
+    with _seeded(seed, device), progress_bar(count, unit, progress) as bar:
         try:
-            for epoch in range(1, epochs + 1):
-                model.train()
-                score = _Score(data)
-                for batch in torch.randperm(len(data), generator=order, device="cpu").split(batch_size):
-                    answers, wanted = data.answers(model, batch)
-                    value = loss(answers, wanted)
-                    optimizer.zero_grad()
-                    value.backward()
-                    if clip is not None:
-                        nn.utils.clip_grad_norm_(model.parameters(), clip)
-                    optimizer.step()
-                    score.add(value, answers, wanted)
-                row = score.means("")
-                if not math.isfinite(row["loss"]):
-                    raise RuntimeError(
-                        f"loss: expected a finite number, got {row['loss']} in epoch {epoch}; try a smaller lr"
-                    )
+            for batches in _rounds(source, unit, count):
+                row = learner.learn(batches)
+                _check_finite(row["loss"], f"{unit} {len(history.loss) + 1}")
                 if held_out is not None:
-                    row |= _evaluate(model, held_out, loss, batch_size)
-                rows.append(row)
-                bar.set_postfix_str(_summary(row), refresh=False)
+                    row |= learner.look(held_out)
+                history._append(row)
+                bar.set_postfix_str(str(history).partition(", ")[2], refresh=False)
                 bar.update()
+                if until is not None and _reached(until, history):
+                    history.solved = len(history.loss)
+                    break
         except KeyboardInterrupt:
-            interrupted = True
+            history._drop_half()
+            history.interrupted = True
         finally:
             model.eval()
-        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-        history = History(**columns, seconds=time.perf_counter() - start, interrupted=interrupted)
+        history.seconds = time.perf_counter() - start
         bar.finish(str(history))
     return history
 
 
-class _Data:
-    """Inputs, targets and lengths, checked and on the device."""
+class _Learner:
+    """Learns from batches, and looks at what that brought."""
 
     def __init__(
-        self,
-        name: str,
-        parts: tuple[Tensor, Tensor, Tensor | None],
-        batch_first: bool,
-        dtype: torch.dtype,
-        device: torch.device,
+        self, model: nn.Module, optimizer: Optimizer, clip: float | None, loss: Callable | None, probe: bool
     ) -> None:
-        inputs, targets, lengths = parts
-        _arguments.is_tensor(f"{name}inputs", inputs)
-        _arguments.is_tensor(f"{name}targets", targets)
-        if inputs.dim() == 0:
-            raise ValueError(f"{name}inputs: expected sequences (T, N, D) or samples (N, ...), got a single number")
-        self.axis = 1 if inputs.dim() == 3 and not batch_first else 0  # the axis of the N sequences
-        self.classes = not targets.is_floating_point()  # targets name classes, rather than values
-        N = inputs.shape[self.axis]
-        if N == 0:
-            raise ValueError(f"{name}inputs: expected at least one sequence, got shape {_arguments.shape(inputs)}")
-        if inputs.is_floating_point() and inputs.dtype != dtype:
-            raise ValueError(f"{name}inputs: expected {dtype}, as the model's parameters, got {inputs.dtype}")
-        expected = f"({N},)" if self.classes else f"({N}, ...)"
-        if targets.dim() == 0 or len(targets) != N or (self.classes and targets.dim() != 1):
-            raise ValueError(
-                f"{name}targets: expected shape {expected}, one for each sequence, got {_arguments.shape(targets)}"
-            )
-        if self.classes and targets.min() < 0:
-            raise ValueError(f"{name}targets: expected classes from 0 on, got {targets.min()}")
-        if not self.classes and targets.dtype != dtype:
-            raise ValueError(
-                f"{name}targets: expected integers or {dtype}, as the model's parameters, got {targets.dtype}"
-            )
-        valid = None
-        if lengths is not None:
-            if inputs.dim() != 3:
-                raise ValueError(
-                    f"{name}lengths: expected None for inputs without time, of shape {_arguments.shape(inputs)}"
-                )
-            T = inputs.shape[1 - self.axis]
-            check_lengths(lengths, T, N)
-            valid = torch.arange(T, device="cpu") < lengths.cpu().unsqueeze(1)  # (N, T)
-            valid = valid.T if self.axis else valid
-        _finite(f"{name}inputs", inputs, valid, self.axis)
-        _finite(f"{name}targets", targets, None, 0)
-        self.name = name
-        self.inputs = inputs.to(device)
-        self.targets = targets.to(device, torch.int64 if self.classes else dtype)
-        self.lengths = None if lengths is None else lengths.to(device)
-        self.highest = int(targets.max()) if self.classes else -1
+        self.model, self.optimizer, self.clip, self.loss = model, optimizer, clip, loss
+        self.probe, self.begun = probe, False  # whether to try out which axis is that of the sequences, at the start
 
-    def __len__(self) -> int:
-        return len(self.targets)
+    def learn(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """One update for each batch; the means of loss and accuracy, as the model stood before each."""
+        self.model.train()
+        score = _Score()
+        for batch in batches:
+            if not self.begun:
+                self._check(batch)
+            score.add(*self._update(batch))
+        return score.means("")
 
-    def answers(self, model: nn.Module, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """What the model answers to some of the sequences, and what is wanted."""
-        batch = batch.to(self.targets.device)
-        more = () if self.lengths is None else (self.lengths[batch],)
-        answers = model(self.inputs.index_select(self.axis, batch), *more)
-        _arguments.is_tensor("model", answers, "answers in one Tensor")
-        # A class too many is an error on the CPU, but on CUDA it breaks the process.
-        if self.classes and self.highest >= answers.shape[-1]:
-            raise ValueError(f"{self.name}targets: expected classes 0 to {answers.shape[-1] - 1}, got {self.highest}")
-        return answers, self.targets[batch]
+    def _check(self, batch: Batch) -> None:
+        batch.check_takes_lengths(self.model)
+        if self.probe:
+            batch.check_axis(self.model)
+        self.begun = True
+
+    def _update(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        computed = []  # once for most optimizers; L-BFGS tries several steps
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            computed.append(self._loss(batch))
+            computed[-1][0].backward()
+            if self.clip is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+            return computed[-1][0]
+
+        self.optimizer.step(closure)
+        return computed[0]
+
+    @torch.no_grad()
+    def look(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Loss and accuracy of the model as it is."""
+        self.model.eval()
+        score = _Score()
+        for batch in batches:
+            score.add(*self._loss(batch))
+        return score.means("validation_")
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        answers, wanted = batch.answers(self.model)
+        loss = self.loss or (cross_entropy if batch.classes else _squared_error)
+        return loss(answers, wanted), answers, wanted
 
 
 def _squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
@@ -232,65 +249,118 @@ def _squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
 
 
 class _Score:
-    """Loss and right answers so far, kept on the device: a GPU is waited for once an epoch, not once a batch."""
+    """Loss and right answers so far, kept on the device: a GPU is waited for once an entry, not once a batch."""
 
-    def __init__(self, data: _Data) -> None:
-        self.data = data
-        self.loss = torch.zeros((), device=data.targets.device)
-        self.right = torch.zeros((), device=data.targets.device)
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
 
     def add(self, value: Tensor, answers: Tensor, wanted: Tensor) -> None:
-        self.loss += value.detach() * len(wanted)
-        if self.data.classes:
-            self.right += (answers.detach().argmax(-1) == wanted).sum()
+        count = wanted.numel()
+        sums = {"loss": value.detach().to(torch.promote_types(value.dtype, torch.float32)) * count}
+        if not wanted.is_floating_point():
+            sums["accuracy"] = (answers.detach().argmax(-1) == wanted).sum().to(sums["loss"].dtype)
+        self.sums = {name: self.sums.get(name, 0) + value for name, value in sums.items()}
+        self.count += count
 
     def means(self, prefix: str) -> dict[str, float]:
-        names = ["loss", "accuracy"] if self.data.classes else ["loss"]
-        means = (torch.stack((self.loss, self.right)) / len(self.data)).tolist()
-        return {prefix + name: mean for name, mean in zip(names, means, strict=False)}
+        if not self.count:
+            raise ValueError(f"{prefix.replace('_', ' ')}data: expected at least one batch, got none")
+        means = (torch.stack([*self.sums.values()]) / self.count).tolist()
+        return {prefix + name: mean for name, mean in zip(self.sums, means, strict=True)}
 
 
-@torch.no_grad()
-def _evaluate(model: nn.Module, data: _Data, loss: Callable, batch_size: int) -> dict[str, float]:
-    """Loss and accuracy of the model as it is."""
-    model.eval()
-    score = _Score(data)
-    for batch in torch.arange(len(data), device="cpu").split(batch_size):
-        answers, wanted = data.answers(model, batch)
-        score.add(loss(answers, wanted), answers, wanted)
-    return score.means("validation_")
+def _how_long(data: object, epochs: int | None, updates: int | None) -> tuple[str, int]:
+    """What is counted, "epoch" or "update", and how many of them there are to be at most."""
+    endless = isinstance(data, Iterator)
+    if epochs is not None and (endless or updates is not None):
+        why = "an iterator, which has no epochs: give updates" if endless else "updates"
+        raise ValueError(f"epochs: expected None with {why}, got {epochs}")
+    unit, count = ("update", updates) if endless or updates is not None else ("epoch", epochs)
+    count = {"epoch": 50, "update": 1000}[unit] if count is None else count
+    _arguments.whole_number(f"{unit}s", count)
+    if count < 1:
+        raise ValueError(f"{unit}s: expected an integer of 1 or more, got {count!r}")
+    return unit, count
 
 
-def _summary(row: dict[str, float]) -> str:
-    """One epoch in words."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value:{'.1%' if 'accuracy' in name else '.4f'}}" for name, value in row.items()
-    )
+def _rounds(source: Tensors | Stream, unit: str, count: int) -> Iterator[Iterable[Batch]]:
+    """The batches of every entry of the history: all of them for an epoch, one for an update."""
+    return repeat(source, count) if unit == "epoch" else ([batch] for batch in islice(_endless(source), count))
 
 
-def _finite(name: str, values: Tensor, valid: Tensor | None, axis: int) -> None:
-    """Raise ValueError if a number is not finite, and say where; padding is not looked at."""
-    bad = ~torch.isfinite(values)
-    if valid is not None:
-        bad &= valid.to(values.device).unsqueeze(2)
-    if bad.any():
-        place = bad.nonzero()[0].tolist()
-        value = values[tuple(place)].item()
-        where = f"sequence {place[axis]}" + (f", step {place[1 - axis]}" if values.dim() == 3 else "")
-        raise ValueError(f"{name}: expected finite numbers, got {value} in {where}")
+def _endless(source: Tensors | Stream) -> Iterator[Batch]:
+    """Pass after pass; one pass of what can be read only once."""
+    while True:
+        batch = None
+        for batch in source:
+            yield batch
+        if batch is None:
+            raise ValueError("data: expected at least one batch, got none")
+        if isinstance(source, Stream) and isinstance(source.batches, Iterator):
+            return
 
 
-def _check_options(*, epochs, batch_size, lr, weight_decay, clip, seed) -> None:
-    _arguments.whole_number("seed", seed)
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+def _reached(until: float | Callable, history: History) -> bool:
+    """Whether to stop here."""
+    if callable(until):
+        return bool(until(history))
+    if history.unit == "update" and len(history.loss) < RECENT:
+        return False
+    prefix = "validation_" if history.validation_loss else ""
+    if history.accuracy:
+        return history.recent(f"{prefix}accuracy") >= until
+    return history.recent(f"{prefix}loss") <= until
+
+
+def _optimizer(given, model: nn.Module, lr: float | None, weight_decay: float | None) -> Optimizer:
+    """The optimizer that was given, or what the given function makes."""
+    options = {name: value for name, value in (("lr", lr), ("weight_decay", weight_decay)) if value is not None}
+    if isinstance(given, Optimizer):
+        for name, value in options.items():
+            raise ValueError(f"{name}: expected None with an optimizer that has its own, got {value}")
+        own = {id(parameter) for parameter in model.parameters()}
+        if not any(id(parameter) in own for group in given.param_groups for parameter in group["params"]):
+            raise ValueError("optimizer: expected one over the model's parameters, got one over none of them")
+        return given
+    if given is torch.optim.AdamW:
+        options = {"lr": 1e-3, "weight_decay": 0.0} | options
+    made = given(model.parameters(), **options) if callable(given) else given
+    if not isinstance(made, Optimizer):
+        expected = "a torch.optim.Optimizer, or a function of the parameters that makes one"
+        raise TypeError(f"optimizer: expected {expected}, got {type(made).__name__}")
+    return made
+
+
+def _check_finite(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
+        raise RuntimeError(f"loss: expected a finite number, got {loss} in {where}; try a smaller lr")
+
+
+def _parameter_of(model: nn.Module) -> nn.Parameter:
+    """The first parameter of a model, which tells its dtype and its device."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise ValueError(f"model: expected a module with parameters, got {type(model).__name__} without any")
+    return parameter
+
+
+def _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first) -> None:
+    for name, value in (("seed", seed), ("batch_size", batch_size)):
         _arguments.whole_number(name, value)
-        if value < 1:
-            raise ValueError(f"{name}: expected an integer of 1 or more, got {value!r}")
-    for name, value in (("lr", lr), ("clip", 1.0 if clip is None else clip)):
-        if not 0 < _arguments.number(name, value) < math.inf:
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected an integer of 1 or more, got {batch_size!r}")
+    for name, value in (("lr", lr), ("clip", clip)):
+        if value is not None and not 0 < _arguments.number(name, value) < math.inf:
             raise ValueError(f"{name}: expected a number above 0, got {value}")
-    if not 0 <= _arguments.number("weight_decay", weight_decay) < math.inf:
+    if weight_decay is not None and not 0 <= _arguments.number("weight_decay", weight_decay) < math.inf:
         raise ValueError(f"weight_decay: expected a number of 0 or more, got {weight_decay}")
+    if until is not None and not callable(until):
+        _arguments.number("until", until)
+    if batch_first is not None:
+        _arguments.flag("batch_first", batch_first)
 
 
 @contextmanager
@@ -310,53 +380,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         finally:
             if metal is not None:
                 torch.mps.set_rng_state(metal)
-
-
-def _bar(epochs: int, progress: bool) -> "_Bar":
-    """A progress bar for where we are."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    in_notebook = progress and hasattr(shell, "kernel")
-    return (_NotebookBar if in_notebook else _Bar)(total=epochs, desc="epochs", unit="epoch", disable=not progress)
-
-
-class _Bar(tqdm):
-    """tqdm's bar in a terminal."""
-
-    def finish(self, text: str) -> None:
-        """Leave the bar as it is, with what came out."""
-        if not self.disable:
-            self.set_postfix_str(text.partition(", ")[2])
-
-
-class _NotebookBar(_Bar):
-    """tqdm's bar in a notebook, as an HTML <progress> and in the end as a line of text.
-
-    tqdm's own notebook bar is a widget: it is gone once the kernel is, and so a built page would show a hole.
-    """
-
-    monitor_interval = 0  # no thread that draws in between
-
-    def __init__(self, **options) -> None:
-        from IPython.display import DisplayHandle
-
-        self.handle, self.shown = DisplayHandle(), False
-        super().__init__(file=io.StringIO(), **options)
-
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Called by tqdm whenever the bar is to be drawn."""
-        label = self.format_dict | {
-            "ncols": None,
-            "bar_format": "{n_fmt} of {total_fmt} epochs, {remaining} left{postfix}",
-        }
-        text = html.escape(self.format_meter(**label))
-        bar = f'<progress max="{self.total}" value="{self.n}" aria-label="Training"></progress> {text}'
-        self._show({"text/html": bar, "text/plain": text})
-
-    def finish(self, text: str) -> None:
-        self._show({"text/plain": text})
-        self.display = lambda *_, **__: None  # nothing is drawn over it
-
-    def _show(self, bundle: dict[str, str]) -> None:
-        (self.handle.update if self.shown else self.handle.display)(bundle, raw=True)
-        self.shown = True

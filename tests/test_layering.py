@@ -34,7 +34,17 @@ ALLOWED = {
     "views": [*TRACED, "convert", "devices", "models", "views"],  # never training
     "tasks": ["_arguments", "devices", "datasets"],
     "datasets": ["_arguments", "datasets"],
-    "training": ["_arguments", "devices", "models", "tasks", "datasets"],  # models: what fit and a model check alike
+    "_batches": ["_arguments", "models"],
+    "_progress": [],
+    "training": [
+        "_arguments",
+        "_batches",
+        "_progress",
+        "devices",
+        "models",
+        "tasks",
+        "datasets",
+    ],  # models: what fit and a model check alike
 }
 
 

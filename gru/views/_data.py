@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gru.devices import device_name
 from gru.equations import Weights, step
+from gru.models import is_batch_first
 from gru.trace import Trace, recurrences, trace, weights_of
 
 # The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
@@ -30,13 +31,6 @@ class Part(NamedTuple):
     weights: Callable[[], Weights] | None  # None: only the module itself can step, or nobody knows what leads to what
     own: Callable[[], Weights] | None = None  # its weights, whatever leads to it
     inner: nn.Module | None = None  # the cell or layer
-
-
-def is_batch_first(module: nn.Module) -> bool:
-    """Whether a module, or any recurrence in it, reads (B, T, D)."""
-    return any(
-        getattr(part, "batch_first", False) for part in (module, *(found.module for found in recurrences(module)))
-    )
 
 
 def read_sequences(
