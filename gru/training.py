@@ -47,7 +47,14 @@ class History:
         return len(self.loss) if self.unit == "epoch" else 0
 
     def recent(self, name: str = "accuracy") -> float:
-        """A column's last value, or its mean over the last 20 where these are updates; NaN if it is empty."""
+        """A column's last value, or its mean over the last 20 where these are updates; NaN if it is empty.
+
+        Args:
+            name: of the column: "loss", "accuracy", "validation_loss" or "validation_accuracy".
+
+        Returns:
+            the mean, a float.
+        """
         values = getattr(self, name)[-1 if self.unit == "epoch" else -RECENT :]
         return sum(values) / len(values) if values else math.nan
 
