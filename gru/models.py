@@ -13,11 +13,13 @@ Glossary
     T, B, D, H    time, batch, input size, hidden size
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, mse_loss
 
-from gru import _arguments
+from gru import _arguments, forecasting
 from gru.layer import GRU
 
 
@@ -116,21 +118,28 @@ class GRUClassifier(_LastState):
 
 
 class GRUForecaster(_LastState):
-    """Say how a sequence goes on: its next ``horizon`` values at once.
+    """Say how a sequence goes on: its next ``horizon`` values at once, or quantiles of each.
 
     Args:
         input_size, hidden_size: D, H.
         horizon: how many values are forecast.
+        quantiles: Q of them, rising, an odd number, such as (0.05, 0.25, 0.5, 0.75, 0.95); None: one value per step.
+        covariates: how many more numbers are known at each step, such as the month; the GRU reads D + covariates.
         num_layers, bias, batch_first, dropout, reset_after, device, dtype: as in :class:`GRUClassifier`.
 
-    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, horizon)``).
+    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, horizon)``, or ``Linear(H, horizon * Q)``).
 
-    ``model(x, lengths=None)`` gives values (B, horizon).
+    ``model(x, lengths=None, covariates=None)`` gives values (B, horizon), or (B, horizon, Q): the head's numbers in
+    rising order, so that quantiles never cross. Covariates are the last columns of x, or come apart. Train quantiles
+    with ``gru.fit(model, x, y, loss=model.loss)``.
 
     >>> import torch, gru
     >>> model = gru.GRUForecaster(input_size=1, hidden_size=16, horizon=24)
     >>> model(torch.zeros(168, 8, 1)).shape
     torch.Size([8, 24])
+    >>> model = gru.GRUForecaster(1, 16, 24, quantiles=(0.1, 0.5, 0.9), covariates=2)
+    >>> model(torch.zeros(168, 8, 1), covariates=torch.zeros(168, 8, 2)).shape
+    torch.Size([8, 24, 3])
     """
 
     def __init__(
@@ -139,6 +148,8 @@ class GRUForecaster(_LastState):
         hidden_size: int,
         horizon: int,
         *,
+        quantiles: Sequence[float] | None = None,
+        covariates: int = 0,
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
@@ -148,8 +159,79 @@ class GRUForecaster(_LastState):
         dtype=None,
     ) -> None:
         _arguments.size("horizon", horizon)
+        _arguments.size("input_size", input_size)
+        if covariates != 0:
+            _arguments.size("covariates", covariates)
+        levels = forecasting.check_quantiles(quantiles)
         options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
-        super().__init__(input_size, hidden_size, horizon, batch_first, dropout, **options)
+        answers = horizon * max(1, len(levels))
+        super().__init__(input_size + covariates, hidden_size, answers, batch_first, dropout, **options)
+        self.horizon, self.quantiles, self.covariates = horizon, levels, covariates
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None, covariates: Tensor | None = None) -> Tensor:
+        """Forecast each sequence.
+
+        Args:
+            x, lengths: as in :meth:`GRUClassifier.forward`.
+            covariates: (T, B, K), or (B, T, K) if batch_first, where x does not hold them already.
+
+        Returns:
+            values (B, horizon), or (B, horizon, Q) in rising order.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as in :meth:`GRUClassifier.forward`, and for covariates likewise.
+        """
+        if covariates is not None:
+            x = torch.cat([x, self._check_covariates(x, covariates)], -1)
+        answers = super().forward(x, lengths)  # (B, horizon * Q)
+        if not self.quantiles:
+            return answers
+        return answers.unflatten(1, (self.horizon, len(self.quantiles))).sort(-1).values
+
+    def loss(self, answers: Tensor, wanted: Tensor) -> Tensor:
+        """What to train with: the pinball loss of the quantiles; without them, the mean squared error.
+
+        Args:
+            answers: what the model gave.
+            wanted: the values that came (B, horizon).
+        """
+        if self.quantiles:
+            return forecasting.pinball_loss(answers, wanted, self.quantiles)
+        return mse_loss(answers, wanted)
+
+    @torch.no_grad()
+    def compare(self, x: Tensor, wanted: Tensor, *, season: int | None = None) -> forecasting.Comparison:
+        """The model beside "nothing changes" and "the same as last season": errors, skill, and what its bands covered.
+
+        Args:
+            x: sequences of one length, as the model reads them; the first column is the series, in units of ``wanted``.
+            wanted: the values that came (B, horizon).
+            season: the steps of a season; None leaves that baseline out.
+
+        Returns:
+            a :class:`gru.forecasting.Comparison`; ``print`` shows it as a table.
+
+        >>> import torch, gru
+        >>> model = gru.GRUForecaster(1, 4, horizon=2)
+        >>> model.compare(torch.randn(12, 5, 1), torch.randn(5, 2), season=12).skill.shape
+        torch.Size([2])
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            forecast = self(x)
+        finally:
+            self.train(was_training)
+        time_first = x.transpose(0, 1) if self.batch_first else x
+        return forecasting.compare(forecast, time_first, wanted, season, self.quantiles)
+
+    def _check_covariates(self, x: Tensor, covariates: Tensor) -> Tensor:
+        _arguments.is_tensor("x", x)
+        _arguments.is_tensor("covariates", covariates)
+        expected = (*x.shape[:-1], self.covariates)
+        if covariates.shape != expected:
+            raise ValueError(f"covariates: expected shape {expected}, got {_arguments.shape(covariates)}")
+        return covariates
 
 
 def is_batch_first(model: nn.Module) -> bool:
