@@ -132,7 +132,11 @@ def compare(forecast: Tensor, x: Tensor, wanted: Tensor, season: int | None, qua
 
 
 def check_quantiles(quantiles: Sequence[float] | None) -> tuple[float, ...]:
-    """Quantiles as floats: an odd number of them between 0 and 1, rising, so that one is in the middle; () for None."""
+    """Quantiles as floats; () for None.
+
+    Args:
+        quantiles: an odd number of them between 0 and 1, rising, so that one is in the middle.
+    """
     if quantiles is None:
         return ()
     numbers = tuple(_arguments.number("quantiles", quantile) for quantile in quantiles)
