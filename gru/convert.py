@@ -39,6 +39,7 @@ from gru.trace import weights_of
 
 Array = np.ndarray | Tensor
 M = TypeVar("M", bound=nn.Module)
+C = TypeVar("C", ResetAfterCell, ResetBeforeCell)
 
 _NO_TORCH = (
     "PyTorch resets after the product only, so weights of a cell that resets before it compute another function "
@@ -66,7 +67,7 @@ def from_torch(module: nn.GRU | nn.GRUCell) -> GRU | ResetAfterCell:
     """
     if isinstance(module, nn.GRUCell):
         cell = ResetAfterCell(module.input_size, module.hidden_size, bias=module.bias)
-        return _fill_reset_after(cell.to(module.weight_ih), weights_of(module)).train(module.training)
+        return _fill(cell.to(module.weight_ih), weights_of(module)).train(module.training)
     if isinstance(module, nn.GRU):
         return _copied(module, GRU(**_options(module), reset_after=True))
     raise TypeError(f"module: expected torch.nn.GRU or torch.nn.GRUCell, got {type(module).__name__}")
@@ -163,35 +164,25 @@ def cell_from_layer(layer: GRU) -> ResetBeforeCell | ResetAfterCell:
             f"bidirectional={layer.bidirectional}; one cell holds one set of weights"
         )
     weights = layer.weights()
-    fill = _fill_reset_after if layer.reset_after else _fill_reset_before
     cell_class = ResetAfterCell if layer.reset_after else ResetBeforeCell
     cell = cell_class(layer.input_size, layer.hidden_size, bias=layer.bias).to(weights.weight_ih)
-    return fill(cell, weights).train(layer.training)
+    return _fill(cell, weights).train(layer.training)
 
 
 @torch.no_grad()
-def _fill_reset_after(cell: ResetAfterCell, weights: Weights) -> ResetAfterCell:
-    inputs = (cell.input_reset, cell.input_update, cell.input_candidate)
-    hiddens = (cell.hidden_reset, cell.hidden_update, cell.hidden_candidate)
-    for linears, matrix, bias in (
-        (inputs, weights.weight_ih, weights.bias_ih),
-        (hiddens, weights.weight_hh, weights.bias_hh),
-    ):
-        for i, linear in enumerate(linears):
-            linear.weight.copy_(matrix.chunk(3)[i])
+def _fill(cell: C, weights: Weights) -> C:
+    """Copy weights, in which z keeps, into a cell's linear layers."""
+    blocks = [(None,) * 3 if value is None else value.chunk(3) for value in weights[:4]]
+    for (gate, linears), W, U, b_i, b_h in zip(cell.linears().items(), *blocks, strict=True):
+        sign = -1 if gate == "z" and not cell.z_keeps else 1
+        if len(linears) == 1:  # it reads x and h side by side, and has one bias
+            matrices, biases = [torch.cat((W, U), dim=1)], [None if b_i is None else b_i + b_h]
+        else:
+            matrices, biases = [W, U], [b_i, b_h]
+        for linear, matrix, bias in zip(linears, matrices, biases, strict=True):
+            linear.weight.copy_(sign * matrix)
             if bias is not None:
-                linear.bias.copy_(bias.chunk(3)[i])
-    return cell
-
-
-@torch.no_grad()
-def _fill_reset_before(cell: ResetBeforeCell, weights: Weights) -> ResetBeforeCell:
-    matrix = torch.cat([weights.weight_ih, weights.weight_hh], dim=1)  # (3H, D + H)
-    for i, linear in enumerate((cell.reset_gate, cell.update_gate, cell.hidden_transform)):
-        sign = -1 if linear is cell.update_gate else 1  # this cell's z writes
-        linear.weight.copy_(sign * matrix.chunk(3)[i])
-        if weights.bias_ih is not None:
-            linear.bias.copy_(sign * (weights.bias_ih + weights.bias_hh).chunk(3)[i])
+                linear.bias.copy_(sign * bias)
     return cell
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from gru import _arguments
-from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
+from gru.cells import ElmanCell, _Cell
 from gru.layer import GRU, suffixes_of
 
 M = TypeVar("M", bound=nn.Module)
@@ -139,7 +139,7 @@ def _region(owner: nn.Module, name: str, *index: slice) -> _Region:
 
 def _update_biases(part: nn.Module) -> Iterator[tuple[_Region, _Region | None, int]]:
     """z's bias a layer, the second one it is added to if there is one, and 1 if z keeps or -1 if it writes."""
-    if not isinstance(part, GRU | nn.GRU | nn.GRUCell | ResetAfterCell | ResetBeforeCell):
+    if not isinstance(part, GRU | nn.GRU | nn.GRUCell) and not _linears(part):
         return
     if not part.bias:
         raise ValueError(f"module: expected GRUs with biases, got {part}")
@@ -149,10 +149,9 @@ def _update_biases(part: nn.Module) -> Iterator[tuple[_Region, _Region | None, i
             yield _region(part, f"bias_ih_{suffix}", z), _region(part, f"bias_hh_{suffix}", z), 1
     elif isinstance(part, nn.GRUCell):
         yield _region(part, "bias_ih", z), _region(part, "bias_hh", z), 1
-    elif isinstance(part, ResetAfterCell):
-        yield _region(part.input_update, "bias"), _region(part.hidden_update, "bias"), 1
     else:
-        yield _region(part.update_gate, "bias"), None, -1
+        bias, *merged = [_region(linear, "bias") for linear in _linears(part)["z"]]
+        yield bias, merged[0] if merged else None, 1 if part.z_keeps else -1
 
 
 def _recurrent_matrices(part: nn.Module) -> Iterator[_Region]:
@@ -160,8 +159,11 @@ def _recurrent_matrices(part: nn.Module) -> Iterator[_Region]:
         yield from (_region(part, f"weight_hh_{suffix}") for suffix in suffixes_of(part))
     elif isinstance(part, nn.GRUCell | nn.RNNCell | ElmanCell):
         yield _region(part, "weight_hh")
-    elif isinstance(part, ResetAfterCell):
-        yield from (_region(one, "weight") for one in (part.hidden_reset, part.hidden_update, part.hidden_candidate))
-    elif isinstance(part, ResetBeforeCell):
-        for linear in (part.reset_gate, part.update_gate, part.hidden_transform):
-            yield _region(linear, "weight", slice(None), slice(part.input_size, None))
+    else:  # U is what the last layer of each gate does to the state, which stands last in what it reads
+        for *_, linear in _linears(part).values():
+            yield _region(linear, "weight", slice(None), slice(-part.hidden_size, None))
+
+
+def _linears(part: nn.Module) -> dict[str, tuple[nn.Linear, ...]]:
+    """The linear layers of each gate, where a part is a cell made of some."""
+    return part.linears() if isinstance(part, _Cell) else {}

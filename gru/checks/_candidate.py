@@ -24,12 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gru.cells import ResetAfterCell, ResetBeforeCell
 from gru.checks._report import Halt
 from gru.checks._steps import Part, Parts
 
 B, D, H, T = 4, 3, 5, 6  # all different, so that a wrong axis is a wrong shape
 SIZES = f"(The check uses B = {B}, D = {D}, H = {H}.)"
 VARIANTS = ("reset_after", "reset_before")
+KEEPS, WRITES = "h' = (1 - z) * n + z * h", "h' = (1 - z) * h + z * n"
 
 
 @dataclass(frozen=True)
@@ -46,45 +48,38 @@ class Layout:
         return Parts(*self.arrange(tensors), self.variant == "reset_after", self.z_writes)
 
 
-def _six() -> Layout:
-    gates = ("reset", "update", "candidate")
-    shapes = {}
-    for gate in gates:
-        for side, width in (("input", D), ("hidden", H)):
-            shapes |= {f"{side}_{gate}.weight": (H, width), f"{side}_{gate}.bias": (H,)}
+def _linears(cell_class: type[ResetAfterCell | ResetBeforeCell], variant: str) -> Layout:
+    """That of one of the package's cells."""
+    cell = cell_class(D, H, device="meta")
+    names = {linear: name for name, linear in cell.named_children()}
+    gates = {gate: [names[linear] for linear in linears] for gate, linears in cell.linears().items()}
 
     def arrange(p: dict[str, Tensor]) -> list[Part]:
-        return [
-            Part(*(p[f"{side}_{g}.{kind}"] for kind in ("weight", "bias") for side in ("input", "hidden")))
-            for g in gates
-        ]
+        parts = []
+        for linears in gates.values():
+            matrices, biases = ([p[f"{name}.{kind}"] for name in linears] for kind in ("weight", "bias"))
+            if len(linears) == 1:
+                matrices, biases = matrices[0].split((D, H), 1), [*biases, None]
+            parts.append(Part(*matrices, *biases))
+        return parts
 
-    equations = (
-        "r = sigmoid(input_reset(x) + hidden_reset(h))",
-        "z = sigmoid(input_update(x) + hidden_update(h))",
-        "n = tanh(input_candidate(x) + r * hidden_candidate(h))",
-        "h' = (1 - z) * n + z * h",
-    )
-    return Layout(shapes, "reset_after", False, equations, arrange)
+    shapes = {name: tuple(parameter.shape) for name, parameter in cell.named_parameters()}
+    return Layout(shapes, variant, not cell.z_keeps, _equations(gates, cell.z_keeps), arrange)
 
 
-def _three() -> Layout:
-    layers = ("reset_gate", "update_gate", "hidden_transform")
-    shapes = {f"{layer}.{kind}": s for layer in layers for kind, s in (("weight", (H, D + H)), ("bias", (H,)))}
-
-    def arrange(p: dict[str, Tensor]) -> list[Part]:
-        return [Part(*p[f"{layer}.weight"].split((D, H), 1), p[f"{layer}.bias"], None) for layer in layers]
-
-    equations = (
-        "r = sigmoid(reset_gate([x, h]))",
-        "z = sigmoid(update_gate([x, h]))",
-        "n = tanh(hidden_transform([x, r * h]))",
-        "h' = (1 - z) * h + z * n",
-    )
-    return Layout(shapes, "reset_before", True, equations, arrange)
+def _equations(gates: dict[str, list[str]], z_keeps: bool) -> tuple[str, str, str, str]:
+    """The equations in the words of a cell whose gates have linear layers of these names."""
+    if len(gates["n"]) == 1:  # which resets the state before it is read
+        r, z = (f"{gate} = sigmoid({gates[gate][0]}([x, h]))" for gate in "rz")
+        n = f"n = tanh({gates['n'][0]}([x, r * h]))"
+    else:
+        r, z = (f"{gate} = sigmoid({from_x}(x) + {from_h}(h))" for gate, (from_x, from_h) in list(gates.items())[:2])
+        n = "n = tanh({}(x) + r * {}(h))".format(*gates["n"])
+    return r, z, n, KEEPS if z_keeps else WRITES
 
 
 def _flat(variant: str, suffix: str) -> Layout:
+    """That of torch.nn.GRUCell, or of the first layer of torch.nn.GRU."""
     names = [f"{kind}{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     shapes = dict(zip(names, [(3 * H, D), (3 * H, H), (3 * H,), (3 * H,)], strict=True))
 
@@ -96,15 +91,18 @@ def _flat(variant: str, suffix: str) -> Layout:
         "r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)",
         "z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)",
         f"n = tanh(W_in x + b_in + {inside})",
-        "h' = (1 - z) * n + z * h",
+        KEEPS,
     )
     return Layout(shapes, variant, False, equations, arrange)
 
 
 # The first is the one that a message speaks of where none fits.
 LAYOUTS = {
-    "reset_after": (_six(), _flat("reset_after", ""), _flat("reset_after", "_l0")),
-    "reset_before": (_three(), _flat("reset_before", ""), _flat("reset_before", "_l0")),
+    "reset_after": (_linears(ResetAfterCell, "reset_after"), *(_flat("reset_after", suffix) for suffix in ("", "_l0"))),
+    "reset_before": (
+        _linears(ResetBeforeCell, "reset_before"),
+        *(_flat("reset_before", suffix) for suffix in ("", "_l0")),
+    ),
 }
 
 

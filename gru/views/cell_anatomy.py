@@ -13,7 +13,6 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from gru.cells import ResetBeforeCell
 from gru.equations import Weights, step
 from gru.trace import weights_of
 from gru.views._base import View
@@ -93,7 +92,7 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         if not 1 <= len(self._x) <= STEP_LIMIT:
             raise ValueError(f"x: expected 1 to {STEP_LIMIT} steps, got {len(self._x)}")
         self._h0 = _checked("h0", torch.zeros(H) if h0 is None else h0, (H,))
-        self._made = {"reset_after": self._read().reset_after, "z_keeps": not isinstance(module, ResetBeforeCell)}
+        self._made = {"reset_after": self._read().reset_after, "z_keeps": getattr(module, "z_keeps", True)}
         super().__init__(_data=self._encoded(), **{"step": min(1, len(self._x) - 1), **self._made, **traits})
 
     def refresh(self) -> None:

@@ -17,7 +17,6 @@ import traitlets
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from gru.cells import ResetBeforeCell
 from gru.equations import step
 from gru.trace import Trace, gates_function
 from gru.views._base import View
@@ -414,7 +413,7 @@ def _convention(part: Part, entries: list[Trace]) -> str | None:
     """What z does: known of our cells and layers, told from the numbers of any other."""
     if part.own is None:
         return convention_of(part._replace(reverse=False), entries)
-    return "writes" if isinstance(part.inner, ResetBeforeCell) else "keeps"
+    return "keeps" if getattr(part.inner, "z_keeps", True) else "writes"
 
 
 def _nearest_bias(keep: float) -> float:
