@@ -5,6 +5,9 @@ r"""Models that read a whole sequence and then answer: a GRU, and a linear head 
     h_1 ... h_T = GRU(x_1 ... x_T)
     answer      = W h_length + b         length <= T: sequences of a batch may differ in length
 
+With two directions the head reads where each of them ends, the forward one after step ``length`` and the backward one
+after step 1. (What the layer puts out for the last step holds a backward state that has read that step alone.)
+
 Sequences of different lengths share a tensor by padding at their end. A state that has read padding is no longer what
 the sequence left behind, so each sample is read after its last *valid* step, and no number in the padding has any
 influence.
@@ -17,7 +20,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch
 from torch.nn.functional import dropout, mse_loss
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from gru import _arguments, forecasting
 from gru.layer import GRU
@@ -36,7 +41,8 @@ class _LastState(nn.Module):
         layers = options["num_layers"]
         between = dropout if isinstance(layers, int) and layers > 1 else 0.0  # with one layer there is no between
         self.gru = GRU(input_size, hidden_size, batch_first=batch_first, dropout=between, **options)
-        self.head = nn.Linear(hidden_size, answers, device=options["device"], dtype=options["dtype"])
+        ends = 1 + self.gru.bidirectional
+        self.head = nn.Linear(ends * hidden_size, answers, device=options["device"], dtype=options["dtype"])
         self.batch_first = batch_first
         self.dropout = dropout
 
@@ -55,28 +61,42 @@ class _LastState(nn.Module):
             ValueError: x has not three axes; lengths has the wrong shape or a value out of range.
             ValueError, RuntimeError: x has the wrong number of features, dtype or device, as in ``torch.nn.GRU``.
         """
-        last = self.last_state(x, lengths)  # (B, H)
+        last = self.last_state(x, lengths)  # (B, H), or (B, 2H) with two directions
         return self.head(dropout(last, self.dropout, self.training))
 
     def last_state(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The top layer's state after the last valid step (B, H). For x, lengths and errors see :meth:`forward`."""
+        """The top layer's state after the last valid step (B, H), with two directions beside the backward one after the
+        first (B, 2H). For x, lengths and errors see :meth:`forward`.
+        """
         _arguments.is_tensor("x", x)
         if x.dim() != 3:
             expected = f"({'B, T' if self.batch_first else 'T, B'}, {self.gru.input_size})"
             raise ValueError(f"x: expected shape {expected}, got {_arguments.shape(x)}")
         time, batch = (1, 0) if self.batch_first else (0, 1)
-        T, B = x.shape[time], x.shape[batch]
+        if lengths is not None:
+            lengths = check_lengths(lengths, x.shape[time], x.shape[batch])
+        return self._both_ends(x, lengths) if self.gru.bidirectional else self._end(x, lengths)
+
+    def _end(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        time, batch = (1, 0) if self.batch_first else (0, 1)
         if lengths is None:
-            states, _ = self.gru(x)
-            return states.select(time, -1)
-        lengths = check_lengths(lengths, T, B).to(x.device, torch.int64)
-        steps = torch.arange(T, device=x.device)
-        valid = steps < lengths.unsqueeze(1)  # (B, T)
+            return self.gru(x)[0].select(time, -1)
+        lengths = lengths.to(x.device, torch.int64)
+        valid = torch.arange(x.shape[time], device=x.device) < lengths.unsqueeze(1)  # (B, T)
         valid = valid if self.batch_first else valid.T
         # Later steps never reach earlier states, but NaN in padding would reach the gradient as 0 * NaN.
         states, _ = self.gru(x.masked_fill(~valid.unsqueeze(2), 0))
-        samples = torch.arange(B, device=x.device)
+        samples = torch.arange(x.shape[batch], device=x.device)
         return states[samples, lengths - 1] if self.batch_first else states[lengths - 1, samples]
+
+    def _both_ends(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        # The backward direction would begin in the padding, so it must not be there at all.
+        if lengths is not None:
+            if _batched(lengths):
+                raise NotImplementedError("lengths: expected None for two directions under torch.func.vmap")
+            x = pack_padded_sequence(x, lengths.cpu(), batch_first=self.batch_first, enforce_sorted=False)
+        _, h_n = self.gru(x)  # (layers * 2, B, H)
+        return torch.cat((h_n[-2], h_n[-1]), 1)
 
 
 class GRUClassifier(_LastState):
@@ -84,11 +104,12 @@ class GRUClassifier(_LastState):
 
     Args:
         input_size, hidden_size, num_classes: D, H and how many classes there are.
-        num_layers, bias, reset_after, device, dtype: as in :class:`gru.GRU`.
+        num_layers, bias, bidirectional, reset_after, device, dtype: as in :class:`gru.GRU`.
         batch_first: x is (B, T, D) rather than (T, B, D).
         dropout: probability that a state is zeroed on its way to the next layer and to the head, in training only.
 
-    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, num_classes)``).
+    Parts: ``gru`` (a :class:`gru.GRU`) and ``head`` (a ``Linear(H, num_classes)``, or ``Linear(2H, ...)`` where it
+    reads both directions, forward first).
 
     ``model(x, lengths=None)`` gives logits (B, num_classes).
 
@@ -108,12 +129,14 @@ class GRUClassifier(_LastState):
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
+        bidirectional: bool = False,
         reset_after: bool = True,
         device=None,
         dtype=None,
     ) -> None:
         _arguments.size("num_classes", num_classes)
         options = {"num_layers": num_layers, "bias": bias, "reset_after": reset_after, "device": device, "dtype": dtype}
+        options["bidirectional"] = bidirectional
         super().__init__(input_size, hidden_size, num_classes, batch_first, dropout, **options)
 
 
@@ -254,8 +277,18 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths.shape != (B,):
         raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_arguments.shape(lengths)}")
-    if not torch.compiler.is_exporting() and B:  # an exported graph cannot look at values
+    # An exported graph cannot look at values, nor can torch.func.vmap.
+    if B and not torch.compiler.is_exporting() and not _batched(lengths):
         low, high = torch.stack(lengths.aminmax()).tolist()
         if low < 1 or high > T:
             raise ValueError(f"lengths: expected 1 to {T}, the steps of x, got {low if low < 1 else high}")
     return lengths
+
+
+def _batched(tensor: Tensor) -> bool:
+    """Whether a tensor stands for many, under torch.func.vmap: it has no values to look at."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        if _functorch.is_batchedtensor(tensor):
+            return True
+        tensor = _functorch.get_unwrapped(tensor)
+    return False

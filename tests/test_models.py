@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 
+import gru
 from gru import GRUClassifier, GRUForecaster
 from gru.equations import step
 
@@ -156,3 +157,68 @@ def test_one_stray_length_is_found_among_many():
     lengths[777] = T + 1
     with pytest.raises(ValueError, match="got 10"):
         make()(torch.zeros(T, 1000, D, dtype=torch.float64), lengths)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_both_directions_are_read_where_they_end(num_layers, reset_after, batch_first):
+    """Each sequence alone, without padding: forward after its last step, backward after its first."""
+    options = {"num_layers": num_layers, "reset_after": reset_after, "batch_first": batch_first}
+    model, x = make(bidirectional=True, **options), sequences()
+    given = x.transpose(0, 1) if batch_first else x
+    for lengths in (LENGTHS, None):
+        wanted = []
+        for i in range(B):
+            alone = x[: T if lengths is None else LENGTHS[i], i : i + 1]
+            output, _ = model.gru(alone.transpose(0, 1) if batch_first else alone)
+            output = output[0] if batch_first else output[:, 0]  # (T_i, 2H)
+            wanted.append(model.head(torch.cat((output[-1, :H], output[0, H:]))))
+        torch.testing.assert_close(model(given, lengths), torch.stack(wanted), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("garbage", [1e6, math.nan])
+def test_padding_has_no_influence_on_either_direction(garbage):
+    model, x = make(bidirectional=True), sequences()
+    padding = (torch.arange(T).unsqueeze(1) >= LENGTHS).unsqueeze(2)  # (T, B, 1)
+    results = []
+    for content in (0.0, garbage):
+        filled = x.masked_fill(padding, content).requires_grad_()
+        model.zero_grad()
+        model(filled, LENGTHS).square().sum().backward()
+        results.append([filled.grad, *(parameter.grad.clone() for parameter in model.parameters())])
+    for clean, dirty in zip(*results, strict=True):
+        torch.testing.assert_close(clean, dirty, rtol=0, atol=0)
+
+
+def test_two_directions_learn_what_stands_at_either_end():
+    torch.manual_seed(0)
+    x, lengths = torch.randn(6, 48, 2), torch.tensor([6, 3, 5, 4] * 12)
+    y = (x[0, :, 0] > 0).long() + 2 * (x[lengths - 1, torch.arange(48), 0] > 0).long()
+    model = GRUClassifier(2, 8, 4, bidirectional=True)
+    assert gru.fit(model, x, y, lengths=lengths, epochs=60, lr=0.03, progress=False).accuracy[-1] > 0.9
+
+
+@pytest.mark.parametrize("options", [{}, {"reset_after": False}, {"batch_first": True}, {"num_layers": 2}], ids=str)
+def test_gradients_of_every_sample_at_once(options):
+    """torch.func.vmap over samples of different lengths, against one backward for each."""
+    model, x, y = make(**options), sequences(), torch.tensor([0, 2, 1, 1, 0])
+    batch = 0 if model.batch_first else 1
+
+    def loss(parameters, x, y, length):  # (T, D), (), ()
+        scores = torch.func.functional_call(model, parameters, (x.unsqueeze(batch), length.unsqueeze(0)))
+        return torch.nn.functional.cross_entropy(scores, y.unsqueeze(0))
+
+    gradient = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0, 0))
+    together = gradient(dict(model.named_parameters()), x.transpose(0, 1), y, LENGTHS)
+    for i in range(B):
+        model.zero_grad()
+        loss(dict(model.named_parameters()), x[:, i], y[i], LENGTHS[i]).backward()
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(together[name][i], parameter.grad, rtol=0, atol=1e-10)
+
+
+def test_two_directions_cannot_be_mapped_over_lengths():
+    model, x = make(bidirectional=True), sequences()
+    with pytest.raises(NotImplementedError, match="lengths: expected None for two directions under"):
+        torch.func.vmap(lambda length: model(x[:, :1], length.unsqueeze(0)))(LENGTHS)
