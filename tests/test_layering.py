@@ -29,6 +29,7 @@ ALLOWED = {
     "flow": [*LAYER, "trace"],
     "init": TRACED,
     "models": [*LAYER, "forecasting"],
+    "writers": MODELS,
     "convert": [*TRACED, "models"],
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
@@ -37,6 +38,7 @@ ALLOWED = {
     "datasets": ["_arguments", "datasets"],
     "_batches": ["_arguments", "models"],
     "_progress": [],
+    "recipes": [*MODELS, "writers", "forecasting", "datasets", "training", "recipes"],
     "training": [
         "_arguments",
         "_batches",

@@ -1,0 +1,114 @@
+"""Numbers in words, in seven languages, read letter by letter and written in digits.
+
+The model is a :class:`gru.writers.EncoderDecoder`, with attention or without. It is not told the language.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from gru.datasets import Alphabet, NumberWords, letters_of, number_words
+from gru.recipes import _loop, _weights
+from gru.writers import EncoderDecoder
+
+TRAIN, VALIDATION, TEST = 1500, 500, 500  # numbers; of the others nothing is read
+ENCODER_SIZE, DECODER_SIZE, ATTENTION = 28, 44, 24
+LONGEST = 4  # digits
+OPTIONS = {"epochs": 24, "batch_size": 64, "lr": 0.01}
+
+
+class Pairs(NamedTuple):
+    """Words and what they mean, one entry per number and language."""
+
+    words: list[str]
+    numbers: list[int]
+    languages: list[str]
+    ids: Tensor  # (T, N)
+    lengths: Tensor  # (N,)
+    digits: Tensor  # (K, N)
+    digit_lengths: Tensor  # (N,)
+
+
+DIGITS = Alphabet("0123456789")
+
+
+@cache
+def data() -> NumberWords:
+    """The numbers, split."""
+    return number_words(TRAIN, VALIDATION)
+
+
+@cache
+def alphabet() -> Alphabet:
+    """The letters of all seven languages."""
+    words = data().words
+    return Alphabet(letters_of([words[language][n] for language in words for n in data().train]))
+
+
+def pairs(numbers: list[int]) -> Pairs:
+    """Each number in every language."""
+    languages = [language for _ in numbers for language in data().words]
+    meant = [number for number in numbers for _ in data().words]
+    words = [data().words[language][number] for language, number in zip(languages, meant, strict=True)]
+    ids, lengths = alphabet().ids(words, other=True)
+    return Pairs(words, meant, languages, ids, lengths, *DIGITS.ids([str(number) for number in meant]))
+
+
+@cache
+def part(name: str) -> Pairs:
+    """``train``, ``validation`` or ``test``."""
+    chosen = {"train": data().train, "validation": data().validation, "test": data().test[:TEST]}
+    return pairs(chosen[name])
+
+
+def hot(ids: Tensor) -> Tensor:
+    """Letters as what the encoder reads (T, N, D)."""
+    return one_hot(ids, len(alphabet())).to(torch.get_default_dtype())
+
+
+def build(seed: int, attention: bool = True) -> EncoderDecoder:
+    """An untrained model."""
+    torch.manual_seed(seed)
+    return EncoderDecoder(len(alphabet()), 10, ENCODER_SIZE, DECODER_SIZE, ATTENTION if attention else None)
+
+
+def train(
+    seed: int, attention: bool = True, progress: bool = False, of: Pairs | None = None, **options
+) -> EncoderDecoder:
+    """A model, trained on ``of`` or all of the training numbers; ``options`` instead of those in OPTIONS."""
+    model, known = build(seed, attention), part("train") if of is None else of
+
+    def loss(batch: Tensor) -> Tensor:
+        T = int(known.lengths[batch].max())
+        return model.loss(
+            hot(known.ids[:T, batch]), known.lengths[batch], known.digits[:, batch], known.digit_lengths[batch]
+        )
+
+    _loop.train(model, loss, known.lengths, seed=seed, progress=progress, **(OPTIONS | options))
+    return model
+
+
+@torch.no_grad()
+def read(model: EncoderDecoder, known: Pairs) -> list[str]:
+    """The digits that the model writes, greedily, for each of the words."""
+    answers: list[str] = [""] * len(known.words)
+    for batch in known.lengths.argsort(stable=True).split(512):
+        T = int(known.lengths[batch].max())
+        symbols, _ = model.write(hot(known.ids[:T, batch]), known.lengths[batch], LONGEST + 1)
+        for place, column in zip(batch.tolist(), symbols.T.tolist(), strict=True):
+            answers[place] = "".join(str(symbol) for symbol in column if symbol != model.END)
+    return answers
+
+
+def exact(model: EncoderDecoder, known: Pairs) -> float:
+    """The share of numbers that come out right, digit for digit."""
+    right = [answer == str(number) for answer, number in zip(read(model, known), known.numbers, strict=True)]
+    return sum(right) / len(right)
+
+
+def load(seed: int, attention: bool = True) -> EncoderDecoder:
+    """The model of one seed."""
+    return _weights.load("numbers_attention" if attention else "numbers_plain", build(seed, attention), seed)
