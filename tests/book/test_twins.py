@@ -1,4 +1,4 @@
-"""Static twins of plain ipywidgets: what stands on a page for every kind of widget, and what never does."""
+"""Static twins of plain ipywidgets: what stands on a page for the kinds that the book shows, and for any other."""
 
 from __future__ import annotations
 
@@ -24,48 +24,20 @@ import widget_twins  # noqa: E402
 
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>bold</b>'
 CHOICE = {"options": [("one", 1), ("two", 2), ("three", 3)], "value": 2}
-# A widget of every kind that has a twin, and what a reader is to see of it.
+# A widget of every kind that the book shows, and what a reader is to see of it; the last ones have no twin.
 KINDS = [
     (
         lambda: w.IntSlider(4, 0, 9, description="s"),
         r"s.*type=\"range\" min=\"0\" max=\"9\" step=\"1\" value=\"4\".*>4<",
     ),
-    (lambda: w.FloatSlider(-0.5, min=-1, max=1, step=0.1), r"number slider.*min=\"-1\".*value=\"-0.5\".*>−0.50<"),
-    (lambda: w.FloatLogSlider(100, base=10, min=0, max=4), r"max=\"4\" step=\"any\" value=\"2\".*>100<"),
-    (lambda: w.IntRangeSlider(value=(2, 5)), r"number range slider.*value=\"2 to 5\""),
-    (lambda: w.SelectionSlider(**CHOICE), r"slider.*max=\"2\" value=\"1\".*>two<"),
-    (lambda: w.SelectionRangeSlider(options=["a", "b"], index=(0, 1)), r"value=\"a to b\""),
+    (lambda: w.FloatSlider(-0.5, min=-1, max=1, step=0.1), r">slider<.*min=\"-1\".*value=\"-0.5\".*>−0.50<"),
+    (lambda: w.FloatSlider(0.5, readout=False), r"value=\"0.5\" disabled></label>"),
     (lambda: w.Dropdown(**CHOICE, description="d"), r"d<.*<select disabled><option>one</option><option selected>two<"),
-    (
-        lambda: w.Dropdown(options=["a"], value=None),
-        r"<option>a</option><option selected></option>|selected></option><op",
-    ),
-    (lambda: w.Select(**CHOICE), r"<select size=\"5\" disabled>"),
-    (
-        lambda: w.SelectMultiple(options="ab", index=(0, 1)),
-        r"multiple disabled><option selected>a<.*<option selected>b<",
-    ),
-    (lambda: w.RadioButtons(**CHOICE), r"<legend>radio buttons</legend>.*<input type=\"radio\" checked disabled> two"),
-    (lambda: w.ToggleButtons(**CHOICE, description="t"), r"<legend>t</legend>"),
-    (lambda: w.Checkbox(True, description="c"), r"type=\"checkbox\" checked disabled><span>c<"),
-    (lambda: w.Valid(False, description="v"), r"type=\"checkbox\" disabled><span>v<"),
-    (lambda: w.ToggleButton(True, description="on"), r"<button type=\"button\" aria-pressed=\"true\" disabled>on<"),
-    (lambda: w.Button(description="go"), r"<button type=\"button\" disabled>go<"),
-    (lambda: w.Button(icon="check"), r">check<"),
+    (lambda: w.Dropdown(options=["a"], value=None), r">list<.*<option selected></option><option>a</option>"),
     (lambda: w.Play(3), r"▶ Play</button><output>3<"),
-    (lambda: w.Text("words"), r"text.*value=\"words\""),
-    (lambda: w.Combobox(value="words"), r"value=\"words\""),
-    (lambda: w.Password(value="secret"), r"password.*type=\"password\" disabled"),
-    (lambda: w.Textarea("two\nlines"), r"<textarea disabled>\ntwo\nlines<"),
-    (lambda: w.IntText(7), r"type=\"number\" value=\"7\""),
-    (lambda: w.BoundedFloatText(0.1), r"type=\"number\" value=\"0.1\""),
-    (lambda: w.ColorPicker(value="#ff0000"), r"type=\"color\" value=\"#ff0000\""),
-    (lambda: w.ColorPicker(value="red"), r"type=\"text\" value=\"red\""),
-    (lambda: w.FloatProgress(3, min=1, max=5, description="p"), r"p<.*<progress max=\"4\" value=\"2\">.*>3<"),
-    (lambda: w.IntProgress(3), r"<progress aria-label=\"progress\" max=\"100\" value=\"3\">.*>3<"),
     (lambda: w.Label("a < b"), r"<p>a &lt; b</p>"),
-    (lambda: w.HTML("<p>a <b>b</b></p>c<script>d</script>"), r"<p>a b</p><p>c</p>"),
     (lambda: w.DatePicker(description="day"), r"twin-unknown\">DatePicker: day<"),
+    (lambda: w.Password(value="secret"), r"twin-unknown\">Password<"),
 ]
 
 
@@ -105,27 +77,8 @@ def test_boxes_are_blocks_in_their_order():
     a, b, c = (w.Label(name) for name in "abc")
     made = twin(w.VBox([w.HBox([a, b]), c]))
     assert '<div class="twin-column"><div class="twin-row"><p>a</p><p>b</p></div><p>c</p></div>' in made
-    folded = twin(w.Accordion([a, w.Tab([b, c], titles=["B"], selected_index=1)], titles=["A"], selected_index=None))
-    assert "<details><summary>A</summary><p>a</p></details>" in folded
-    assert "<details><summary>B</summary><p>b</p></details><details open><summary>2</summary><p>c</p>" in folded
-    assert ">b<" not in twin(w.Stack([a, b], selected_index=0))
-    assert twin(w.GridBox([a])).startswith('<div class="twin"><div class="twin-grid">')
+    assert '<div class="twin-column"><p>a</p></div>' in twin(w.Accordion([a], titles=["A"]))
     assert ">a<" not in twin(w.VBox([w.Label("a", layout={"display": "none"})]))
-
-
-def test_output_and_interact():
-    out = w.Output()
-    out.outputs = (
-        {"output_type": "stream", "name": "stdout", "text": "1 < 2\n"},
-        {"output_type": "display_data", "data": {"text/html": "<b>no</b>", "text/plain": "a frame"}, "metadata": {}},
-        {"output_type": "display_data", "data": {"image/png": "AAAA\n", "text/plain": '"p"'}, "metadata": {}},
-        {"output_type": "error", "ename": "E", "evalue": "broken", "traceback": []},
-    )
-    made = twin(w.VBox([out]))
-    assert "<pre>1 &lt; 2\n</pre><pre>a frame</pre>" in made
-    assert '<img src="data:image/png;base64,AAAA" alt="&quot;p&quot;">' in made
-    assert "<pre>broken</pre>" in made
-    assert re.search(r"<span>k</span><input type=\"range\"", twin(w.interactive(lambda k: k, k=3)))
 
 
 def test_a_view_in_a_box_is_that_of_a_page():
@@ -139,28 +92,15 @@ def test_a_view_in_a_box_is_that_of_a_page():
     assert "To have this output answer to Python too, run this page" in twin(w.VBox([view]))
 
 
-def test_what_nobody_can_move_is_shown_as_it_stood():
-    made = twin(w.HBox([w.Label("all done"), w.IntProgress(100)]))
-    assert "As it stood when this page was built: run this page in JupyterLab to see it move." in made
-
-
 def test_text_is_text():
     several = [
-        kind(description=HOSTILE, **options)
-        for kind, options in [
-            (w.Text, {"value": HOSTILE}),
-            (w.Textarea, {"value": HOSTILE}),
-            (w.HTML, {"value": HOSTILE}),
-            (w.Label, {"value": HOSTILE}),
-            (w.Dropdown, {"options": [HOSTILE]}),
-            (w.RadioButtons, {"options": [HOSTILE]}),
-            (w.Button, {}),
-            (w.Checkbox, {}),
-            (w.Play, {}),
-            (w.DatePicker, {}),
-        ]
+        w.IntSlider(description=HOSTILE),
+        w.Label(HOSTILE),
+        w.Dropdown(description=HOSTILE, options=[HOSTILE]),
+        w.Play(description=HOSTILE),
+        w.DatePicker(description=HOSTILE),
     ]
-    made = twin(w.Accordion(several, titles=[HOSTILE] * len(several)), kernel=HOSTILE)
+    made = twin(w.VBox(several), kernel=HOSTILE)
     assert not re.search(r"<(script|img|b)\b", made)
     assert "onerror" in made
 
