@@ -12,6 +12,7 @@ from gru.views._base import View, page_script
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
+from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
@@ -20,6 +21,7 @@ __all__ = [
     "CellAnatomy",
     "GateExplorer",
     "GradientLoom",
+    "JacobianPlane",
     "MemoryDial",
     "VanishingLab",
     "VariantLab",

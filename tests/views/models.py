@@ -105,6 +105,7 @@ SMALL = {
     "cell-anatomy": lambda: views.CellAnatomy(),
     "gate-explorer": lambda: explorer("classifier"),
     "gradient-loom": lambda: loom("classifier"),
+    "jacobian-plane": views.JacobianPlane,
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
