@@ -19,6 +19,7 @@ from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.devices import available_devices, best_device
 from gru.equations import Gates, Weights
 from gru.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
+from gru.formula import FormulaCell, FormulaClassifier
 from gru.init import init_chrono_, init_orthogonal_
 from gru.layer import GRU
 from gru.models import GRUClassifier, GRUForecaster
@@ -31,6 +32,8 @@ __all__ = [
     "GRU",
     "ElmanCell",
     "Flow",
+    "FormulaCell",
+    "FormulaClassifier",
     "GRUClassifier",
     "GRUForecaster",
     "Gates",

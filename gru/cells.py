@@ -27,7 +27,7 @@ from gru.equations import Gates, Weights, elman
 def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
     """Check what a cell is given for one step, and return the state to start from: h, or zeros."""
     name, D, H = type(cell).__name__, cell.input_size, cell.hidden_size
-    weight = next(cell.parameters())
+    weight = next(cell.parameters(), x)
     _arguments.is_tensor("x", x)
     if x.dim() not in (1, 2):
         sentence = f"{name}: Expected input to be 1D or 2D, got {x.dim()}D instead"

@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "gru"
 CORE = ["palette", "_arguments", "equations"]
 CELLS = [*CORE, "cells", "bptt", "_onnx"]
 LAYER = [*CELLS, "layer"]
-TRACED = [*LAYER, "trace", "flow"]
 MODELS = [*LAYER, "models"]
+TRACED = [*LAYER, "trace", "flow"]
 ALLOWED = {
     "palette": [],
     "_arguments": [],
@@ -24,6 +24,8 @@ ALLOWED = {
     "cells": CORE,
     "bptt": CORE,
     "_onnx": CORE,
+    "_language": [],
+    "formula": [*MODELS, "_language"],
     "layer": CELLS,
     "trace": LAYER,
     "flow": [*LAYER, "trace"],

@@ -9,9 +9,11 @@ every build, and needs neither ``import()`` nor a URL of any kind.
 The modules keep to what this takes, each at the beginning of a line (anything else is an error that names the line):
 
     import { name, name as other } from "./file.js";
+    import name from "../../file.json" with { type: "json" };
     export function name   export async function name   export class name   export const name =   export default
 """
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "js"
 
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w.]+)\.js";', re.MULTILINE)
+_DATA = re.compile(r'^import (\w+) from "([\w./]+\.json)" with \{ type: "json" \};', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const)\s+(\w+)", re.MULTILINE)
 _DEFAULT = re.compile(r"^export\s+default\b", re.MULTILINE)
 _COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)  # on lines of its own
@@ -61,6 +64,7 @@ def _as_function(name: str, folder: Path) -> tuple[tuple[str, ...], str]:
     needs = tuple(match[2] for match in _IMPORT.finditer(source))
     exports = [match[2] for match in _EXPORT.finditer(source)]
     body = _IMPORT.sub(lambda match: f"const {{{match[1].replace(' as ', ': ')}}} = ${match[2]};", source)
+    body = _DATA.sub(lambda match: f"const {match[1]} = {_data(folder / match[2])};", body)
     body = _COMMENT.sub("", body)  # readers of a page load it without
     body = _EXPORT.sub(r"\1 \2", body)
     body, defaults = _DEFAULT.subn("const $default =", body)
@@ -68,3 +72,7 @@ def _as_function(name: str, folder: Path) -> tuple[tuple[str, ...], str]:
         raise SyntaxError(f"{name}.js: cannot take this form of import or export: {found[0]}")
     exports += ["default: $default"] * defaults
     return needs, f"const ${name} = (() => {{\n{body.strip()}\nreturn {{ {', '.join(exports)} }};\n}})();"
+
+
+def _data(path: Path) -> str:
+    return json.dumps(json.loads(path.read_text(encoding="utf-8")), separators=(",", ":"))

@@ -1,5 +1,7 @@
 """The bundle is the sources: same exports, in a page's classic script, in anywidget's module, and as they stand."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from gru import views
@@ -33,6 +35,19 @@ def test_bundle_runs_each_module_once_and_what_it_needs_first(folder, browser):
     assert found == [{"sum": 5, "log": ["b", "a"]}, ["log", "Left", "later"]]
 
 
+def test_data_that_python_reads_as_well(folder, browser):
+    """As ES modules import JSON; here the folder is where gru/views/js would be."""
+    inner = folder() / "views" / "js"
+    inner.mkdir(parents=True)
+    (inner / "a.js").write_text(
+        'import words from "../../words.json" with { type: "json" };\nexport const first = words.list[0];\n'
+    )
+    folder().joinpath("words.json").write_text('{\n  "list": ["</script>é", 2]\n}\n', encoding="utf-8")
+    page = browser.new_page()
+    assert page.evaluate(f"() => {{ {bundle('a', folder=inner)}\nreturn $a.first; }}") == "</script>é"
+    page.close()
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -61,17 +76,16 @@ def test_circles_and_missing_modules_are_errors(folder):
 
 
 def test_bundle_has_the_exports_of_the_real_modules(browser):
-    page = browser.new_page()
-    mime = {"content-type": "text/javascript"}
-    page.route(
-        "http://127.0.0.1/**",
-        lambda route: (
-            route.fulfill(body=(_modules.FOLDER / route.request.url.rpartition("/")[2]).read_text(), headers=mime)
-            if route.request.url.endswith(".js")
-            else route.fulfill(body="<!doctype html>", content_type="text/html")
-        ),
-    )
-    page.goto("http://127.0.0.1/")
+    page, root = browser.new_page(), _modules.FOLDER.parents[1]
+    kinds = {".js": "text/javascript", ".json": "application/json"}
+
+    def serve(route):
+        path = root / urlsplit(route.request.url).path.lstrip("/")
+        body = path.read_text(encoding="utf-8") if path.suffix in kinds else "<!doctype html>"
+        route.fulfill(body=body, content_type=kinds.get(path.suffix, "text/html"))
+
+    page.route("http://127.0.0.1/**", serve)
+    page.goto("http://127.0.0.1/views/js/")
     exports = "async (name) => Object.keys(await import(`./${name}.js`)).sort()"
     native = {name: page.evaluate(exports, name) for name in MODULES}
     constants = ", ".join(f"{name}: Object.keys(${name}).sort()" for name in MODULES)
