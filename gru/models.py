@@ -140,6 +140,41 @@ class GRUClassifier(_LastState):
         super().__init__(input_size, hidden_size, num_classes, batch_first, dropout, **options)
 
 
+class LayerClassifier(nn.Module):
+    """Any recurrent layer, and a linear head on its state after the last step: what the chapters compare layers in.
+
+    Args:
+        layer: a module that gives its states first, ``layer(x)[0]`` of shape (T, B, H) or (B, T, H) as its
+            ``batch_first`` says, and has ``hidden_size``: ``torch.nn.RNN`` and ``LSTM``, :class:`gru.GRU`.
+        num_classes: C, how many classes there are; or how many values, for a task with values.
+
+    Parts: ``layer`` and ``head`` (a ``Linear(H, C)``). ``model(x)`` gives answers (B, C).
+
+    Raises:
+        TypeError: layer is not such a module.
+        ValueError: num_classes is not 1 or more, or the layer reads both directions, which do not end at one step.
+
+    >>> import torch
+    >>> LayerClassifier(torch.nn.RNN(8, 32), 4)(torch.zeros(20, 3, 8)).shape
+    torch.Size([3, 4])
+    """
+
+    def __init__(self, layer: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        if not isinstance(layer, nn.Module) or not hasattr(layer, "hidden_size"):
+            raise TypeError(f"layer: expected a recurrent layer with a hidden_size, got {type(layer).__name__}")
+        if getattr(layer, "bidirectional", False):
+            raise ValueError("layer: expected one direction, got a layer that reads both")
+        _arguments.size("num_classes", num_classes)
+        self.layer, self.head = layer, nn.Linear(layer.hidden_size, num_classes)
+        self.batch_first = bool(getattr(layer, "batch_first", False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Answers (B, C) to sequences x, as the layer takes them."""
+        states = self.layer(x)[0]
+        return self.head(states.select(1 if self.batch_first else 0, -1))
+
+
 class GRUForecaster(_LastState):
     """Say how a sequence goes on: its next ``horizon`` values at once, or quantiles of each.
 

@@ -323,6 +323,46 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
     return figure
 
 
+def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = "updates") -> Picture:
+    """When each run had solved its task: a row for each model, a dot for each seed, hollow at the limit for "never".
+
+    Args:
+        results: name -> of each run, the update at which it was solved, or None: :attr:`gru.History.solved`.
+        limit: how many updates a run had.
+        unit: what is counted.
+
+    >>> type(solved({"chrono": [235, 260], "default": [None, 410]}, limit=500)).__name__
+    'Picture'
+    """
+    if not results or not all(len(values) for values in results.values()):
+        raise ValueError("results: expected at least one model, each with at least one run")
+    if late := [value for values in results.values() for value in values if value is not None and value > limit]:
+        raise ValueError(f"limit: expected at least {late[0]}, at which a run was solved, got {limit}")
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(5.8, 0.8 + 0.42 * len(results)), layout="constrained")
+        ax = figure.subplots()
+        dot = {"color": TEXT, "markersize": 6, "linestyle": "none", "clip_on": False}
+        for row, values in enumerate(results.values()):
+            done = sorted(value for value in values if value is not None)
+            never = len(values) - len(done)
+            ax.plot(done, [row] * len(done), "o", alpha=0.6, markeredgewidth=0, **dot)
+            # Those that never were lie side by side above each other, so that one sees how many they are.
+            ax.plot(
+                [limit] * never, row + 0.11 * (np.arange(never) - (never - 1) / 2), "o", markerfacecolor="none", **dot
+            )
+            words = f"{len(done)} of {len(values)}" + (f", {done[0]} to {done[-1]}" if len(done) > 1 else "")
+            ax.text(1.04, row, words, va="center", transform=ax.get_yaxis_transform())
+        ax.axvline(limit, color=TEXT, linewidth=0.6, linestyle=":")
+        ax.set_yticks(range(len(results)), list(results))
+        ax.invert_yaxis()
+        ax.margins(y=0.3)
+        ax.set_xlim(0, limit)
+        ax.set_xlabel(f"{unit} until solved; hollow: not within {limit}")
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+    return figure
+
+
 def _map(letter: str) -> LinearSegmentedColormap:
     """From near white over the quantity's hue to a dark shade of it: ever darker, so that it works in grey."""
     hue = np.array(matplotlib.colors.to_rgb(COLOURS[letter].light))

@@ -9,6 +9,7 @@ import torch
 import gru
 from gru import GRUClassifier, GRUForecaster
 from gru.equations import step
+from gru.models import LayerClassifier
 
 T, B, D, H, C = 9, 5, 4, 6, 3
 LENGTHS = torch.tensor([9, 1, 4, 7, 4])
@@ -222,3 +223,24 @@ def test_two_directions_cannot_be_mapped_over_lengths():
     model, x = make(bidirectional=True), sequences()
     with pytest.raises(NotImplementedError, match="lengths: expected None for two directions under"):
         torch.func.vmap(lambda length: model(x[:, :1], length.unsqueeze(0)))(LENGTHS)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, gru.GRU])
+def test_any_layer_is_read_after_its_last_step(kind, batch_first):
+    torch.manual_seed(0)
+    model = LayerClassifier(kind(D, H, batch_first=batch_first).double(), C).double()
+    x = sequences()
+    states = model.layer(x.transpose(0, 1) if batch_first else x)[0]
+    last = states[:, -1] if batch_first else states[-1]
+    expected = last @ model.head.weight.T + model.head.bias
+    torch.testing.assert_close(model(x.transpose(0, 1) if batch_first else x), expected)
+
+
+def test_a_layer_that_cannot_be_read_is_named():
+    for layer, error, message in [
+        (torch.nn.Linear(D, H), TypeError, "layer: expected a recurrent layer with a hidden_size, got Linear"),
+        (gru.GRU(D, H, bidirectional=True), ValueError, "layer: expected one direction"),
+    ]:
+        with pytest.raises(error, match=message):
+            LayerClassifier(layer, C)

@@ -31,6 +31,7 @@ def figures(trace):
     yield plots.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), what="speaker")
     yield plots.training([history, history])
     yield plots.accuracies({"GRU": [0.97, 0.98], "majority": [0.24]})
+    yield plots.solved({"GRU": [97, None], "LSTM": [24]}, limit=200)
     yield plots.curves({"one": [1.0, 0.5, 0.25], "runs": torch.rand(3, 4)}, x="steps", y="what is left", log=True)
 
 
@@ -46,7 +47,7 @@ def test_svg_is_the_same_twice_and_transparent(trace):
 def test_every_axis_is_named(trace):
     for figure in figures(trace):
         named = "".join(ax.get_xlabel() + ax.get_ylabel() for ax in figure.axes)
-        assert re.search("steps?|model names|epoch|accuracy", named)
+        assert re.search("steps?|model names|epoch|accuracy|updates", named)
 
 
 def test_gates_draw_the_trace(trace):
@@ -75,6 +76,17 @@ def test_confusion_counts():
     logits = torch.eye(3)[torch.tensor([0, 1, 1, 2, 1])]
     again = plots.confusion(logits, torch.tensor([0, 1, 0, 2, 1]), ["a", "b", "c"])
     np.testing.assert_array_equal(images(figure)[0], images(again)[0])
+
+
+def test_solved_draws_a_dot_for_each_run_hollow_at_never():
+    figure = plots.solved({"chrono": [40, 30, 50], "default": [None, 90, None], "zero": [None]}, limit=100)
+    ax = figure.axes[0]
+    dots = [(line.get_xdata().tolist(), line.get_markerfacecolor()) for line in ax.lines if line.get_marker() == "o"]
+    filled = [at for at, face in dots if face != "none"]
+    hollow = [at for at, face in dots if face == "none"]
+    assert filled == [[30, 40, 50], [90], []]
+    assert hollow == [[], [100, 100], [100]]
+    assert [text.get_text() for text in ax.texts] == ["3 of 3, 30 to 50", "1 of 3", "0 of 1"]
 
 
 def test_accuracies_write_mean_and_range():
@@ -119,6 +131,8 @@ def test_errors(trace):
         (lambda: plots.confusion(torch.tensor([2]), torch.tensor([0]), ["a"]), "names: expected one for each class, 3"),
         (lambda: plots.training([History()]), "histories: expected at least one"),
         (lambda: plots.accuracies({}), "results: expected at least one model"),
+        (lambda: plots.solved({}, limit=9), "results: expected at least one model"),
+        (lambda: plots.solved({"a": [12]}, limit=9), "limit: expected at least 12"),
     ]
     for draw, message in cases:
         with pytest.raises(ValueError, match=re.escape(message)):
