@@ -1,6 +1,8 @@
 """A real JupyterLab with the project's own settings, driven through a browser.
 
 The chapters are copied first, and all of Jupyter's folders are temporary: nothing of the user's is read or written.
+
+A busy machine is slow, not wrong: every step waits for what it needs, with limits that only what never comes reaches.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
+PATIENCE = 240  # seconds for one thing to come
+TEST_SECONDS = 1200  # for a test of several
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
 FOLDERS += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
 
@@ -35,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents and "lab_url" in item.fixturenames:
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.xdist_group("lab"))
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +61,7 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not _answers(url):
             if server.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-4000:]}", pytrace=False)
@@ -65,7 +70,7 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.terminate()  # shuts its kernels down too
         try:
-            server.wait(20)
+            server.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -73,9 +78,9 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        with urlopen(f"{url}/api/status", timeout=5):
+        with urlopen(f"{url}/api/status", timeout=PATIENCE):
             return True
-    except (URLError, OSError):
+    except (URLError, OSError):  # it does not listen yet
         return False
 
 
@@ -85,7 +90,8 @@ def lab_page(
 ) -> Iterator[Page]:
     """JupyterLab showing the folder of the chapters. Where a test fails, a trace and a screenshot stay."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(1000 * PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
     context.tracing.start(screenshots=True, snapshots=False)
     page = context.new_page()
     failed_before = request.session.testsfailed

@@ -38,7 +38,7 @@ def run(page: Page, code: str) -> str:
     return printed
 
 
-def run_until(page: Page, code: str, good: Callable[[str], bool], seconds: float = 10) -> str:
+def run_until(page: Page, code: str, good: Callable[[str], bool], seconds: float = 240) -> str:
     """Run `code` again and again until `good` of what it prints, and return that; fail if it never is.
 
     What the page changes reaches the kernel a little later: ipywidgets holds a change back until the kernel has

@@ -5,10 +5,12 @@ The tests of this file are the steps of one visit, in order, on one page.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, NOTEBOOK, run, run_until
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -30,7 +32,7 @@ def notebook(lab_page: Page) -> Page:
     lab_page.locator(".jp-Notebook").wait_for()
     lab_page.wait_for_function(IDLE)
     lab_page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
-    lab_page.wait_for_function(FINISHED, timeout=100_000)
+    lab_page.wait_for_function(FINISHED)
     assert lab_page.evaluate(ERRORS) == []
     return lab_page
 
@@ -71,10 +73,10 @@ def test_sliders_move_the_view_and_the_view_moves_them(notebook: Page) -> None:
     composed = Composed(notebook, "ipywidgets.VBox([step, bias, linked])")
     step, bias = (composed.box.locator(".noUi-handle").nth(i) for i in (0, 1))
     says = composed.view.locator(".gru-says")
-    assert "after step 12 of 12" in says.text_content()
+    expect(says).to_contain_text("after step 12 of 12")
     for _ in range(5):
         step.press("ArrowLeft")
-    notebook.wait_for_function("(says) => says.textContent.includes('after step 7 of 12')", arg=says.element_handle())
+    expect(says).to_contain_text("after step 7 of 12")
     run_until(notebook, "print(linked.step)", lambda printed: printed.strip() == "6")
     before = composed.seen()
     for _ in range(10):
@@ -96,7 +98,7 @@ def test_the_dropdown_traces_the_model_again(notebook: Page) -> None:
     choice = composed.box.get_by_label("device")
     choice.select_option("again")
     composed.wait(before)
-    assert "Python traced the model on the CPU" in composed.view.locator(".gru-where").text_content()
+    expect(composed.view.locator(".gru-where")).to_contain_text("Python traced the model on the CPU")
     assert run(notebook, "print(device.value)").strip() == "cpu:0"
 
 
@@ -107,36 +109,31 @@ def test_the_dropdown_moves_the_model(notebook: Page) -> None:
     name = run(notebook, "device.options = gru.available_devices()\nprint(list(gru.available_devices())[0])").strip()
     for chosen, words in ((name, name), ("CPU", "the CPU")):
         composed.box.get_by_label("device").select_option(chosen)
-        notebook.wait_for_function(
-            "([where, words]) => where.textContent.includes(`on ${words}`)", arg=[where.element_handle(), words]
-        )
+        expect(where).to_contain_text(f"on {words}")
 
 
 def test_play_steps_through_time(notebook: Page) -> None:
     composed = Composed(notebook, "ipywidgets.VBox([play, played])")
-    assert "after step 1 of 12" in composed.view.locator(".gru-says").text_content()
+    says = composed.view.locator(".gru-says")
+    expect(says).to_contain_text("after step 1 of 12")
     composed.box.locator(".widget-play button").first.click()
-    says = composed.view.locator(".gru-says").element_handle()
-    notebook.wait_for_function("(says) => says.textContent.includes('after step 12 of 12')", arg=says)
+    expect(says).to_contain_text("after step 12 of 12")
     run_until(notebook, "print(played.step, play.value)", lambda printed: printed.split() == ["11", "11"])
 
 
 def test_own_code_hears_the_view(notebook: Page) -> None:
     composed = Composed(notebook, "ipywidgets.VBox([watched, sentence])")
     label = composed.box.locator(".widget-label").last
-    assert label.text_content().startswith("At step 12, unit")
+    expect(label).to_have_text(re.compile("^At step 12, unit"))
     slider = composed.view.get_by_label("Bias added to every")
     before = label.text_content()
     slider.press("End")
-    notebook.wait_for_function(
-        "([label, before]) => label.textContent !== before", arg=[label.element_handle(), before]
-    )
+    expect(label).not_to_have_text(before)
     composed.view.get_by_role("application").press("ArrowLeft")
-    notebook.wait_for_function("(label) => label.textContent.startsWith('At step 11, ')", arg=label.element_handle())
+    expect(label).to_have_text(re.compile("^At step 11, "))
 
 
 def test_a_view_beside_other_widgets_has_its_width(notebook: Page) -> None:
     run(notebook, "ipywidgets.HBox([ipywidgets.Label('beside'), views.GateExplorer(model, x)])")
     view = notebook.locator('.widget-hbox > .gru-view[data-state="ready"]')
-    view.wait_for()
-    assert view.bounding_box()["width"] > 500
+    notebook.wait_for_function("(view) => view.getBoundingClientRect().width > 500", arg=view.element_handle())

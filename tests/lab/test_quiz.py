@@ -18,7 +18,7 @@ def test_answers_are_folded_away(lab_page: Page) -> None:
     contents = lab_page.locator(".jp-Notebook").first
     contents.evaluate("(notebook) => { notebook.style.height = '100000px'; }")  # cells out of sight are not drawn
     cell = contents.locator(".jp-RenderedMarkdown", has_text="Which state does the linear layer get?")
-    expect(cell.locator("ol > li code", has_text="states[11, i]").first).to_be_visible(timeout=30_000)
+    expect(cell.locator("ol > li code", has_text="states[11, i]").first).to_be_visible()
     reason = cell.get_by_text("Steps count from 1 and Python from 0")
     expect(reason).to_be_hidden()
     cell.locator("details > summary", has_text="Answer").first.click()
