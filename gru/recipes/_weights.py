@@ -25,7 +25,7 @@ def save(name: str, models: dict[int, nn.Module], figures: dict[str, list[float]
     np.savez_compressed(content, **arrays)
     WEIGHTS.mkdir(exist_ok=True)
     _file.write(WEIGHTS / f"{name}.npz", content.getvalue())
-    card = {"script": SCRIPT, "seeds": [*models], "figures": figures}
+    card = {"script": SCRIPT, "torch": torch.__version__, "seeds": [*models], "figures": figures}
     (WEIGHTS / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
 
 

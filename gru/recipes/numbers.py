@@ -14,10 +14,11 @@ from gru.datasets import Alphabet, NumberWords, letters_of, number_words
 from gru.recipes import _loop, _weights
 from gru.writers import EncoderDecoder
 
-TRAIN, VALIDATION, TEST = 1500, 500, 500  # numbers; of the others nothing is read
+TRAIN, VALIDATION, TEST = 400, 500, 500  # numbers; of the others nothing is read
 ENCODER_SIZE, DECODER_SIZE, ATTENTION = 28, 44, 24
 LONGEST = 4  # digits
-OPTIONS = {"epochs": 24, "batch_size": 64, "lr": 0.01}
+# Chosen on the validation split among 24 to 60 epochs and rates of 0.005 and 0.01.
+OPTIONS = {"epochs": 40, "batch_size": 64, "lr": 0.01}
 
 
 class Pairs(NamedTuple):
