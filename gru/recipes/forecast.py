@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     options: dict  # of gru.fit
 
 
-# Sizes and options were chosen on the validation part among 8, 16 and 32 units, 20 and 60 epochs, rates of 0.003 and 0.01.
+# Chosen on the validation part among 8, 16 and 32 units, 20 and 60 epochs, rates of 0.003 and 0.01; two seeds each.
 PLANS = {
     "el_nino": Plan(36, 12, False, 1988, 1998, 1, 16, {"epochs": 20, "lr": 0.01, "weight_decay": 0.01}),
     "co2": Plan(104, 26, True, 1984, 1992, 4, 8, {"epochs": 60, "lr": 0.01, "weight_decay": 0.01}),

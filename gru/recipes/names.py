@@ -17,7 +17,7 @@ from gru.recipes import _loop, _weights
 from gru.writers import GRUWriter
 
 HIDDEN_SIZE, AT_LEAST = 48, 5
-# Chosen on the validation split among 8 to 30 epochs, rates of 0.005 to 0.02 and dropout of 0, 0.3 and 0.5, two seeds each.
+# Chosen on the validation split among 8 to 30 epochs, rates of 0.005 to 0.02, dropout of 0, 0.3, 0.5; two seeds each.
 READER = {"epochs": 16, "batch_size": 32, "lr": 0.02}
 WRITER = {"epochs": 20, "batch_size": 32, "lr": 0.005}
 DROPOUT = 0.5
