@@ -317,29 +317,41 @@ const SLOPES = {
 
 /** a + b, a - b or a * b. @param {string} op @param {Cell} a @param {Cell} b @param {Float64Array} values @param {number} at @param {number} rows @param {number} columns @param {number} t */
 function combine(op, a, b, values, at, rows, columns, t) {
-  const [aRow, aColumn, bRow, bColumn] = [a.rows > 1 ? a.columns : 0, a.columns > 1 ? 1 : 0, b.rows > 1 ? b.columns : 0, b.columns > 1 ? 1 : 0];
+  const aRow = a.rows > 1 ? a.columns : 0;
+  const bRow = b.rows > 1 ? b.columns : 0;
+  const aNext = a.columns > 1 ? 1 : 0;
+  const bNext = b.columns > 1 ? 1 : 0;
+  const [left, right] = [a.values, b.values];
   for (let row = 0; row < rows; row += 1) {
     let i = t * a.stride + row * aRow;
     let j = t * b.stride + row * bRow;
     const end = at + (row + 1) * columns;
-    if (op === "*") for (let k = end - columns; k < end; k += 1, i += aColumn, j += bColumn) values[k] = a.values[i] * b.values[j];
-    else if (op === "+") for (let k = end - columns; k < end; k += 1, i += aColumn, j += bColumn) values[k] = a.values[i] + b.values[j];
-    else for (let k = end - columns; k < end; k += 1, i += aColumn, j += bColumn) values[k] = a.values[i] - b.values[j];
+    if (op === "*") for (let k = end - columns; k < end; k += 1, i += aNext, j += bNext) values[k] = left[i] * right[j];
+    else if (op === "+") for (let k = end - columns; k < end; k += 1, i += aNext, j += bNext) values[k] = left[i] + right[j];
+    else for (let k = end - columns; k < end; k += 1, i += aNext, j += bNext) values[k] = left[i] - right[j];
   }
 }
 
 /** @param {string} op @param {Cell} a @param {Cell} b @param {Float64Array} grads @param {number} rows @param {number} columns @param {number} t */
 function combineBack(op, a, b, grads, rows, columns, t) {
-  for (const [one, other, sign] of /** @type {const} */ ([[a, b, 1], [b, a, op === "-" ? -1 : 1]])) {
-    if (!one.reaches) continue;
-    const [oneRow, oneColumn] = [one.rows > 1 ? one.columns : 0, one.columns > 1 ? 1 : 0];
-    const [otherRow, otherColumn] = [other.rows > 1 ? other.columns : 0, other.columns > 1 ? 1 : 0];
-    for (let row = 0; row < rows; row += 1) {
-      let i = t * one.kept + row * oneRow;
-      let j = t * other.stride + row * otherRow;
-      const end = (row + 1) * columns;
-      if (op === "*") for (let k = end - columns; k < end; k += 1, i += oneColumn, j += otherColumn) one.grads[i] += grads[k] * other.values[j];
-      else for (let k = end - columns; k < end; k += 1, i += oneColumn) one.grads[i] += sign * grads[k];
+  if (a.reaches) passTo(a, op === "*" ? b : null, 1, grads, rows, columns, t);
+  if (b.reaches) passTo(b, op === "*" ? a : null, op === "-" ? -1 : 1, grads, rows, columns, t);
+}
+
+/** Add a gradient, times `factor` or with a sign, to that of one operand. @param {Cell} one @param {Cell | null} factor @param {number} sign @param {Float64Array} grads @param {number} rows @param {number} columns @param {number} t */
+function passTo(one, factor, sign, grads, rows, columns, t) {
+  const to = one.grads;
+  const row = one.rows > 1 ? one.columns : 0;
+  const column = one.columns > 1 ? 1 : 0;
+  for (let b = 0; b < rows; b += 1) {
+    let i = t * one.kept + b * row;
+    const end = (b + 1) * columns;
+    if (factor === null) for (let k = end - columns; k < end; k += 1, i += column) to[i] += sign * grads[k];
+    else {
+      const by = factor.values;
+      const next = factor.columns > 1 ? 1 : 0;
+      let j = t * factor.stride + (factor.rows > 1 ? b * factor.columns : 0);
+      for (let k = end - columns; k < end; k += 1, i += column, j += next) to[i] += grads[k] * by[j];
     }
   }
 }

@@ -21,6 +21,8 @@
  * @property {string[]} states  h, then the others as first read
  * @property {Map<string, number[]>} parameters  shapes by name, as first read
  * @property {Width[]} widths  of each node
+ * @property {number} D
+ * @property {number} H  the sizes that it was read for
  */
 
 import words from "../../_language.json" with { type: "json" };
@@ -245,6 +247,7 @@ class Shapes {
     this.lines = lines;
     this.nodes = nodes;
     this.equations = equations;
+    this.D = D;
     this.H = H;
     this.setBy = new Map([...equations].reverse().map(({ name, line }) => [name, line])); // its first line
     /** @type {Map<string, Width>} */
@@ -261,7 +264,7 @@ class Shapes {
 
   /** @returns {Program} */
   check() {
-    const { nodes, equations, widths, H } = this;
+    const { nodes, equations, widths, D, H } = this;
     for (const { name, first, last, line } of equations) {
       for (let i = first; i <= last; i += 1) widths[i] = this.width(nodes[i], line);
       const width = widths[last];
@@ -276,7 +279,7 @@ class Shapes {
       throw new Fault(last, [...this.lines[last - 1]].length + 1, "a line that sets h", "the end of the text");
     }
     const states = ["h", ...this.states.filter((name) => name !== "h")];
-    return { nodes, equations, states, parameters: /** @type {Map<string, number[]>} */ (this.parameters), widths };
+    return { nodes, equations, states, parameters: /** @type {Map<string, number[]>} */ (this.parameters), widths, D, H };
   }
 
   /** @param {Node} node @param {number} line */
