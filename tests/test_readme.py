@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BOTH = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BOTH = README + CONTRIBUTING
 
 
 def test_the_readme_s_python_gives_the_shapes_it_says() -> None:
@@ -21,6 +22,11 @@ def test_the_readme_s_python_gives_the_shapes_it_says() -> None:
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", BOTH))))
 def test_a_link_leads_to_a_file(target: str) -> None:
     assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("place", sorted(set(re.findall(r"`((?:gru|tests|book|scripts)/[^`]*)`", CONTRIBUTING))))
+def test_where_a_new_thing_goes_is_a_place(place: str) -> None:
+    assert (ROOT / place).exists()
 
 
 @pytest.mark.parametrize("folder", re.findall(r"^\| `([^|]*?)`(?:, `([^|]*?)`)? \|", README, re.MULTILINE))
