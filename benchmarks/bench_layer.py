@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 import gru
-from gru.flow import state_jacobians
+from gru.inspect.flow import state_jacobians
 
 SHAPES = [
     (100, 1, 16, 16),

@@ -7,8 +7,7 @@
 torch.Size([29, 1, 32])
 
 Submodules such as ``gru.views``, ``gru.plots`` and ``gru.datasets`` load when they are first named, so that
-``import gru`` brings neither matplotlib nor ipywidgets. (``gru.trace`` is the function; its module's other names
-come by ``from gru.trace import ...``.)
+``import gru`` brings neither matplotlib nor ipywidgets.
 """
 
 import importlib
@@ -18,12 +17,13 @@ from gru import equations
 from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.devices import available_devices, best_device
 from gru.equations import Gates, Weights
-from gru.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
 from gru.formula import FormulaCell, FormulaClassifier
 from gru.init import init_chrono_, init_orthogonal_
-from gru.layer import GRU
+from gru.inspect.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
+from gru.inspect.record import Recurrence, recurrences
+from gru.inspect.trace import Trace, trace
+from gru.layer import GRU, weights_of
 from gru.models import GRUClassifier, GRUForecaster
-from gru.trace import Recurrence, Trace, recurrences, trace, weights_of
 from gru.training import History, fit
 
 __version__ = "0.1.0"

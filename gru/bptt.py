@@ -1,4 +1,4 @@
-r"""Backpropagation through time by hand: the layer's fast path, and the walk that :mod:`gru.flow` reads.
+r"""Backpropagation through time by hand: the layer's fast path, and the walk that :mod:`gru.inspect.flow` reads.
 
 :func:`run` computes what :func:`loop` computes, the plain recurrence, and differentiates it by the equations below
 instead of recording every operation of every step. A test holds the two together, values and gradients.
@@ -48,10 +48,7 @@ and 1e-16 in float64, whatever the size of a: candidates far below 1e-6 need flo
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -107,87 +104,32 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     """
     if torch.compiler.is_exporting() or torch.jit.is_tracing():
         return loop(x, h0, weights)
-    if h0.dtype is x.dtype is weights.weight_ih.dtype:
-        return _run(x, h0, weights)
-    # Autocast: computed in the dtype of the weights, given back in that of the state, or in float32 where the state is
-    # of the half precision that is not autocast's; as torch.nn.GRU does.
-    dtype, given = weights.weight_ih.dtype, torch.promote_types(h0.dtype, torch.get_autocast_dtype(h0.device.type))
-    return _run(x.to(dtype), h0.to(dtype), weights).to(given)
-
-
-@dataclass
-class Walk:
-    """What one run and its backward walk met. All in the order of the run.
-
-    ``x`` (T, B, D) and ``h0`` (B, H) are what came, h0 as what to differentiate the loss with respect to.
-    ``states`` (T+1, B, H) starts with h_0. ``gates`` (T, B, 4H) hold q (or p), r, z, n and ``deltas`` (T, B, 4H) hold
-    d_q (or d_p), d_r, d_z, d_n. ``grads`` (T+1, B, H) is dL/dh_t. Each is None until it is known.
-    """
-
-    weights: Weights
-    x: Tensor
-    h0: Tensor
-    states: Tensor | None = None
-    gates: Tensor | None = None
-    deltas: Tensor | None = None
-    grads: Tensor | None = None
-
-
-_walks: ContextVar[tuple[list[Walk], bool] | None] = ContextVar("walks", default=None)
-
-
-@contextmanager
-def recording(copies: bool = True) -> Iterator[list[Walk]]:
-    """Keep the walk of every :func:`run` inside: a list in the order of the calls.
-
-    Where gradients are enabled, the weights get none, and each walk takes place when a loss is differentiated with
-    respect to its ``h0``. Where they are not, a walk holds what it met on the way forward, r, z and n of the gates; and
-    without ``copies`` the states that :func:`run` gives are then the walk's own, which nobody may write into.
-    """
-    walks: list[Walk] = []
-    token = _walks.set((walks, copies))
-    try:
-        yield walks
-    finally:
-        _walks.reset(token)
-
-
-def _run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
-    """Choose the way: all of one dtype."""
     if torch.compiler.is_compiling():
         return _compiled(x, h0, *weights)[0][1:]
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+    if not is_plain():
         with _in_one_dtype(x):
             return loop(x, h0, weights)
-    recorder = _walks.get()
-    if recorder is not None:
-        return _recorded(x, h0, weights, *recorder)
     if x.is_cuda and weights.reset_after:
         return _cudnn(x, h0, weights)
-    return _differentiable(x, h0, weights)
+    tensors = (x, h0, *weights[:4])
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        return ByHand.apply(*tensors, weights.reset_after)
+    return forward(x, h0, weights)[0]
+
+
+def is_plain(*tensors: Tensor) -> bool:
+    """Whether tensors are what they seem, and nobody has to see the single operations.
+
+    Not so inside a transform of ``torch.func``, under forward-mode differentiation, or where a tensor stands for
+    several losses at once (``is_grads_batched=True``).
+    """
+    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    return not transformed and not any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
 
 
 def _in_one_dtype(x: Tensor) -> AbstractContextManager:
     """Where autocast would have :func:`loop` compute in another dtype than :func:`forward` does, it is off."""
     return torch.autocast(x.device.type, enabled=False) if _arguments.autocasting(x) else nullcontext()
-
-
-def _differentiable(x: Tensor, h0: Tensor, weights: Weights, walk: Walk | None = None) -> Tensor:
-    tensors = (x, h0, *weights[:4])
-    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        return Recurrence.apply(*tensors, weights.reset_after, walk)
-    return forward(x, h0, weights)[0]
-
-
-def _recorded(x: Tensor, h0: Tensor, weights: Weights, walks: list[Walk], copies: bool) -> Tensor:
-    weights = Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
-    if not torch.is_grad_enabled():
-        walks.append(Walk(weights, x, h0, *forward(x, h0, weights, keep=True, first_block=1)))
-        states = walks[-1].states[1:]
-        return states.clone() if copies else states  # as below, the caller may write into what it gets
-    h0 = h0.view_as(h0) if h0.requires_grad else h0.detach().requires_grad_()
-    walks.append(Walk(weights, x, h0))
-    return _differentiable(x, h0, weights, walks[-1])
 
 
 def _cudnn(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
@@ -204,28 +146,23 @@ def _cudnn(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
         return torch._VF.gru(x, h0, flat, biases, layers, no_dropout, train, one_way, time_major)[0]
 
 
-class Recurrence(torch.autograd.Function):
+class ByHand(torch.autograd.Function):
     """Either variant over all steps, with the backward walk written out. See the module's equations."""
 
     @staticmethod
-    def forward(ctx, x, h0, weight_ih, weight_hh, bias_ih, bias_hh, after, walk):
+    def forward(ctx, x, h0, weight_ih, weight_hh, bias_ih, bias_hh, after):
         states, gates = forward(x, h0, Weights(weight_ih, weight_hh, bias_ih, bias_hh, after), keep=True)
         ctx.save_for_backward(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, states, gates)
-        ctx.after, ctx.walk = after, walk
-        if walk is not None:
-            walk.states, walk.gates = states, gates
+        ctx.after = after
         return states[1:].clone()  # the caller may write into what it gets, as it may with torch.nn.GRU
 
     @staticmethod
     def backward(ctx, grad_states):
         *inputs, states, gates = ctx.saved_tensors
-        # Second derivatives (create_graph=True) and several losses at once (is_grads_batched=True) come from autograd.
-        several = torch._C._functorch.is_legacy_batchedtensor(grad_states)
-        if torch.is_grad_enabled() or several or torch._C._are_functorch_transforms_active():
-            return *_gradients_by_loop(inputs, ctx.after, ctx.needs_input_grad, grad_states), None, None
+        if torch.is_grad_enabled() or not is_plain(grad_states):  # the former is create_graph=True
+            return *_gradients_by_loop(inputs, ctx.after, ctx.needs_input_grad, grad_states), None
         x, _, *tensors = inputs
-        weights = Weights(*tensors, ctx.after)
-        return *backward(x, weights, states, gates, grad_states, ctx.needs_input_grad, ctx.walk), None, None
+        return *backward(x, Weights(*tensors, ctx.after), states, gates, grad_states, ctx.needs_input_grad), None
 
 
 def _gradients_by_loop(inputs, after, needed, grad_states):
@@ -362,7 +299,7 @@ def backward(
     gates: Tensor,
     grad_states: Tensor,
     needed: tuple[bool, ...] = (True,) * 6,
-    walk: Walk | None = None,
+    kept: tuple[Tensor, Tensor] | None = None,
 ) -> list[Tensor | None]:
     """The walk back through time, without autograd.
 
@@ -372,7 +309,7 @@ def backward(
         states, gates: what :func:`forward` kept.
         grad_states: e, what the loss sends straight into the state after each step (T, B, H).
         needed: which gradients are asked for, in the order of the result.
-        walk: where to leave dL/dh_t and the d's.
+        kept: where to leave dL/dh_t (T+1, B, H), and d_q (or d_p), d_r, d_z, d_n (T, B, 4H).
 
     Returns:
         gradients of x, h0, weight_ih, weight_hh, bias_ih, bias_hh; None where not needed.
@@ -386,8 +323,6 @@ def backward(
     grad_W = W.new_zeros(W.shape) if for_W else None
     grad_U = U.new_zeros(U.shape) if for_U else None  # rows of q, r, z or r, z, n
     grad_b = W.new_zeros(4 * H) if for_b_i or for_b_h else None  # q (or p), r, z, n
-    if walk is not None:
-        walk.grads, walk.deltas = x.new_empty(T + 1, B, H), x.new_empty(T, B, 4 * H)
     with torch.inference_mode():
         kernel = _Backward(x.new_empty(C, B, 4 * H), U, after)
         g = kernel.grads  # (C+1, B, H)
@@ -413,8 +348,8 @@ def backward(
                 grad_U[2 * H :].addmm_(d[:, 3 * H :].t(), gates[t0:t1, :, :H].flatten(0, 1))
             if grad_b is not None:
                 grad_b += d.sum(0)
-            if walk is not None:
-                walk.grads[t0 : t1 + 1], walk.deltas[t0:t1] = g[: c + 1], kernel.deltas[:c]
+            if kept is not None:
+                kept[0][t0 : t1 + 1], kept[1][t0:t1] = g[: c + 1], kernel.deltas[:c]
         if for_h0:
             grad_h0.copy_(g[0])
     if for_U and after:

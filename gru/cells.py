@@ -19,6 +19,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from gru import _arguments
 from gru.equations import Gates, Weights, elman
@@ -282,3 +285,48 @@ class ResetAfterCell(_Cell):
             return Weights(W, U, None, None, reset_after=True)
         b_i, b_h = (torch.cat([layer.bias for layer in layers]) for layers in (from_x, from_h))  # (3H) each
         return Weights(W, U, b_i, b_h, reset_after=True)
+
+
+MAKES_WEIGHTS = (BasePruningMethod, WeightNorm, SpectralNorm)  # pre-hooks that do that and nothing else
+
+
+def class_of(cell: nn.Module) -> type[nn.Module] | None:
+    """Which class whose equations are known a cell is of, here or ``torch.nn.GRUCell``; None for one of another's."""
+    known = (ElmanCell, ResetBeforeCell, ResetAfterCell, nn.GRUCell)
+    return next((one for one in known if isinstance(cell, one)), None)
+
+
+def has_plain_linears(cell: nn.Module) -> bool:
+    """Whether a cell's linear layers are what they were made as, without hooks but those that make weights."""
+    linears = [linear for layers in cell.linears().values() for linear in layers] if isinstance(cell, _Cell) else []
+    return all(
+        isinstance(linear, nn.Linear)
+        and type(linear).forward is nn.Linear.forward
+        and not linear._forward_hooks
+        and all(isinstance(hook, MAKES_WEIGHTS) for hook in linear._forward_pre_hooks.values())
+        for linear in linears
+    )
+
+
+def keeps_equations(cell: nn.Module) -> bool:
+    """Whether a cell computes what its class, here or in ``torch.nn``, computes.
+
+    Not so if a subclass or the object itself puts another method in the place of that class's, or if one of its linear
+    layers was replaced or has hooks that may change what it reads or gives. Other parts of a subclass do not matter.
+    """
+    known = class_of(cell)
+    methods = ("forward", "gates", "_gates", "linears", "weights")
+    return (
+        known is not None
+        and not any(
+            name in vars(cell) or getattr(type(cell), name, None) is not getattr(known, name, None) for name in methods
+        )
+        and has_plain_linears(cell)
+    )
+
+
+def cell_weights(cell: nn.Module) -> Weights:
+    """The weights of a GRU cell, here or in ``torch.nn``, whatever else it computes."""
+    if isinstance(cell, nn.GRUCell):
+        return Weights(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, reset_after=True)
+    return cell.weights()

@@ -34,8 +34,7 @@ from torch import Tensor, nn
 
 from gru.cells import ResetAfterCell, ResetBeforeCell
 from gru.equations import Weights
-from gru.layer import GRU
-from gru.trace import weights_of
+from gru.layer import GRU, weights_of
 
 Array = np.ndarray | Tensor
 M = TypeVar("M", bound=nn.Module)

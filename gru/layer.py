@@ -23,7 +23,10 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
 from gru import _arguments, _onnx, bptt
+from gru.cells import ResetAfterCell, ResetBeforeCell, cell_weights, keeps_equations
 from gru.equations import Weights
+
+Engine = Callable[[Tensor, Tensor, Weights], Tensor]  # of one layer in one direction: see run_layers
 
 
 class GRU(nn.RNNBase):
@@ -137,6 +140,9 @@ class GRU(nn.RNNBase):
             RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another
                 device, or there is no step.
         """
+        return self._run(input, hx)
+
+    def _run(self, input, hx=None):
         return run_layers(self, input, hx, self.weights)
 
     def extra_repr(self) -> str:
@@ -148,9 +154,18 @@ def run_layers(
     input: Tensor | PackedSequence,
     hx: Tensor | None,
     weights_of: Callable[[int, bool], Weights],
+    engine: Engine = bptt.run,
+    names: tuple[str, str] = ("input", "hx"),
 ) -> tuple[Tensor | PackedSequence, Tensor]:
-    """Layer by layer, each in its directions: the forward of anything with the options of ``torch.nn.GRU``."""
-    layout = layout_of(module, input, hx)
+    """Layer by layer, each in its directions: the forward of anything with the options of ``torch.nn.GRU``.
+
+    Args:
+        module: where the options stand.
+        input, hx: as ``torch.nn.GRU`` takes them; ``names`` is what errors call them.
+        weights_of: from a layer and whether it is the reverse direction to its weights.
+        engine: runs one layer in one direction, (x (T, B, D), h0 (B, H), weights) -> states (T, B, H).
+    """
+    layout = layout_of(module, input, hx, names)
     rows, h0 = layout.enter(input), layout.enter_state(hx)
     directions = 2 if module.bidirectional else 1
     last = []  # states after the last valid step, (B, H) each
@@ -161,17 +176,26 @@ def run_layers(
         runs = []  # states of each direction, (T, B, H)
         for reverse in range(directions):
             h = h0[layer * directions + reverse]  # (B, H)
-            states, end = sweep(steps, h, weights_of(layer, bool(reverse)), layout, bool(reverse))
+            states, end = sweep(steps, h, weights_of(layer, bool(reverse)), layout, bool(reverse), engine)
             runs.append(states)
             last.append(end)
         rows = layout.collect(torch.cat(runs, -1) if module.bidirectional else runs[0])
     return layout.leave(rows), layout.leave_state(torch.stack(last))
 
 
-def sweep(x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool) -> tuple[Tensor, Tensor]:
+def sweep(
+    x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool, engine: Engine
+) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
-    run = _onnx.operator if _onnx.exporting(x) else bptt.run
-    states = run(layout.reverse(x) if reverse else x, h0, weights)
+    run = _onnx.operator if _onnx.exporting(x) else engine
+    x, dtype = layout.reverse(x) if reverse else x, weights.weight_ih.dtype
+    if h0.dtype is x.dtype is dtype:
+        states = run(x, h0, weights)
+    else:
+        # Autocast: computed in the dtype of the weights, given back in that of the state, or in float32 where the state
+        # is of the half precision that is not autocast's; as torch.nn.GRU does.
+        given = torch.promote_types(h0.dtype, torch.get_autocast_dtype(h0.device.type))
+        states = run(x.to(dtype), h0.to(dtype), weights).to(given)
     return layout.reverse(states) if reverse else states, layout.last(states)
 
 
@@ -191,6 +215,39 @@ def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bo
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     found = [getattr(module, kind + suffix, None) for kind in kinds]  # no such attribute where bias=False
     return Weights(*found, reset_after=reset_after)
+
+
+def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights:
+    """The weights of a recurrence in PyTorch's layout (rows of r, z, n; z keeps), gradients flowing to its parameters.
+
+    Args:
+        module: ResetBeforeCell, ResetAfterCell, gru.GRU, torch.nn.GRU or torch.nn.GRUCell.
+        layer, reverse: which layer and direction of a GRU; a cell has layer 0 alone.
+
+    Raises:
+        TypeError: another kind of module, or a cell with a method or a linear layer of its own, or with hooks in it.
+        IndexError, ValueError: there is no such layer or direction.
+
+    >>> import torch
+    >>> weights_of(torch.nn.GRUCell(4, 5)).weight_ih.shape
+    torch.Size([15, 4])
+    """
+    if isinstance(module, GRU):
+        return module.weights(layer, reverse)
+    if isinstance(module, nn.GRU):
+        return layer_weights(module, layer, reverse, reset_after=True)
+    name = type(module).__name__
+    if not isinstance(module, ResetBeforeCell | ResetAfterCell | nn.GRUCell):
+        known = "ResetBeforeCell, ResetAfterCell, gru.GRU, torch.nn.GRU or torch.nn.GRUCell"
+        raise TypeError(f"module: expected {known}, got {name}")
+    if not keeps_equations(module):
+        has = "which has a method or a layer of its own, or hooks in it"
+        raise TypeError(f"module: expected a cell with the equations of its class, got {name}, {has}")
+    if layer != 0:
+        raise IndexError(f"layer: expected 0 for a cell, got {layer}")
+    if reverse:
+        raise ValueError("reverse: expected False for a cell, got True")
+    return cell_weights(module)
 
 
 class Dense:
@@ -298,40 +355,43 @@ class Packed:
         return steps if order is None else steps.index_select(1, order)
 
 
-def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | None) -> Dense | Packed:
+def layout_of(
+    module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | None, names: tuple[str, str] = ("input", "hx")
+) -> Dense | Packed:
     """Check what a layer was given, in PyTorch's order and words, and say how its sequences lie."""
+    of_input, of_state = names
     packed = isinstance(input, PackedSequence)
     weight, D = module.weight_ih_l0, module.input_size
     if not packed:
-        _arguments.is_tensor("input", input, "a Tensor or PackedSequence")
+        _arguments.is_tensor(of_input, input, "a Tensor or PackedSequence")
         if input.dim() not in (2, 3):
             expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
             sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"
-            _arguments.refuse(ValueError, sentence, "input", expected, _arguments.shape(input))
+            _arguments.refuse(ValueError, sentence, of_input, expected, _arguments.shape(input))
     if hx is not None:
-        _arguments.is_tensor("hx", hx, "a Tensor or None")
+        _arguments.is_tensor(of_state, hx, "a Tensor or None")
         if not packed and hx.dim() != input.dim():
             batched = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"
-            _arguments.refuse(RuntimeError, sentence, "hx", f"{input.dim()} axes", f"shape {_arguments.shape(hx)}")
+            _arguments.refuse(RuntimeError, sentence, of_state, f"{input.dim()} axes", f"shape {_arguments.shape(hx)}")
     data = input.data if packed else input
     if data.dtype != weight.dtype and not _arguments.autocasting(data):
         raise ValueError(
             f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). "
             f"Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype}) "
-            f"(input: expected {weight.dtype}, got {data.dtype})"
+            f"({of_input}: expected {weight.dtype}, got {data.dtype})"
         )
     if packed and data.dim() != 2:
         _arguments.refuse(
             RuntimeError,
             f"input must have 2 dimensions, got {data.dim()}",
-            "input",
+            of_input,
             f"data (N, {D})",
             _arguments.shape(data),
         )
     if data.shape[-1] != D:
         sentence = f"input.size(-1) must be equal to input_size. Expected {D}, got {data.shape[-1]}"
-        _arguments.refuse(RuntimeError, sentence, "input", f"{D} features", f"shape {_arguments.shape(data)}")
+        _arguments.refuse(RuntimeError, sentence, of_input, f"{D} features", f"shape {_arguments.shape(data)}")
     layout = Packed(module, input) if packed else Dense(module, input)
     if hx is not None:
         expected = tuple(layout.zeros.shape)
@@ -339,16 +399,16 @@ def layout_of(module: nn.RNNBase, input: Tensor | PackedSequence, hx: Tensor | N
         if tuple(got) != expected:
             own = (expected[0], expected[2]) if not packed and layout.single else expected
             _arguments.refuse(
-                RuntimeError, f"Expected hidden size {expected}, got {got}", "hx", own, _arguments.shape(hx)
+                RuntimeError, f"Expected hidden size {expected}, got {got}", of_state, own, _arguments.shape(hx)
             )
-        _arguments.same_device("hx", hx, data, _elsewhere("hidden", data, hx))
+        _arguments.same_device(of_state, hx, data, _elsewhere("hidden", data, hx))
         if hx.dtype != weight.dtype and not _arguments.autocasting(hx):
             sentence = "hx and the parameters must have the same dtype"
-            _arguments.refuse(RuntimeError, sentence, "hx", weight.dtype, hx.dtype)
-    _arguments.same_device("input", data, weight, _elsewhere("parameter", data, weight))
+            _arguments.refuse(RuntimeError, sentence, of_state, weight.dtype, hx.dtype)
+    _arguments.same_device(of_input, data, weight, _elsewhere("parameter", data, weight))
     if not packed and layout.enter(input).shape[0] == 0:
         sentence = "Expected sequence length to be larger than 0 in RNN"
-        _arguments.refuse(RuntimeError, sentence, "input", "at least one step", f"shape {_arguments.shape(data)}")
+        _arguments.refuse(RuntimeError, sentence, of_input, "at least one step", f"shape {_arguments.shape(data)}")
     return layout
 
 

@@ -24,8 +24,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from gru import _arguments
+from gru.inspect.trace import Trace
 from gru.palette import COLOURS
-from gru.trace import Trace
 from gru.training import History
 
 TEXT = "#737373"  # contrast 4.7 : 1 on white, 4 : 1 on JupyterLab's dark #111
@@ -113,7 +113,7 @@ def gates(
     Args:
         trace: from :func:`gru.trace`, of one layer: (T, B, H) each.
         sequence: which of the B sequences, one number or several.
-        lengths: valid steps of *all* B sequences (B,), as they were given to the model; T where None.
+        lengths: valid steps of *all* B sequences (B,), as they were given to the model; the trace's own where None.
         names: a title for each sequence that is drawn.
 
     >>> import torch, gru
@@ -122,13 +122,13 @@ def gates(
     """
     if isinstance(trace.h, list):
         raise ValueError(
-            f"trace: expected one layer, got {len(trace.h)}; choose one: Trace(*(part[0] for part in trace))"
+            f"trace: expected one layer, got {len(trace)}: {', '.join(trace.names)}; choose one, such as trace[0]"
         )
     T, B, _ = _three_axes("trace.h", trace.h)
     which = [sequence] if isinstance(sequence, int) else list(sequence)
     if not which or min(which) < 0 or max(which) >= B:
         raise ValueError(f"sequence: expected numbers from 0 to {B - 1}, got {sequence}")
-    lengths = _columns(lengths, None, T, B)[0]
+    lengths = _columns(trace.lengths if lengths is None else lengths, None, T, B)[0]
     lengths, names = _columns([lengths[i] for i in which], names, T, len(which))
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(6.2, 7), layout="constrained")

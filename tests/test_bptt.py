@@ -240,26 +240,24 @@ def test_forward_mode_derivatives_as_torch(grad_mode, after):
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
-def test_the_walk_is_kept(after):
-    x, h0, *weights = inputs((40, 2, 3, 4))
+def test_a_walk_leaves_what_it_found(after):
+    """dL/dh_t of every state, and dL/d(what q or p, and the gates' functions, take)."""
+    x, h0, *weights = (tensor.detach() for tensor in inputs((40, 2, 3, 4)))
     weights = Weights(*weights, after)
-    with bptt.recording() as walks:
-        states = bptt.run(x, h0, weights)
-        states.square().sum().backward()
-    (walk,) = walks
-    run = [h0.detach().requires_grad_()]
+    states, gates = bptt.forward(x, h0, weights, keep=True)
+    grads, deltas = torch.empty(41, 2, 4).double(), torch.empty(40, 2, 16).double()
+    bptt.backward(x, weights, states, gates, 2 * states[1:], (False,) * 6, (grads, deltas))
+    run = [h0.requires_grad_()]
     for x_t in x:
         run.append(gru.equations.step(x_t, run[-1], weights).h)
     expected = torch.autograd.grad(torch.stack(run[1:]).square().sum(), run)
-    torch.testing.assert_close(walk.grads, torch.stack(expected), **EXACT)
-    torch.testing.assert_close(walk.states, torch.stack(run), **EXACT)
-    gates = gru.equations.step(x, walk.states[:-1], weights)
-    for block, gate in zip(walk.gates.chunk(4, -1)[1:], gates, strict=False):
+    torch.testing.assert_close(grads, torch.stack(expected), **EXACT)
+    torch.testing.assert_close(states, torch.stack(run).detach(), **EXACT)
+    for block, gate in zip(gates.chunk(4, -1)[1:], gru.equations.step(x, states[:-1], weights), strict=False):
         torch.testing.assert_close(block, gate, **EXACT)
-    assert weights.weight_ih.grad is None, "the weights get no gradients meanwhile"
-    assert x.grad is not None
-    bptt.run(x, h0, weights)
-    assert len(walks) == 1, "and nothing is kept afterwards"
+    bias = weights.bias_ih.clone().requires_grad_()  # its gradient is the sum of d_r, d_z, d_n
+    bptt.loop(x, h0.detach(), weights._replace(bias_ih=bias)).square().sum().backward()
+    torch.testing.assert_close(deltas.sum((0, 1))[4:], bias.grad, **EXACT)
 
 
 def test_copies_and_pickles_go_through():

@@ -14,7 +14,7 @@ CORE = ["palette", "_arguments", "equations"]
 CELLS = [*CORE, "cells", "bptt", "_onnx"]
 LAYER = [*CELLS, "layer"]
 MODELS = [*LAYER, "models"]
-TRACED = [*LAYER, "trace", "flow"]
+TRACED = [*LAYER, "inspect"]
 ALLOWED = {
     "palette": [],
     "_arguments": [],
@@ -27,8 +27,7 @@ ALLOWED = {
     "_language": [],
     "formula": [*MODELS, "_language"],
     "layer": CELLS,
-    "trace": LAYER,
-    "flow": [*LAYER, "trace"],
+    "inspect": [*LAYER, "inspect"],
     "init": TRACED,
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,
@@ -127,12 +126,12 @@ def test_the_reader_of_imports_reads_every_kind(tmp_path, monkeypatch):
     (tmp_path / "views").mkdir()
     file = tmp_path / "views" / "one.py"
     file.write_text(
-        "import gru\nimport gru.flow\nimport torch\nfrom gru import trace\nfrom gru.plots import x\nfrom . import two\n"
-        "from .two import y\nfrom ..layer import z\nfrom .. import cells\nimport book.x\n"
+        "import gru\nimport gru.inspect.x\nimport torch\nfrom gru import trace\nfrom gru.plots import x\n"
+        "from . import two\nfrom .two import y\nfrom ..layer import z\nfrom .. import cells\nimport book.x\n"
         "def f():\n    from gru import training\n"
         "if TYPE_CHECKING:\n    from gru import checks\n"
     )
-    assert imported(file) == {"gru", "flow", "trace", "plots", "views", "layer", "cells", "book", "training"}
+    assert imported(file) == {"gru", "inspect", "trace", "plots", "views", "layer", "cells", "book", "training"}
 
 
 def test_import_gru_brings_neither_matplotlib_nor_ipywidgets():

@@ -15,11 +15,23 @@ from torch import Tensor, nn
 
 from gru.devices import device_name
 from gru.equations import Weights, step
+from gru.inspect.record import recurrences
+from gru.inspect.trace import Trace, trace
+from gru.layer import weights_of
 from gru.models import is_batch_first
-from gru.trace import Trace, recurrences, trace, weights_of
 
 # The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
 TOLERANCE = 1e-2
+
+
+class Entry(NamedTuple):
+    """What one sequence did in one part: x (T, D), then r, z, n, h (T, H) each."""
+
+    x: Tensor
+    r: Tensor
+    z: Tensor
+    n: Tensor
+    h: Tensor
 
 
 class Part(NamedTuple):
@@ -73,10 +85,9 @@ def device_of(module: nn.Module) -> str:
     return place(next((parameter.device for parameter in module.parameters()), torch.device("cpu")))
 
 
-def entries_of(found: Trace) -> list[Trace]:
-    """One Trace of (T, ..) a part, the batch of one taken out."""
-    fields = found if isinstance(found.h, list) else [[field] for field in found]
-    return [Trace(*(field.detach().squeeze(1) for field in entry)) for entry in zip(*fields, strict=True)]
+def entries_of(found: Trace) -> list[Entry]:
+    """One entry per part, the batch of one taken out."""
+    return [Entry(*(getattr(one, name).squeeze(1) for name in Entry._fields)) for one in found]
 
 
 def parts_of(module: nn.Module, count: int) -> list[Part]:
@@ -113,7 +124,7 @@ def _weights(inner: nn.Module, layer: int, reverse: bool) -> Callable[[], Weight
     return read
 
 
-def convention_of(part: Part, entries: list[Trace]) -> str | None:
+def convention_of(part: Part, entries: list[Entry]) -> str | None:
     """What z does in a part, told from its numbers: "keeps", "writes", or None if it is neither."""
 
     def gap(weight_of_past: Callable[[Tensor], Tensor]) -> float:
@@ -132,7 +143,7 @@ def convention_of(part: Part, entries: list[Trace]) -> str | None:
     return "keeps" if keeps <= writes else "writes"
 
 
-def trace_each(module: nn.Module, inputs: list[Tensor], names: list[str]) -> list[list[Trace]]:
+def trace_each(module: nn.Module, inputs: list[Tensor], names: list[str]) -> list[list[Entry]]:
     """The entries of every sequence, traced as a batch of one each, so that no padding can matter to any model."""
     batch_axis = 0 if is_batch_first(module) else 1
     traces = [entries_of(trace(module, as_read_by(module, x).unsqueeze(batch_axis))) for x in inputs]
@@ -144,7 +155,7 @@ def trace_each(module: nn.Module, inputs: list[Tensor], names: list[str]) -> lis
     return traces
 
 
-def why_not_here(parts: list[Part], traces: list[list[Trace]]) -> str:
+def why_not_here(parts: list[Part], traces: list[list[Entry]]) -> str:
     """Why the page cannot compute what the module does, a clause without its full stop; empty if it can."""
     if foreign := [part for part in parts if part.weights is None]:
         return f"{foreign[0].name} brings equations of its own"
@@ -153,7 +164,7 @@ def why_not_here(parts: list[Part], traces: list[list[Trace]]) -> str:
     return ""
 
 
-def apart(parts: list[Part], traces: list[list[Trace]]) -> float:
+def apart(parts: list[Part], traces: list[list[Entry]]) -> float:
     """How far, at most, the page's states are from those that the module computed, wherever it did.
 
     The page computes in double precision with what :func:`encode` leaves of the weights and inputs.

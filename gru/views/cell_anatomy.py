@@ -14,7 +14,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gru.equations import Weights, step
-from gru.trace import weights_of
+from gru.layer import weights_of
 from gru.views._base import View
 
 PARTS = ("past", "x", "r", "z", "recurrent", "reset", "n", "keep", "write", "h")

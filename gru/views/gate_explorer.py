@@ -13,10 +13,11 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gru.inspect.trace import Trace
 from gru.models import GRUClassifier
-from gru.trace import Trace
 from gru.views._base import View
 from gru.views._data import (
+    Entry,
     Part,
     apart,
     as_read_by,
@@ -122,10 +123,15 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         """What is drawn now, x (T, D) and r, z, n, h (T, H), on the module's device."""
         part = self._parts[self.layer]
         if self._data["reason"]:
-            return self._traces[self.sequence][self.layer]
+            return self._as_trace(*self._traces[self.sequence][self.layer])
         runs, inputs, _ = self._stack(self.update_bias)
         r, z, n, h = runs[self.layer]
-        return Trace(inputs[part.layer], r, 1 - z if self._conventions[self.layer] == "writes" else z, n, h)
+        z = 1 - z if self._conventions[self.layer] == "writes" else z
+        return self._as_trace(inputs[part.layer], r, z, n, h)
+
+    def _as_trace(self, *fields: Tensor) -> Trace:
+        h = fields[-1]
+        return Trace(*fields, h0=torch.zeros_like(h[0]), names=[self._parts[self.layer].name])
 
     @property
     def probabilities(self) -> Tensor | None:
@@ -185,7 +191,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             "class_names": self._class_names,
         }
 
-    def _by_part(self) -> list[tuple[Part, list[Trace]]]:
+    def _by_part(self) -> list[tuple[Part, list[Entry]]]:
         return [(part, [entries[i] for entries in self._traces]) for i, part in enumerate(self._parts)]
 
     def _reason(self) -> str:
@@ -200,7 +206,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
     def _beliefs(self, top: Tensor) -> Tensor:
         return torch.softmax(self._head(as_read_by(self._head, top)), -1)  # (T, C)
 
-    def _traced_beliefs(self, entries: list[Trace]) -> str | None:
+    def _traced_beliefs(self, entries: list[Entry]) -> str | None:
         return None if self._head is None else encode(self._beliefs(_top(self._parts, entries)))
 
     # Traits: where they may go, and how they follow each other
@@ -267,7 +273,7 @@ def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -
     return numbers
 
 
-def _top(parts: list[Part], entries: list[Trace]) -> Tensor:
+def _top(parts: list[Part], entries: list[Entry]) -> Tensor:
     """The last layer's states, directions side by side."""
     last = [entry.h for part, entry in zip(parts, entries, strict=True) if part.layer == parts[-1].layer]
     return torch.cat(last, -1)  # (T, H) or (T, 2H)

@@ -4,7 +4,7 @@ Glossary
     T, S, D, H       steps, sequences, input size, hidden size
     part             one layer and direction of the model; a cell is one part. Its steps are counted as it takes them
     g_t (H)          dL/dh_t, t = 0..T; h_0 is the state before the first step
-    thread           one of the four paths by which g_t comes back through step t + 1, see :mod:`gru.flow`
+    thread           one of the four paths by which g_t comes back through step t + 1, see :mod:`gru.inspect.flow`
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from gru.cells import ElmanCell
 from gru.equations import Weights, step
-from gru.flow import PATHS, Flow, gradient_flow, step_jacobian
+from gru.inspect.flow import PATHS, Flow, gradient_flow, step_jacobian
+from gru.inspect.record import gates_function
 from gru.layer import GRU
-from gru.trace import Trace, gates_function
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
+    Entry,
     Part,
     as_in_page,
     device_of,
@@ -41,7 +42,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
     ::
 
         L = h_s[k]  or the sum of h_s over its units, s = loss_step
-        g_{t-1} = carry + candidate + update + reset          through step t; the equations are those of gru.flow
+        g_{t-1} = carry + candidate + update + reset          through step t: see gru.inspect.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
     part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. Below are the
@@ -243,9 +244,9 @@ def _example() -> tuple[nn.Module, Tensor]:
     return layer, torch.randn(30, 1, 4, generator=draw)
 
 
-def _in_order(part: Part, entry: Trace) -> Trace:
+def _in_order(part: Part, entry: Entry) -> Entry:
     """A trace along the steps as the part takes them."""
-    return Trace(*(field.flip(0) for field in entry)) if part.reverse else entry
+    return Entry(*(field.flip(0) for field in entry)) if part.reverse else entry
 
 
 def _as_layer(weights: Weights) -> GRU:
@@ -259,7 +260,7 @@ def _as_layer(weights: Weights) -> GRU:
     return layer
 
 
-def _start(part: Part, entry: Trace) -> Tensor:
+def _start(part: Part, entry: Entry) -> Tensor:
     """The state before the first step (H): zero, unless the model began elsewhere.
 
     A trace does not hold it. Where z keeps, h_1 = (1 - z) n + z h_0 tells it; noise of the division counts as zero.
@@ -272,14 +273,14 @@ def _start(part: Part, entry: Trace) -> Tensor:
     return (h - (1 - z) * n) / z
 
 
-def _writes(part: Part, entry: Trace) -> bool:
+def _writes(part: Part, entry: Entry) -> bool:
     """Whether the part's own z writes, where its weights are read as those of one that keeps."""
     z = step(entry.x[0], torch.zeros_like(entry.h[0]), part.own()).z
     return bool((z - entry.z[0]).abs().max() > (1 - z - entry.z[0]).abs().max())
 
 
 @torch.no_grad()
-def _apart(part: Part, entry: Trace) -> float:
+def _apart(part: Part, entry: Entry) -> float:
     """How far, at most, the page's states are from those that the module computed."""
     x, start, h = (as_in_page(tensor) for tensor in (entry.x, _start(part, entry), entry.h))
     weights = Weights(*map(as_in_page, part.own()))
@@ -290,7 +291,7 @@ def _apart(part: Part, entry: Trace) -> float:
     return (torch.stack(states) - h).abs().max().item()
 
 
-def _jacobians(part: Part, entry: Trace) -> Tensor:
+def _jacobians(part: Part, entry: Entry) -> Tensor:
     """dh_t/dh_{t-1} of every step (T, H, H), of a cell that has no four paths."""
     before = torch.cat([torch.zeros_like(entry.h[:1]), entry.h[:-1]])
     gates_of = gates_function(part.inner)

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from gru.equations import step
-from gru.trace import Trace, gates_function
+from gru.inspect.record import gates_function
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
+    Entry,
     Part,
     convention_of,
     encode,
@@ -276,7 +277,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         return {"parts": data, "lengths": lengths, "bit": BIT, "place": place(traces[0][0].h.device)}
 
     @torch.no_grad()
-    def _reason(self, part: Part, entries: list[Trace]) -> str:
+    def _reason(self, part: Part, entries: list[Entry]) -> str:
         """Why the page cannot run a part with another bias; empty if it can."""
         if part.inner is None:
             return "Some part of this model is never called: which one this is cannot be told, and nothing is measured."
@@ -405,11 +406,11 @@ def _lasts(sequences: Sequence[Tensor]) -> Tensor:
     return torch.arange(int(lengths.max())).unsqueeze(-1) < lengths
 
 
-def _in_order(part: Part, entry: Trace) -> Trace:
-    return Trace(*(field.flip(0) for field in entry)) if part.reverse else entry
+def _in_order(part: Part, entry: Entry) -> Entry:
+    return Entry(*(field.flip(0) for field in entry)) if part.reverse else entry
 
 
-def _convention(part: Part, entries: list[Trace]) -> str | None:
+def _convention(part: Part, entries: list[Entry]) -> str | None:
     """What z does: known of our cells and layers, told from the numbers of any other."""
     if part.own is None:
         return convention_of(part._replace(reverse=False), entries)

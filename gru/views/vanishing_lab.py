@@ -14,7 +14,7 @@ import traitlets
 from torch import Tensor, nn
 
 from gru.cells import ElmanCell
-from gru.flow import jacobian_norms
+from gru.inspect.flow import jacobian_norms
 from gru.layer import GRU
 from gru.views._base import View
 

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from gru import convert
 from gru.cells import ResetAfterCell
 from gru.equations import Weights, step
-from gru.layer import GRU
-from gru.trace import Trace, weights_of
+from gru.inspect.trace import Trace
+from gru.layer import GRU, weights_of
 from gru.views._base import View
 from gru.views._data import encode
 
@@ -261,7 +261,9 @@ def _run(x: Tensor, weights: Weights) -> Trace:
     for x_t in x:
         steps.append(step(x_t, h, weights))
         h = steps[-1].h
-    return Trace(x, *(torch.stack(field) for field in zip(*steps, strict=True)))
+    fields = (torch.stack(field) for field in zip(*steps, strict=True))
+    name = "reset after" if weights.reset_after else "reset before"
+    return Trace(x, *fields, h0=torch.zeros_like(steps[0].h), names=[name])
 
 
 # The layouts, from PyTorch's

@@ -10,7 +10,7 @@ from views.conftest import FRAME
 
 import gru
 from gru import views
-from gru.trace import weights_of
+from gru.layer import weights_of
 from gru.views.cell_anatomy import PARTS
 
 T, D, H = 5, 3, 2
@@ -49,7 +49,7 @@ def expected(module, x, h0):
     if isinstance(module, nn.RNNBase | gru.GRU):
         start = start.expand(module.num_layers * (1 + module.bidirectional), -1)[:, None]
     found = gru.trace(module, x[:, None], start)
-    return {name: (field[0] if isinstance(field, list) else field)[:, 0] for name, field in found._asdict().items()}
+    return {name: getattr(found[0], name)[:, 0] for name in ("x", "r", "z", "n", "h")}
 
 
 # Python

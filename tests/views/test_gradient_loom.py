@@ -13,7 +13,7 @@ from views.models import KINDS, LENGTHS, D, loom, sequences
 import gru
 from gru import views
 from gru.equations import Weights
-from gru.flow import PATHS
+from gru.inspect.flow import PATHS
 from gru.layer import GRU
 from gru.views._modules import bundle
 

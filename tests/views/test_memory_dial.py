@@ -16,7 +16,7 @@ from views.models import KINDS, LENGTHS, D, dial, sequences
 
 import gru
 from gru import views
-from gru.flow import state_jacobians
+from gru.inspect.flow import state_jacobians
 from gru.views._modules import bundle
 from gru.views.memory_dial import BIT, carry, crossing, memory
 

@@ -1,0 +1,449 @@
+r"""Gradient flow: how a loss reaches every earlier state, and by which of a step's four paths.
+
+Sources
+    vanishing and exploding gradients    Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063
+    the walk                             :mod:`gru.bptt`, which holds its equations
+
+Glossary
+    T, B, H                  time, batch, hidden size
+    g_t (B, H)               dL/dh_t, t = 0..T; h_0 is the state before the first step
+    J_t (B, H, H)            one step's Jacobian dh_t/dh_{t-1}: row i, column j is d(h_t)_i / d(h_{t-1})_j
+    c = (1 - z) * (1 - n^2)  what a change before the candidate's tanh does to h'
+    q = U_n h + b_hn
+
+With z that keeps, a step has four paths, and J is their sum::
+
+                 reset after                              reset before
+    carry        diag(z)                                  diag(z)
+    candidate    diag(c * r) U_n                          diag(c) U_n diag(r)
+    update       diag((h - n) * z * (1 - z)) U_z          diag((h - n) * z * (1 - z)) U_z
+    reset        diag(c * q * r * (1 - r)) U_r            diag(c) U_n diag(h * r * (1 - r)) U_r
+
+Where z writes (ResetBeforeCell) the roles stay: carry is what passes straight on, there diag(1 - z).
+An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its single path is "candidate", diag(1 - h'^2) U.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from gru import bptt
+from gru.cells import check_step, keeps_equations
+from gru.equations import elman, step
+from gru.inspect.record import Elman, Known, Run, Sweep, joined, known_weights, record, recording
+from gru.layer import weights_of
+
+PATHS = ("carry", "candidate", "update", "reset")
+
+
+class Flow:
+    """How the loss reaches the states of one recurrence, or of several.
+
+    Args:
+        entries: one a recurrence, as :func:`gradient_flow` makes them.
+
+    With one recurrence ``grads``, ``norms`` and ``paths`` are as their texts say. With several each is a list, one
+    entry a layer and direction, and ``flow[k]`` is the Flow of one of them.
+    """
+
+    def __init__(self, entries: "Sequence[_Entry]") -> None:
+        self._entries = list(entries)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
+        return [entry.name for entry in self._entries]
+
+    @property
+    def lengths(self) -> Tensor | list[Tensor | None] | None:
+        """Of a packed input (B,), else None."""
+        return self._field(lambda entry: entry.lengths)
+
+    @property
+    def grads(self) -> Tensor | list[Tensor]:
+        """dL/dh_t for t = 0..T, (T+1, B, H)."""
+        return self._field(lambda entry: entry.grads)
+
+    @property
+    def norms(self) -> Tensor | list[Tensor]:
+        """The length of each sample's dL/dh_t, (T+1, B)."""
+        return self._field(lambda entry: entry.grads.flatten(2).norm(dim=-1))
+
+    @property
+    def paths(self) -> dict[str, Tensor] | list[dict[str, Tensor]]:
+        """What reaches h_t, t = 0..T-1, through step t: "carry", "candidate", "update" and "reset", each (T, B, H).
+
+        Of an ElmanCell there is "candidate" alone. Their sum, and what the loss sends straight into h_t, is dL/dh_t.
+
+        Raises:
+            LookupError: the equations of a cell are not known, or a model changes the state between two steps; grads
+                and norms are there all the same.
+        """
+        return self._field(_Entry.known_paths)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, k: int | slice) -> "Flow":
+        found = self._entries[k]
+        return Flow(found if isinstance(k, slice) else [found])
+
+    def __repr__(self) -> str:
+        return "Flow(" + ("\n     ".join(map(str, self._entries))) + ")"
+
+    def _field(self, read: "Callable[[_Entry], object]"):
+        found = [read(entry) for entry in self._entries]
+        return found[0] if len(found) == 1 else found
+
+
+class _Entry(NamedTuple):
+    """One recurrence: its name, its lengths, dL/dh_t (T+1, B, H), and the paths, or why there are none."""
+
+    name: str
+    lengths: Tensor | None
+    grads: Tensor
+    paths: dict[str, Tensor] | str
+
+    def known_paths(self) -> dict[str, Tensor]:
+        if isinstance(self.paths, str):
+            raise LookupError(f"paths: not available for {self.paths}; grads and norms are there")
+        return self.paths
+
+    def __str__(self) -> str:
+        T, B, *sizes = self.grads.shape
+        first, last = (f"{self.grads[t].norm().item():.3g}" for t in (0, -1))
+        known = "no known paths" if isinstance(self.paths, str) else "paths " + ", ".join(self.paths)
+        H = " x ".join(map(str, sizes))
+        return f"{self.name}: T={T - 1}, B={B}, H={H}; |dL/dh_0| {first}, |dL/dh_T| {last}; {known}"
+
+
+def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Tensor]:
+    """The Jacobian dh'/dh of one step, in its four paths.
+
+    Args:
+        cell: ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, or the first layer of a gru.GRU or
+            torch.nn.GRU.
+        x: input (B, D) or (D,).
+        h: state (B, H) or (H,); zeros where None.
+
+    Returns:
+        "carry", "candidate", "update" and "reset", each (B, H, H), or (H, H) for a single sample; for an ElmanCell
+        "candidate" alone. Their sum is dh'/dh; row i, column j is dh'_i/dh_j. For the equations see
+        :mod:`gru.inspect.flow`. Gradients flow through.
+
+    Raises:
+        TypeError: another kind of module; ``torch.func.jacrev(cell, 1)(x, h)`` gives the whole of one sample's.
+        TypeError, ValueError, RuntimeError: x or h do not fit, as a cell says.
+
+    Source: derived in the module's text; equal to autograd and to finite differences.
+
+    >>> import torch, gru
+    >>> cell, x, h = gru.ResetAfterCell(4, 5).double(), torch.ones(4).double(), torch.zeros(5).double()
+    >>> paths = gru.step_jacobian(cell, x, h)
+    >>> torch.allclose(sum(paths.values()), torch.func.jacrev(cell, 1)(x, h))
+    True
+    """
+    weights = _weights_of_first(cell)
+    if weights is None:
+        raise TypeError(
+            "cell: expected ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, gru.GRU or torch.nn.GRU, got "
+            f"{type(cell).__name__}, whose equations are not known; for one sample there is "
+            "torch.func.jacrev(cell, 1)(x, h)"
+        )
+    h = check_step(cell, x, h)
+    if any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules()):
+        x = _read_behind_hooks(cell, x, h)
+        weights = _weights_of_first(cell)
+    return _step_paths(weights, x, h)
+
+
+def _weights_of_first(module: nn.Module) -> Known | None:
+    """What a cell, or a GRU's first layer, computes with; None for a cell of the user's own."""
+    if isinstance(module, nn.RNNBase):
+        return weights_of(module) if module.mode == "GRU" else None
+    return known_weights(module) if keeps_equations(module) else None
+
+
+def _read_behind_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
+    """Call a module that has hooks, which may make its weights anew; x as its step reads it."""
+    is_layer = isinstance(cell, nn.RNNBase)
+    time = 1 if is_layer and cell.batch_first and x.dim() == 2 else 0
+    outputs, _, (run, *_) = record(cell, x.unsqueeze(time), None if is_layer else h)
+    given = torch.zeros_like(run.before[0]) if is_layer else torch.atleast_2d(h)
+    alone = not is_layer or (cell.num_layers == 1 and not cell.bidirectional)
+    seen = outputs.reshape(run.states[1].shape) if alone else run.states[1]
+    if run.weights is None or not torch.equal(seen, run.states[1]) or not torch.equal(given, run.before[0]):
+        raise TypeError(f"cell: expected no hook that changes the state, got one in this {type(cell).__name__}")
+    return run.x[0].reshape(x.shape)
+
+
+def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
+    """The paths of one step, (..., H, H), from x (..., D) and h (..., H): the table in the module's text."""
+    z, others = _carry_and_others(known, x, h)
+    return others if z is None else {"carry": torch.diag_embed(z), **others}
+
+
+def _step_whole(known: Known, x: Tensor, h: Tensor) -> Tensor:
+    """Their sum, without autograd."""
+    z, others = _carry_and_others(known, x, h)
+    whole, *rest = others.values()
+    for path in rest:
+        whole += path
+    if z is not None:
+        whole.diagonal(dim1=-2, dim2=-1).add_(z)
+    return whole
+
+
+def _carry_and_others(known: Known, x: Tensor, h: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """The carry path's diagonal (..., H), and the other paths (..., H, H)."""
+
+    def scale(rows: Tensor, matrix: Tensor) -> Tensor:
+        return rows.unsqueeze(-1) * matrix
+
+    if isinstance(known, Elman):
+        return None, {"candidate": scale(1 - elman(x, h, *known).square(), known.weight_hh)}
+    r, z, n, _ = step(x, h, known)
+    U_r, U_z, U_n = known.weight_hh.chunk(3)
+    c = (1 - z) * (1 - n.square())
+    if known.reset_after:
+        b_hn = None if known.bias_hh is None else known.bias_hh.chunk(3)[2]
+        q = linear(h, U_n, b_hn)
+        candidate, reset = scale(c * r, U_n), scale(c * q * r * (1 - r), U_r)
+    else:
+        from_p = scale(c, U_n)  # dh'/d(r * h)
+        candidate, reset = from_p * r.unsqueeze(-2), from_p @ scale(h * r * (1 - r), U_r)
+    return z, {"candidate": candidate, "update": scale((h - n) * z * (1 - z), U_z), "reset": reset}
+
+
+def gradient_flow(
+    module: nn.Module,
+    x: Tensor,
+    h0: Tensor | None = None,
+    loss: Callable[[object], Tensor] | None = None,
+    **kwargs,
+) -> Flow:
+    """How a loss reaches every state, and through which paths, by one walk back through time.
+
+    Args:
+        module: a cell, a layer, or a model that contains some, as :func:`gru.trace` takes it.
+        x: what the module reads; for a cell (T, B, D), or (T, D) for one sequence.
+        h0: the initial state, as the module takes it: (B, H) for a cell, (layers * directions, B, H) for a layer; a
+            model's second argument. Zeros where None.
+        loss: takes the module's outputs to a scalar: of a cell its states (T, B, H), of a layer its output sequence
+            (what its forward returns first), of a model whatever it returns. Where None, the loss is the sum of the
+            last state: of a cell or of a layer's top, both directions of it; in a model, of the part called last. That
+            state has read any padding there is, unless the input is packed.
+        **kwargs: go to a model's forward, such as ``lengths``.
+
+    Returns:
+        a :class:`Flow`: grads (T+1, B, H), norms (T+1, B) and paths (T, B, H) each, or lists of these, one entry a
+        layer and direction. t counts the steps in the order in which they are taken, so in the reverse direction h_0 is
+        the state before the *last* input. Padding of a packed input gets zeros. B = 1 for a single sequence.
+
+    The module runs as ``eval()`` would run it, without dropout, and is left as it was. Parameters get no gradients. The
+    layers' gradients come from :mod:`gru.bptt`'s walk. A cell in a model's own loop, or one whose equations are not
+    known, is differentiated by autograd, all steps in one pass.
+
+    Raises:
+        TypeError: the module contains no recurrence, or x is no tensor.
+        ValueError: the loss is no scalar, or does not depend on the states.
+        ValueError, RuntimeError: x or h0 do not fit, as the module itself says.
+
+    >>> import torch, gru
+    >>> layer = gru.GRU(4, 5)
+    >>> flow = gru.gradient_flow(layer, torch.ones(7, 3, 4), loss=lambda outputs: outputs[-1].square().sum())
+    >>> flow.grads.shape, flow.norms.shape, list(flow.paths)
+    (torch.Size([8, 3, 5]), torch.Size([8, 3]), ['carry', 'candidate', 'update', 'reset'])
+    >>> torch.allclose(sum(flow.paths.values()), flow.grads[:-1])        # this loss reads no state but the last
+    True
+    """
+    if not (loss is None or callable(loss)):
+        raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
+    with torch.inference_mode(False), torch.enable_grad(), recording(module) as recorder:
+        outputs, last, runs = recorder.run(x, h0, kwargs)
+        value = last.sum() if loss is None else loss(outputs)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"loss: expected a scalar tensor, got {got}")
+        # What a model runs under no_grad is out of the loss's reach.
+        wrt = [output for run in runs for output in run.outputs if output.requires_grad]
+        reached = wrt and value.requires_grad
+        found = torch.autograd.grad(value.sum(), wrt, allow_unused=True) if reached else ()
+        if all(gradient is None for gradient in found):
+            raise ValueError("loss: expected a value that depends on the states, got one that does not")
+    found = iter(found)
+    grads = [[next(found) if output.requires_grad else None for output in run.outputs] for run in runs]
+    return Flow([_entry(run, own) for run, own in zip(runs, grads, strict=True)])
+
+
+@torch.no_grad()
+def _entry(run: Run, found: list[Tensor | None]) -> "_Entry":
+    """The flow of one recurrence, from the gradients with respect to its outputs."""
+    found = [torch.zeros_like(out) if grad is None else grad for grad, out in zip(found, run.outputs, strict=True)]
+    if not run.sweeps:  # autograd went back through the loop: of h_0 to h_T it gave the whole
+        grads, deltas = torch.stack([torch.atleast_2d(grad) for grad in found]), None
+    elif run.lengths is None and any(sweep.packed for sweep in run.sweeps):
+        raise ValueError(f"{run.name}: expected one call with a packed input, got {len(run.sweeps)}")
+    else:
+        walks = [_walk(sweep, into) for sweep, into in zip(run.sweeps, found, strict=True)]
+        (first, *later), deltas = zip(*walks, strict=True)
+        grads = joined([first, *(one[1:] for one in later)])  # (T+1, B, H)
+        deltas = None if deltas[0] is None else joined(deltas)
+    missing = _no_paths(run)
+    paths = {} if missing else _paths(run, grads[1:], deltas)
+    for path in paths.values():
+        path[run.starts] = 0  # what such a step reads is not the state before it
+    return _Entry(run.name, run.lengths, grads, missing or paths)
+
+
+def _walk(sweep: Sweep, into: Tensor) -> tuple[Tensor, Tensor | None]:
+    """dL/dh_t (T+1, B, H) and the walk's deltas (T, B, 4H), from what the loss sends into each state (T, B, H)."""
+    T, B, H = into.shape
+    if isinstance(sweep.weights, Elman):
+        grads = torch.cat((torch.zeros_like(into[:1]), into))
+        slopes = 1 - sweep.states[1:].square()
+        for t in range(T, 0, -1):
+            grads[t - 1].addmm_(slopes[t - 1] * grads[t], sweep.weights.weight_hh)
+        return grads, None
+    grads, deltas = into.new_empty(T + 1, B, H), into.new_empty(T, B, 4 * H)
+    bptt.backward(sweep.x, sweep.weights, sweep.states, sweep.gates, into, (False,) * 6, (grads, deltas))
+    return sweep.restored(grads), sweep.restored(deltas)
+
+
+def _no_paths(run: Run) -> str | None:
+    """Why there are no paths, if so."""
+    if run.weights is None:
+        known = "gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
+        return f"{type(run.module).__name__}, because its equations are not known here, as those of {known} are"
+    if run.changed:
+        return f"{run.name}, because the model changes its state between two steps"
+    return None
+
+
+def _paths(run: Run, grads: Tensor, deltas: Tensor | None) -> dict[str, Tensor]:
+    """What reaches each state through the step that follows, (T, B, H), from what reaches the step's result."""
+    weights = run.weights
+    if isinstance(weights, Elman):
+        slopes = 1 - elman(run.x, run.before, *weights).square()
+        return {"candidate": (slopes * grads) @ weights.weight_hh}
+    if deltas is None:  # every gradient is known, so all steps are one step of a large batch
+        x, before, into, blocks = (one.flatten(0, 1) for one in (run.x, run.before, grads, run.blocks))
+        deltas, unused = into.new_empty(1, *blocks.shape), into.new_empty(2, *into.shape)
+        after = torch.stack((before, before))  # of which the walk reads the first
+        bptt.backward(x[None], weights, after, blocks[None], into[None], (False,) * 6, (unused, deltas))
+        deltas = deltas[0].unflatten(0, grads.shape[:2])
+    U_r, U_z, U_n = weights.weight_hh.chunk(3)
+    _, r, z, _ = run.blocks.chunk(4, -1)
+    d_q, d_r, d_z, _ = deltas.chunk(4, -1)  # d_q is d_p where reset acts before
+    candidate = d_q @ U_n if weights.reset_after else r * d_q
+    return {"carry": z * grads, "candidate": candidate, "update": d_z @ U_z, "reset": d_r @ U_r}
+
+
+def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
+    """The spectral norm of dh_T/dh_t for t = 0..T-1: by how much a change of h_t can at most change h_T.
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gradient_flow` takes them.
+
+    Returns:
+        norms (T,); of several recurrences a list, one entry a layer and direction, each with its own inputs held
+        fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian.
+
+    A step that starts anew, or from a detached state, ends the reach of h_T: the norms before it are 0.
+
+    Raises:
+        LookupError: the model changes the state of a layer between two of its calls. Else as :func:`gradient_flow`.
+
+    >>> import torch, gru
+    >>> gru.jacobian_norms(gru.ElmanCell(4, 5), torch.ones(7, 3, 4)).shape
+    torch.Size([7])
+    """
+    found = []
+    for jacobians in _jacobians(module, x, h0, kwargs):
+        norms = [_largest_norm(part) for part in jacobians]
+        found.append(joined(norms[::-1]))
+    return found[0] if len(found) == 1 else found
+
+
+def _largest_norm(jacobians: Tensor) -> Tensor:
+    """The largest spectral norm in each batch (C, B, H, H); 0 of an empty one."""
+    if jacobians.shape[1] == 0:
+        return jacobians.new_zeros(len(jacobians))
+    wide = jacobians.float() if jacobians.dtype.itemsize < 4 else jacobians  # there is no SVD in half precision
+    return torch.linalg.matrix_norm(wide, ord=2).amax(-1).to(jacobians.dtype)
+
+
+def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:
+    """dh_T/dh_t for t = 0..T-1, in closed form: (T, B, H, H), row i, column j is d(h_T)_i / d(h_t)_j.
+
+    For arguments and errors see :func:`jacobian_norms`. It takes T B H^2 numbers of memory and T B H^3 operations.
+
+    >>> import torch, gru
+    >>> cell, x = gru.ResetAfterCell(4, 5).double(), torch.ones(1, 3, 4).double()
+    >>> one_step = gru.step_jacobian(cell, x[0], torch.zeros(3, 5).double())
+    >>> torch.allclose(state_jacobians(cell, x)[0], sum(one_step.values()))
+    True
+    """
+    found = [joined(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
+    return found[0] if len(found) == 1 else found
+
+
+def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
+    with torch.inference_mode(False), torch.enable_grad(), recording(module, hold_inputs=True) as recorder:
+        runs = recorder.run(x, h0, kwargs).runs
+    return [_jacobians_of(run) for run in runs]
+
+
+def _jacobians_of(run: Run) -> Iterator[Tensor]:
+    """dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
+    if run.weights is not None and not run.changed:
+        return _in_closed_form(run)
+    if run.sweeps:
+        raise LookupError(f"dh_T/dh_t: not available for {_no_paths(run)}")
+    return _by_autograd(run)
+
+
+@torch.no_grad()
+def _in_closed_form(run: Run) -> Iterator[Tensor]:
+    T, B, H = run.before.shape
+    eye = torch.eye(H, dtype=run.before.dtype, device=run.before.device)
+    product = eye.expand(B, H, H)
+    C = max(1, NUMBERS_AT_ONCE // max(1, B * H * H))
+    first = run.starts[-1] + 1 if run.starts else 0  # of the states that h_T depends on
+    for t1 in range(T, first, -C):
+        t0 = max(first, t1 - C)
+        steps = _step_whole(run.weights, run.x[t0:t1], run.before[t0:t1])  # (C, B, H, H)
+        if run.lengths is not None:  # past its end a state stays as it is
+            ended = torch.arange(t0, t1, device=steps.device).unsqueeze(1) >= run.lengths
+            steps = torch.where(ended[..., None, None], eye, steps)
+        products = torch.empty_like(steps)
+        with torch.inference_mode():
+            for jacobian, place in zip(reversed(steps.unbind(0)), reversed(products.unbind(0)), strict=True):
+                product = torch.bmm(product, jacobian, out=place)
+        product = products[0]
+        yield products
+    if first:
+        yield product.new_zeros(first, B, H, H)
+
+
+def _by_autograd(run: Run) -> Iterator[Tensor]:
+    *earlier, last = run.outputs
+    wrt = [state for state in earlier if state.requires_grad]
+    rows = []
+    for unit in torch.atleast_2d(last).flatten(1).unbind(-1):
+        reached = unit.requires_grad and wrt
+        found = iter(torch.autograd.grad(unit.sum(), wrt, retain_graph=True, materialize_grads=True) if reached else ())
+        rows.append(
+            [
+                next(found, torch.zeros_like(state)) if state.requires_grad else torch.zeros_like(state)
+                for state in earlier
+            ]
+        )
+    for states in reversed(list(zip(*rows, strict=True))):
+        yield torch.stack([torch.atleast_2d(row).flatten(1) for row in states], dim=-2).unsqueeze(0)
+
+
+NUMBERS_AT_ONCE = 2**24  # in Jacobians held at a time: 64 MB of float32
