@@ -31,7 +31,7 @@ ALLOWED = {
     "init": TRACED,
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,
-    "convert": [*TRACED, "models"],
+    "convert": [*TRACED, "models", "convert"],
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
     "views": [*TRACED, "convert", "devices", "models", "views"],  # never training
