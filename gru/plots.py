@@ -323,6 +323,41 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
     return figure
 
 
+def dots(results: dict[str, Sequence[float]], *, x: str, log: bool = False, at: float | None = None) -> Picture:
+    """Many values of several kinds: a row for each kind, a dot for each value, a stroke at their median.
+
+    Args:
+        results: name -> values, finite, and above 0 where the axis is logarithmic.
+        x: what the axis counts, with its unit.
+        log: a logarithmic axis.
+        at: where a dotted line stands, such as at 1 for "no change".
+
+    >>> type(dots({"carry": [0.9, 0.5], "reset": [1.1]}, x="share", at=1)).__name__
+    'Picture'
+    """
+    if not results or not all(len(values) for values in results.values()):
+        raise ValueError("results: expected at least one row, each with at least one value")
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(5.8, 0.8 + 0.42 * len(results)), layout="constrained")
+        ax = figure.subplots()
+        for row, values in enumerate(results.values()):
+            ax.plot(values, [row] * len(values), "o", color=TEXT, alpha=0.3, markersize=6, markeredgewidth=0)
+            middle = float(np.median(values))
+            ax.plot([middle, middle], [row - 0.28, row + 0.28], color=TEXT, linewidth=2)
+            ax.text(1.02, row, f"{middle:.2g}", va="center", transform=ax.get_yaxis_transform())
+        if log:
+            ax.set_xscale("log")
+        if at is not None:
+            ax.axvline(at, color=TEXT, linewidth=0.8, linestyle=":")
+        ax.set_yticks(range(len(results)), list(results))
+        ax.invert_yaxis()
+        ax.margins(y=0.2)
+        ax.set_xlabel(x)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+    return figure
+
+
 def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = "updates") -> Picture:
     """When each run had solved its task: a row for each model, a dot for each seed, hollow at the limit for "never".
 

@@ -31,6 +31,7 @@ def figures(trace):
     yield plots.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), what="speaker")
     yield plots.training([history, history])
     yield plots.accuracies({"GRU": [0.97, 0.98], "majority": [0.24]})
+    yield plots.dots({"carry": [0.9, 0.5], "reset": [1.1]}, x="steps", at=1)
     yield plots.solved({"GRU": [97, None], "LSTM": [24]}, limit=200)
     yield plots.curves({"one": [1.0, 0.5, 0.25], "runs": torch.rand(3, 4)}, x="steps", y="what is left", log=True)
 
@@ -76,6 +77,14 @@ def test_confusion_counts():
     logits = torch.eye(3)[torch.tensor([0, 1, 1, 2, 1])]
     again = plots.confusion(logits, torch.tensor([0, 1, 0, 2, 1]), ["a", "b", "c"])
     np.testing.assert_array_equal(images(figure)[0], images(again)[0])
+
+
+def test_dots_write_the_median_and_draw_every_value():
+    figure = plots.dots({"carry": [0.1, 0.4, 0.2], "reset": [2.0]}, x="share", log=True, at=1)
+    ax = figure.axes[0]
+    assert [line.get_xdata().tolist() for line in ax.lines if line.get_marker() == "o"] == [[0.1, 0.4, 0.2], [2.0]]
+    assert [text.get_text() for text in ax.texts] == ["0.2", "2"]
+    assert ax.get_xscale() == "log"
 
 
 def test_solved_draws_a_dot_for_each_run_hollow_at_never():
@@ -131,6 +140,7 @@ def test_errors(trace):
         (lambda: plots.confusion(torch.tensor([2]), torch.tensor([0]), ["a"]), "names: expected one for each class, 3"),
         (lambda: plots.training([History()]), "histories: expected at least one"),
         (lambda: plots.accuracies({}), "results: expected at least one model"),
+        (lambda: plots.dots({"a": []}, x="share"), "results: expected at least one row"),
         (lambda: plots.solved({}, limit=9), "results: expected at least one model"),
         (lambda: plots.solved({"a": [12]}, limit=9), "limit: expected at least 12"),
     ]
