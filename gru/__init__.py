@@ -19,7 +19,10 @@ from gru.devices import available_devices, best_device
 from gru.equations import Gates, Weights
 from gru.formula import FormulaCell, FormulaClassifier
 from gru.init import init_chrono_, init_orthogonal_
+from gru.inspect.automaton import Automaton, automaton
+from gru.inspect.dynamics import FixedPoints, Solution, fixed_points, lyapunov, solve
 from gru.inspect.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
+from gru.inspect.ledger import Ledger, ledger
 from gru.inspect.record import Recurrence, recurrences
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of
@@ -30,7 +33,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GRU",
+    "Automaton",
     "ElmanCell",
+    "FixedPoints",
     "Flow",
     "FormulaCell",
     "FormulaClassifier",
@@ -38,20 +43,27 @@ __all__ = [
     "GRUForecaster",
     "Gates",
     "History",
+    "Ledger",
     "Recurrence",
     "ResetAfterCell",
     "ResetBeforeCell",
+    "Solution",
     "Trace",
     "Weights",
+    "automaton",
     "available_devices",
     "best_device",
     "equations",
     "fit",
+    "fixed_points",
     "gradient_flow",
     "init_chrono_",
     "init_orthogonal_",
     "jacobian_norms",
+    "ledger",
+    "lyapunov",
     "recurrences",
+    "solve",
     "step_jacobian",
     "trace",
     "weights_of",

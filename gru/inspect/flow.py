@@ -186,7 +186,7 @@ def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
     return others if z is None else {"carry": torch.diag_embed(z), **others}
 
 
-def _step_whole(known: Known, x: Tensor, h: Tensor) -> Tensor:
+def step_whole(known: Known, x: Tensor, h: Tensor) -> Tensor:
     """Their sum, without autograd."""
     z, others = _carry_and_others(known, x, h)
     whole, *rest = others.values()
@@ -415,7 +415,7 @@ def _in_closed_form(run: Run) -> Iterator[Tensor]:
     first = run.starts[-1] + 1 if run.starts else 0  # of the states that h_T depends on
     for t1 in range(T, first, -C):
         t0 = max(first, t1 - C)
-        steps = _step_whole(run.weights, run.x[t0:t1], run.before[t0:t1])  # (C, B, H, H)
+        steps = step_whole(run.weights, run.x[t0:t1], run.before[t0:t1])  # (C, B, H, H)
         if run.lengths is not None:  # past its end a state stays as it is
             ended = torch.arange(t0, t1, device=steps.device).unsqueeze(1) >= run.lengths
             steps = torch.where(ended[..., None, None], eye, steps)

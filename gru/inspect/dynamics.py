@@ -1,0 +1,364 @@
+r"""A recurrence as a dynamical system: its rests, how fast runs part, and all of its steps solved at once.
+
+With its input held, a recurrence is a map F from state to state. What it does in the long run is written in the points
+that F does not move; how long it remembers, in whether small differences grow or shrink along a run.
+
+Sources
+    fixed points of trained networks    Sussillo and Barak 2013, Neural Computation 25(3)
+    Lyapunov exponents by QR            Benettin et al. 1980, Meccanica 15
+    Newton on all steps                 Lim et al. 2024 (DEER), arXiv 2309.12252
+
+Glossary
+    T, B, D, H    time, batch, input size, hidden size; K starts, N fixed points
+    F(x, h)       one step of the recurrence; J = dF/dh, row i, column j is dF_i/dh_j
+
+Everything is computed in float64, whatever the module's dtype: in float32 the tolerances would mean nothing.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gru import _arguments
+from gru.cells import class_of, keeps_equations
+from gru.equations import elman, step
+from gru.inspect.flow import step_whole
+from gru.inspect.record import Elman, Known, Run, find, gates_function, known_weights, record
+from gru.layer import weights_of
+
+ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
+STEPS = 2**12  # of the map from each start at most, before Newton takes over
+SAME = 1e-5  # results nearer than this in every unit count as one point
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoints:
+    """Points that a recurrence with constant input does not move, the stable ones first.
+
+    ``h`` (N, H) are the points, ``jacobians`` (N, H, H) those of F there. ``eigenvalues`` (N, H) are complex, the
+    largest in magnitude first, with ``eigenvectors`` (N, H, H) in columns. ``stable`` (N,) says whether all of them are
+    smaller than 1 in magnitude: then what is near comes nearer.
+    """
+
+    h: Tensor
+    jacobians: Tensor
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+    stable: Tensor
+
+    def __len__(self) -> int:
+        return len(self.h)
+
+
+class Solution(NamedTuple):
+    """The states (T, B, H), how many iterations it took, and max |h_t - F(x_t, h_{t-1})| before each and at the end."""
+
+    states: Tensor
+    iterations: int
+    residuals: list[float]
+
+
+class _Map(NamedTuple):
+    """F and J of one recurrence, for x (N, D) and h (N, H), in float64."""
+
+    step: Callable[[Tensor, Tensor], Tensor]  # (N, H)
+    jacobian: Callable[[Tensor, Tensor], Tensor]  # (N, H, H)
+
+
+def _map_of(module: nn.Module, weights: Known | None) -> _Map:
+    """The map of known weights; of another cell its own ``gates``, differentiated by autograd."""
+    if weights is None:
+        cell = copy.deepcopy(module).double().requires_grad_(False).eval()
+        gates_of = gates_function(cell)
+
+        def forward(x: Tensor, h: Tensor) -> Tensor:
+            return gates_of(x, h).h
+
+        def one(x: Tensor, h: Tensor) -> Tensor:
+            return forward(x.unsqueeze(0), h.unsqueeze(0)).squeeze(0)
+
+        return _Map(forward, torch.func.vmap(torch.func.jacrev(one, 1)))
+    weights = type(weights)(*(value.detach().double() if isinstance(value, Tensor) else value for value in weights))
+    if isinstance(weights, Elman):
+        return _Map(lambda x, h: elman(x, h, *weights), lambda x, h: step_whole(weights, x, h))
+    return _Map(lambda x, h: step(x, h, weights).h, lambda x, h: step_whole(weights, x, h))
+
+
+def fixed_points(
+    module: nn.Module, x: Tensor, starts: Tensor, *, recurrence: int = 0, tolerance: float = 1e-10
+) -> FixedPoints:
+    r"""Where a recurrence comes to rest while its input stays the same: the points with h = F(x, h).
+
+    From every start the map is run until it rests, and Newton's method on h - F(x, h), with the Jacobian in closed
+    form, goes on from where it ended; from the start itself it finds the points that no run reaches, saddles and
+    sources. Results that lie within 1e-5 of each other are one point.
+
+    Args:
+        module: a cell, a layer or a model, as :func:`gru.trace` takes it.
+        x: the input of that recurrence, (D,).
+        starts: states to search from, (K, H), such as those of runs, ``trace.h.flatten(0, 1)``, or random ones. What
+            no start leads to is not found.
+        recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
+        tolerance: largest \|F(x, h) - h\| in any unit.
+
+    Returns:
+        :class:`FixedPoints`, in float64 on the module's device; none where nothing rests. A saturated GRU that keeps
+        everything has a continuum of rests: then there is one for each start.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit, or the cell has several states.
+        IndexError: there is no such recurrence.
+
+    Source: Sussillo and Barak 2013, Neural Computation 25(3); here with Newton's method.
+
+    >>> import torch, gru
+    >>> cell = gru.ElmanCell(1, 1, bias=False)                  # h' = tanh(2 h): rests at 0 and at +-0.9575
+    >>> with torch.no_grad():
+    ...     _ = cell.weight_hh.fill_(2.0)
+    >>> points = gru.fixed_points(cell, torch.zeros(1), torch.tensor([[-1.0], [0.1], [1.0]]))
+    >>> sorted(points.h.flatten().round(decimals=4).abs().tolist()), points.stable.tolist()
+    ([0.0, 0.9575, 0.9575], [True, True, False])
+    """
+    _arguments.is_tensor("x", x)
+    _arguments.is_tensor("starts", starts)
+    part, weights = _recurrence(module, recurrence)
+    D, H = (getattr(part, size, None) for size in ("input_size", "hidden_size"))
+    if weights is not None:
+        D, H = weights.weight_ih.shape[1], weights.weight_hh.shape[1]
+    if x.dim() != 1 or D not in (None, len(x)):
+        raise ValueError(f"x: expected one constant input, shape ({D or 'D'},), got {_arguments.shape(x)}")
+    if starts.dim() != 2 or H not in (None, starts.shape[1]) or not len(starts):
+        raise ValueError(f"starts: expected states of shape (K, {H or 'H'}), got {_arguments.shape(starts)}")
+    device = next(part.parameters(), starts).device
+    with torch.no_grad():
+        walk = _map_of(part, weights)
+        starts = starts.detach().to(device, torch.float64)
+        inputs = x.detach().to(starts).expand(2 * len(starts), -1)  # (2K, D)
+        ends = _run_to_rest(walk.step, inputs[: len(starts)], starts, tolerance)
+        found = _newton(walk, inputs, torch.cat((ends, starts)), tolerance)
+        moved = (walk.step(inputs, found) - found).abs().amax(1)  # (2K); NaN is not a rest
+        found = _distinct(found[moved <= tolerance])
+        jacobians = walk.jacobian(inputs[:1].expand(len(found), -1), found)  # (N, H, H)
+        values, vectors = torch.linalg.eig(jacobians)
+        order = values.abs().argsort(1, descending=True)  # (N, H)
+        values, vectors = values.gather(1, order), vectors.gather(2, order.unsqueeze(1).expand_as(vectors))
+        stable = (values.abs() < 1).all(1)
+        order = (~stable).argsort(stable=True)
+    return FixedPoints(*(field[order] for field in (found, jacobians, values, vectors, stable)))
+
+
+def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Known | None]:
+    """The cell or layer of one recurrence, and its weights where its equations are known."""
+    _arguments.whole_number("recurrence", index)
+    _, found = find(module)
+    every: list[tuple[nn.Module, tuple[int, bool] | None]] = []
+    for one in found:
+        if not one.is_cell:
+            ways = 2 if one.module.bidirectional else 1
+            every += [(one.module, (k // ways, bool(k % ways))) for k in range(ways * one.module.num_layers)]
+        else:
+            every.append((one.module, None))
+    if not 0 <= index < len(every):
+        raise IndexError(f"recurrence: expected 0 to {len(every) - 1}, got {index}")
+    part, place = every[index]
+    if place is not None:
+        return part, weights_of(part, *place)
+    if len(getattr(part, "states", "h")) > 1:
+        raise TypeError(f"module: expected a recurrence with one state, got {type(part).__name__} with several")
+    return part, known_weights(part) if class_of(part) is not None and keeps_equations(part) else None
+
+
+def _run_to_rest(forward: Callable, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
+    """Iterate the map from every start (K, H) until it moves no more, STEPS times at most."""
+    h, moving = h.clone(), torch.arange(len(h), device=h.device)
+    for _ in range(STEPS):
+        later = forward(x[moving], h[moving])
+        at_rest = (later - h[moving]).abs().amax(1) <= tolerance * 1e-3
+        h[moving] = later
+        moving = moving[~at_rest]
+        if not len(moving):
+            break
+    return h
+
+
+def _newton(walk: _Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
+    """Newton's method on F(x, h) - h from every row of h (K, H); where a step does not help, a shorter one is tried."""
+    identity = torch.eye(h.shape[1]).to(h)
+    gap = walk.step(x, h) - h  # (K, H)
+    length = torch.ones_like(gap[:, :1])  # (K, 1), of the step
+    for _ in range(ROUNDS):
+        # The pseudoinverse takes the shortest way where a continuum of points rests and the matrix is singular.
+        towards = (torch.linalg.pinv(identity - walk.jacobian(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (K, H)
+        tried = h + length * towards
+        left = walk.step(x, tried) - tried
+        nearer = left.norm(dim=1, keepdim=True) < gap.norm(dim=1, keepdim=True)  # (K, 1)
+        h, gap = torch.where(nearer, tried, h), torch.where(nearer, left, gap)
+        length = torch.where(nearer, (2 * length).clamp(max=1), length / 4)
+        if (gap.abs().amax(1) <= tolerance * 1e-3).all():
+            break
+    return h
+
+
+def _distinct(points: Tensor) -> Tensor:
+    """The first of every group of points (N, H) that lie together."""
+    kept: list[Tensor] = []
+    for point in points:
+        if not kept or (torch.stack(kept) - point).abs().amax(1).min() > SAME:
+            kept.append(point)
+    return torch.stack(kept) if kept else points
+
+
+def lyapunov(
+    module: nn.Module, x: Tensor, h0: Tensor | None = None, count: int | None = None, *, recurrence: int = 0, **kwargs
+) -> Tensor:
+    r"""Lyapunov exponents along a run: the mean growth per step, in the logarithm, of small differences in the state.
+
+    The largest exponent says how fast two runs that differ a little draw together (negative) or part (positive): a
+    difference d becomes about d exp(exponent t) after t steps, and with an exponent of -1/tau a memory has time
+    constant tau. The sum of the first k is the growth of volumes in k dimensions. Along the run
+
+    ::
+
+        Q_t R_t = J_t Q_{t-1}          Q_0 = identity, J_t = dh_t/dh_{t-1}
+        exponent_i = mean over t of log |(R_t)_ii|
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them.
+        count: how many, the largest first; all H where None.
+        recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
+
+    Returns:
+        exponents per step (count,), or (B, count) where the batch is larger than 1; float64. A sequence of a packed
+        input counts up to its own end.
+
+    Raises:
+        ValueError, IndexError: count or recurrence is out of range. Else as :func:`gru.trace`.
+
+    Source: Benettin et al. 1980, Meccanica 15.
+
+    >>> import torch, gru
+    >>> cell = gru.ElmanCell(1, 1, bias=False)                  # h' = tanh(h / 2): near 0 differences halve
+    >>> with torch.no_grad():
+    ...     _ = cell.weight_hh.fill_(0.5)
+    >>> gru.lyapunov(cell, torch.zeros(100, 1)).exp()
+    tensor([0.5000], dtype=torch.float64)
+    """
+    run = _run(module, x, h0, recurrence, kwargs)
+    T, B, H = run.before.shape
+    count = H if count is None else count
+    _arguments.whole_number("count", count)
+    if not 1 <= count <= H:
+        raise ValueError(f"count: expected 1 to {H}, the number of units, got {count}")
+    walk = _map_of(run.module, run.weights)
+    lengths = torch.full((B,), T) if run.lengths is None else run.lengths
+    lengths = lengths.to(run.before.device)
+    with torch.no_grad():
+        Q = torch.eye(H, count).to(run.before.device, torch.float64).expand(B, -1, -1)  # (B, H, count)
+        growth = Q.new_zeros(B, count)
+        for t in range(T):
+            J = walk.jacobian(run.x[t].double(), run.before[t].double())  # (B, H, H)
+            Q, R = torch.linalg.qr(J @ Q)
+            running = (t < lengths).unsqueeze(1)  # (B, 1)
+            growth += torch.where(running, R.diagonal(dim1=1, dim2=2).abs().log(), 0.0)
+        exponents = (growth / lengths.unsqueeze(1)).sort(1, descending=True).values
+    return exponents if B > 1 else exponents[0]
+
+
+def solve(
+    module: nn.Module,
+    x: Tensor,
+    h0: Tensor | None = None,
+    *,
+    recurrence: int = 0,
+    tolerance: float = 1e-10,
+    **kwargs,
+) -> Solution:
+    r"""All states of a run at once, by Newton's method, instead of one after the other.
+
+    The run is the solution of T equations, h_t = F(x_t, h_{t-1}). Each iteration evaluates F and J at all steps of the
+    last guess at once and solves the linear recurrence that is left, by a scan of log T rounds::
+
+        d_t = J_t d_{t-1} + F(x_t, h_{t-1}) - h_t          d_0 = 0
+        h_t <- h_t + d_t
+
+    After k iterations the first k states are exact, so T iterations always suffice; where differences shrink along the
+    run a few do. It pays on hardware with many cores: the dense Jacobians cost T H^3 operations for each iteration.
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them. The module runs once, to say what its recurrence
+            reads; the states of that run are not used.
+        recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
+        tolerance: largest \|h_t - F(x_t, h_{t-1})\| in any unit.
+
+    Returns:
+        :class:`Solution`: states (T, B, H) in float64 and in the order in which the steps are taken, the number of
+        iterations, and the residual before the first and after each.
+
+    Raises:
+        LookupError: the model changes or restarts the state between two steps. Else as :func:`gru.trace`.
+
+    Source: Lim et al. 2024 (DEER), arXiv 2309.12252.
+
+    >>> import torch, gru
+    >>> layer, x = gru.GRU(4, 5).double(), torch.ones(100, 3, 4).double()
+    >>> solution = gru.solve(layer, x)
+    >>> torch.allclose(solution.states, layer(x)[0], rtol=0, atol=1e-9), solution.iterations < 10
+    (True, True)
+    """
+    run = _run(module, x, h0, recurrence, kwargs)
+    if run.changed or run.starts:
+        raise LookupError(f"{run.name}: expected a state that goes from step to step unchanged; this model changes it")
+    walk = _map_of(run.module, run.weights)
+    T, B, H = run.before.shape
+    inputs, first = run.x.double().flatten(0, 1), run.states[:1].double()
+    # A gated state is a mean of candidates and the state it began with: no guess need leave this box.
+    bound = max(1.0, float(first.abs().max())) if run.weights is not None else torch.inf
+    with torch.no_grad():
+        states = first.new_zeros(T, B, H)
+        residuals: list[float] = []
+        while True:
+            before = torch.cat((first, states[:-1])).flatten(0, 1)  # (TB, H)
+            after = walk.step(inputs, before).unflatten(0, (T, B))
+            gap = after - states  # (T, B, H)
+            residuals.append(float(gap.abs().max()))
+            if residuals[-1] <= tolerance or len(residuals) > T:
+                return Solution(states, len(residuals) - 1, residuals)
+            moves = _linear_recurrence(walk.jacobian(inputs, before).unflatten(0, (T, B)), gap)
+            moved = (states + moves).clamp(-bound, bound)
+            states = torch.where(moved.isfinite(), moved, after)  # products of Jacobians overflow where runs part
+
+
+def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:
+    """d_t = A_t d_{t-1} + b_t with d_0 = 0, for A (T, B, H, H) and b (T, B, H): (T, B, H), in log T rounds.
+
+    Steps 2k-1 and 2k are joined into one, the recurrence of half the length is solved, and gives every second d.
+    """
+    T = len(b)
+    if T == 1:
+        return b
+    even, odd = slice(1, None, 2), slice(0, T - T % 2, 2)  # the second and the first of each pair
+
+    def apply(matrices: Tensor, vectors: Tensor) -> Tensor:
+        return (matrices @ vectors.unsqueeze(-1)).squeeze(-1)
+
+    d = torch.empty_like(b)
+    d[even] = _linear_recurrence(A[even] @ A[odd], apply(A[even], b[odd]) + b[even])
+    d[0] = b[0]
+    d[2::2] = apply(A[2::2], d[1 : T - 1 : 2]) + b[2::2]
+    return d
+
+
+def _run(module: nn.Module, x: Tensor, h0: Tensor | None, recurrence: int, kwargs: dict) -> Run:
+    """One recurrence of a run of the module."""
+    _arguments.whole_number("recurrence", recurrence)
+    runs = record(module, x, h0, kwargs).runs
+    if not 0 <= recurrence < len(runs):
+        raise IndexError(f"recurrence: expected 0 to {len(runs) - 1}, got {recurrence}")
+    run = runs[recurrence]
+    if run.others:
+        raise TypeError(f"module: expected a recurrence with one state, got {run.name} with {1 + len(run.others)}")
+    return run

@@ -1,0 +1,177 @@
+r"""The ledger: what each step wrote that is still in memory, so that a state is an exact sum over its authors.
+
+A gated step mixes, h_t = z_t h_{t-1} + (1 - z_t) n_t, so nothing enters memory but candidates and the state it began
+with, and everything leaves it by being multiplied with z. Written out::
+
+    h_t = (z_1 ... z_t) h_0  +  sum over s of (z_{s+1} ... z_t) (1 - z_s) n_s
+
+No baseline, no sampling and no linearisation: the terms sum to the state, for either variant, whatever r and z depend
+on. What it is not: z and n of a step read the input *and* the state, so an input also acts through the gates of later
+steps. The ledger says who wrote what is there (credit), not what would be there without an input (cause); for that,
+change the input, or :func:`gru.replay` the run.
+
+Glossary
+    T, B, H, C    time, batch, hidden size, outputs of a head
+    keep          z, or 1 - z where z writes; the sum above is in terms of it
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gru import _arguments
+from gru.inspect.record import Run, record
+
+
+class Ledger:
+    """Who wrote the last valid state: of one recurrence, or of several.
+
+    Args:
+        entries: one per recurrence, as :func:`ledger` makes them.
+
+    Steps count in the order in which they are taken, so in the reverse direction step 1 reads the last input. With
+    several recurrences each result is a list, one entry per layer and direction, and ``ledger[k]`` is the Ledger of one
+    of them.
+    """
+
+    def __init__(self, entries: "list[_Entry]") -> None:
+        self._entries = list(entries)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
+        return [entry.name for entry in self._entries]
+
+    @property
+    def written(self) -> Tensor | list[Tensor]:
+        """What is in the last valid state from h_0 (index 0) and from each step (1 to T): (T+1, B, H)."""
+        return self._field(_Entry.written)
+
+    def at(self, t: int) -> Tensor | list[Tensor]:
+        """The same of the state after t steps, (t+1, B, H), t = 0 to T; after a sequence's end, of its last state.
+
+        Raises:
+            TypeError, IndexError: t is not a number of steps that were taken.
+        """
+        _arguments.whole_number("t", t)
+        steps = min(len(entry.keep) for entry in self._entries)
+        if not 0 <= t <= steps:
+            raise IndexError(f"t: expected 0 to {steps}, the number of steps, got {t}")
+        return self._field(lambda entry: entry.at(t))
+
+    def of(self, head: nn.Linear) -> Tensor:
+        """Every step's share of what a linear layer makes of the last valid state, (T+1, B, C).
+
+        Args:
+            head: reads the state of the last recurrence, or of the last two side by side where they are two directions.
+                Then its columns are split, and the shares of both directions stand where their inputs stand.
+
+        The shares' sum over steps, plus ``head.bias``, is ``head(state)``.
+
+        Raises:
+            TypeError: head is not a Linear.
+            ValueError: its number of inputs is not the size of the state.
+        """
+        if not isinstance(head, nn.Linear):
+            raise TypeError(f"head: expected a torch.nn.Linear, got {type(head).__name__}")
+        top = self._entries[-1:]
+        if top[0].reverse and len(self._entries) > 1:
+            top = self._entries[-2:]
+        sizes = [entry.keep.shape[2] for entry in top]
+        if head.in_features != sum(sizes):
+            raise ValueError(f"head: expected {sum(sizes)} inputs, the size of the last state, got {head.in_features}")
+        written = [entry.written() if len(top) == 1 else entry.written_by_input() for entry in top]
+        columns = head.weight.detach().split(sizes, 1)  # (C, H) each
+        return sum(one @ weight.t().to(one) for one, weight in zip(written, columns, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, k: int | slice) -> "Ledger":
+        found = self._entries[k]
+        return Ledger(found if isinstance(k, slice) else [found])
+
+    def __repr__(self) -> str:
+        sizes = ((entry.name, *entry.keep.shape) for entry in self._entries)
+        return f"Ledger({'; '.join(f'{name}: T={T}, B={B}, H={H}' for name, T, B, H in sizes)})"
+
+    def _field(self, read: "Callable[[_Entry], Tensor]") -> Tensor | list[Tensor]:
+        found = [read(entry) for entry in self._entries]
+        return found[0] if len(found) == 1 else found
+
+
+class _Entry:
+    """One recurrence: what each step keeps (T, B, H), and what h_0 and each step bring (T+1, B, H)."""
+
+    def __init__(self, run: Run, lengths: Tensor | None) -> None:
+        self.name, self.reverse, self._in_order_of_input = run.name, run.reverse, run.in_order_of_input
+        _, z, n = run.gates
+        if run.z_keeps is None:
+            raise TypeError(
+                f"{run.name}: expected a cell whose new state is (1 - z) n + z h, or (1 - z) h + z n, which is what a "
+                f"ledger adds up; {type(run.module).__name__} computes something else"
+            )
+        keep, held = z if run.z_keeps else 1 - z, run.states[:-1]
+        brings = torch.cat((run.states[:1], (1 - keep) * n))  # (T+1, B, H)
+        if not torch.equal(run.before, held):  # a model may start anew, for some samples or units, but not do more
+            if not ((run.before == held) | (run.before == 0)).all():
+                raise LookupError(
+                    f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
+                    "this model changes it between two steps, so what is in it has no single author"
+                )
+            keep = keep.masked_fill(run.before != held, 0)
+        if lengths is not None:  # past the end of a sequence nothing changes
+            steps = torch.arange(len(keep), device=keep.device).unsqueeze(1)
+            ended = (steps >= lengths.to(keep.device)).unsqueeze(-1)  # (T, B, 1)
+            keep, brings = keep.masked_fill(ended, 1), torch.cat((brings[:1], brings[1:].masked_fill(ended, 0)))
+        self.keep, self.brings = keep, brings
+
+    def at(self, t: int) -> Tensor:
+        """(t+1, B, H): what each brought, times all that was kept of it since."""
+        left = torch.cat((self.keep[:t], torch.ones_like(self.brings[:1])))  # (t+1, B, H), kept at steps s+1 to t
+        return self.brings[: t + 1] * left.flip(0).cumprod(0).flip(0)
+
+    def written(self) -> Tensor:
+        return self.at(len(self.keep))
+
+    def written_by_input(self) -> Tensor:
+        """The same with every step where its input stands."""
+        first, steps = self.written().split((1, len(self.keep)))
+        return torch.cat((first, self._in_order_of_input(steps)))
+
+
+def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, **kwargs) -> Ledger:
+    r"""Who wrote what is in memory at the end of a run: the last state as an exact sum over steps.
+
+    ::
+
+        h_T = (prod z) h_0 + sum over t of (prod over k > t of z_k) (1 - z_t) n_t
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them.
+
+    Returns:
+        a :class:`Ledger`: ``written`` (T+1, B, H), ``at(t)`` and ``of(head)``, on the module's device. The samples of a
+        packed input, or of a model given ``lengths``, end at their own last step; what stands past it is zero.
+
+    Raises:
+        TypeError: a cell's new state is not a mean of its old one and its candidate.
+        LookupError: the model itself changes the state between two steps. Else as :func:`gru.trace`.
+
+    Source: the recurrence, written out; for LSTMs the same sum is in Murdoch and Szlam 2017, arXiv 1702.02540.
+
+    >>> import torch, gru
+    >>> layer, x = gru.GRU(4, 5).double(), torch.randn(7, 3, 4).double()
+    >>> ledger = gru.ledger(layer, x)
+    >>> ledger.written.shape, torch.allclose(ledger.written.sum(0), layer(x)[1][0], rtol=0, atol=1e-12)
+    (torch.Size([8, 3, 5]), True)
+    >>> head = torch.nn.Linear(5, 2).double()
+    >>> torch.allclose(ledger.of(head).sum(0) + head.bias, head(layer(x)[1][0]), rtol=0, atol=1e-12)
+    True
+    """
+    lengths = kwargs.get("lengths")  # of a model that reads its states there
+    lengths = None if lengths is None else torch.as_tensor(lengths)
+    runs = record(module, x, h0, kwargs).runs
+    return Ledger([_Entry(run, lengths if run.lengths is None else run.lengths) for run in runs])
