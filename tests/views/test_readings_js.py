@@ -1,0 +1,110 @@
+"""What the workbench says that a cell is: every formula of the catalogue by its name, and the cells to begin from."""
+
+import pytest
+
+from gru.checks import MISTAKES
+from gru.checks._catalogue import formulas
+from gru.views._modules import bundle
+
+READ = """(texts) => texts.map((text) => {
+  const generator = $readings.whatItIs(text);
+  for (;;) {
+    const { done, value } = generator.next();
+    if (done) return value;
+  }
+})"""
+
+AFTER = """
+r = sigmoid(W_r @ x + U_r @ h + b_r)
+z = sigmoid(W_z @ x + U_z @ h + b_z)
+n = tanh(W_n @ x + b_in + r * (U_n @ h + b_hn))
+h = (1 - z) * n + z * h
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("readings"))
+    yield page
+    page.close()
+
+
+def test_every_formula_of_the_catalogue_is_named(page):
+    cases = [
+        (name, place, role, text)
+        for name in MISTAKES
+        for place in ("after", "before")
+        for role in ("keeps", "writes")
+        for text, _ in formulas(name, place, role)
+    ]
+    assert len({name for name, *_ in cases}) >= 30
+    found = page.evaluate(READ, [text for *_, text in cases])
+    for (name, place, role, text), reading in zip(cases, found, strict=True):
+        if name in ("reset_before_product", "reset_after_product"):  # which is the other variant, and right there
+            other = "before" if name == "reset_before_product" else "after"
+            assert f"acts {other} the product" in reading["sentence"], text
+        elif name == "z_swapped":  # the other role; both readings are said where z writes
+            assert ("z_swapped" in reading["names"]) == (role == "keeps"), text
+        else:
+            assert name in reading["names"], (name, place, role, text, reading)
+            assert MISTAKES[name] in reading["sentence"], text
+
+
+@pytest.mark.parametrize(("place", "role"), [(p, r) for p in ("after", "before") for r in ("keeps", "writes")])
+def test_a_right_gru_is_said_to_be_one(page, place, role):
+    ((text, _),) = formulas("", place, role)
+    (reading,) = page.evaluate(READ, [text])
+    assert reading["names"] == (["z_swapped"] if role == "writes" else [])
+    assert f"acts {place} the product" in reading["sentence"]
+    assert f"z {role}" in reading["sentence"]
+    assert ("have changed places" in reading["sentence"]) == (role == "writes")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (AFTER, "What torch.nn.GRU computes"),
+        (AFTER.replace("r", "reset").replace("z ", "update ").replace("z)", "update)"), "What torch.nn.GRU computes"),
+        (
+            "u = sigmoid(A @ x + B @ h + c1)\nq = sigmoid(C @ x + c2 + E @ h)\n"
+            "h = (1 - u) * tanh(F @ x + q * (G @ h + c3) + c4) + u * h",
+            "What torch.nn.GRU computes",
+        ),
+        (
+            "a = W_r @ x + b\nr = sigmoid(a + U_r @ h)\n" + "\n".join(AFTER.split("\n")[2:]),
+            "What torch.nn.GRU computes",
+        ),
+        ("both = cat(h, x)\nh = tanh(W @ both + b)", "without gates"),
+        ("h = tanh(W @ x)", "A cell of its own"),
+        ("h = (W @ x", ""),
+        ("h = 0", "A cell of its own"),
+        ("h = h + 1", "A cell of its own"),
+        (AFTER.replace("(U_n @ h + b_hn)", "U_n @ h"), ""),
+    ],
+    ids=[
+        "torch",
+        "spelled out",
+        "other names",
+        "in two lines",
+        "cat",
+        "no state",
+        "fault",
+        "zero",
+        "counter",
+        "a matrix",
+    ],
+)
+def test_other_texts(page, text, words):
+    (reading,) = page.evaluate(READ, [text])
+    assert words in reading["sentence"], reading
+    assert bool(words) == bool(reading["sentence"])
+
+
+def test_the_cells_to_begin_from(page):
+    cells = page.evaluate("() => $cells.CELLS.map(({ name, text }) => [name, text])")
+    found = dict(zip([name for name, _ in cells], page.evaluate(READ, [text for _, text in cells]), strict=True))
+    assert len(found) == 8
+    assert all(reading["sentence"] and "of its own" not in reading["sentence"] for reading in found.values()), found
+    assert "LSTM" in found["LSTM"]["sentence"]
+    assert "first cell" in found["GRU, the note's first cell"]["sentence"]
