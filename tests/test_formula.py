@@ -227,3 +227,50 @@ def test_a_classifier_learns():
 def test_a_classifier_says_what_is_wrong(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+# Looked into as any other cell
+
+
+@pytest.mark.parametrize("text", [GRU, LSTM, "h = tanh(W @ x + U @ h)"], ids=["gru", "lstm", "tanh"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_traced_and_walked_through(text, wrapped):
+    cell = gru.FormulaCell(text, 4, 5).double()
+    module = gru.FormulaClassifier(cell, 3).double() if wrapped else cell
+    x, zeros = normal(6, 2, 4), torch.zeros(2, 5, dtype=torch.double)
+    states = [tuple(zeros.clone().requires_grad_() for _ in cell.states)]
+    for x_t in x:
+        new = cell(x_t, states[-1] if len(cell.states) > 1 else states[-1][0])
+        states.append(new if isinstance(new, tuple) else (new,))
+    h = [state[0] for state in states]
+
+    found = gru.trace(module, x)
+    torch.testing.assert_close(found.h, torch.stack(h[1:]).detach())
+    if text == GRU:
+        torch.testing.assert_close((1 - found.z) * found.n + found.z * torch.stack(h[:-1]).detach(), found.h)
+        assert found.r.shape == found.h.shape
+    else:
+        assert (found.r, found.z, found.n) == (None, None, None)
+
+    loss = (lambda logits: logits[:, 1].sum()) if wrapped else None
+    flow = gru.gradient_flow(module, x, loss=loss)
+    value = module.head(h[-1])[:, 1].sum() if wrapped else h[-1].sum()
+    grads = torch.stack(torch.autograd.grad(value, h, retain_graph=True))
+    torch.testing.assert_close(flow.grads, grads)
+    torch.testing.assert_close(flow.norms, grads.norm(dim=-1))
+    with pytest.raises(LookupError, match="paths: not available for FormulaCell"):
+        flow.paths  # noqa: B018
+
+    jacobian = torch.stack([torch.autograd.grad(h[-1][0, i], h[2], retain_graph=True)[0][0] for i in range(5)])
+    norm = torch.linalg.matrix_norm(jacobian, 2)
+    torch.testing.assert_close(gru.jacobian_norms(module, x[:, :1])[2], norm)
+
+
+@pytest.mark.parametrize(
+    "text", [GRU, GRU.replace("(1 - z) * n + z * h", "(1 - z) * h + z * n")], ids=["keeps", "writes"]
+)
+def test_shown_by_a_view(text):
+    x = normal(6, 2, 4)
+    cell = gru.FormulaCell(text, 4, 5).double()
+    view = gru.views.GateExplorer(cell, x)
+    torch.testing.assert_close(view.trace.h, gru.trace(cell, x).h[:, 0].float(), check_dtype=False)
