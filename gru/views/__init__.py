@@ -16,7 +16,6 @@ from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
-from gru.views.vowel_player import VowelPlayer
 
 __all__ = [
     "CellAnatomy",
@@ -27,6 +26,5 @@ __all__ = [
     "VanishingLab",
     "VariantLab",
     "View",
-    "VowelPlayer",
     "page_script",
 ]

@@ -41,6 +41,6 @@ def variables() -> str:
 
 @cache
 def style(*names: str) -> str:
-    """The variables, the shared sheet ``view.css``, and the named views' sheets where there are any."""
-    sheets = [FOLDER / f"{name}.css" for name in ("view", *names)]
+    """The variables, the shared sheets, and the named views' own where there are any."""
+    sheets = [FOLDER / f"{name}.css" for name in ("view", "score", *names)]
     return "\n".join([variables(), *(sheet.read_text(encoding="utf-8") for sheet in sheets if sheet.exists())])

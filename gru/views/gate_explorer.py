@@ -34,7 +34,7 @@ from gru.views._data import (
 
 BIAS_LIMIT = 6.0
 
-STATE = ("sequence", "step", "unit", "layer", "update_bias", "compact", "_data")
+STATE = ("sequence", "step", "unit", "layer", "update_bias", "compact", "play", "_data")
 
 
 class GateExplorer(View, module="gate_explorer", state=STATE):
@@ -44,8 +44,9 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
         z = sigmoid(W_z x + U_z h + b_z + update_bias)        more bias, longer memory; negated where z writes
 
-    Heat maps of r, z, n and h over time; the four quantities of one unit; the class probabilities that the model's head
-    would give after every step. The page computes all of it, so it also answers on a built page, without a kernel.
+    Over one axis of time: the input; heat maps of r, z, n and h; the four quantities of one unit; the class
+    probabilities that the model's head would give after every step. Rows of the maps are ordered by the last state of
+    the model as trained. The page computes all of it, so it also answers on a built page, without a kernel.
     It takes any model that :func:`gru.trace` takes. Where the equations of :mod:`gru.equations` do not reproduce what
     the model does (a cell of your own), the view shows what Python traced, and its slider is off and says why.
 
@@ -55,14 +56,17 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (B,); all where None.
         names: what to call each sequence.
+        step_names: what stands below the steps, letters or months, say: one list for all sequences, or one for each.
         targets: the true class of each, from 0 to C - 1.
         class_names: what to call each class.
         head: Linear(H, C) from the last layer's state to class scores. That of a GRUClassifier is found by itself.
         sequence, step, unit, layer, update_bias: what to show first; by default the first sequence after its last step.
-        compact: only z, h, the probabilities and the slider.
+        compact: only x, z, h, the probabilities and the slider.
+        play: play the sequence once, in about three seconds, when a reader first has it in sight; not where less motion
+            is asked for.
 
     Traits, in step with the page both ways. They count from 0, as Python does; the page counts from 1, as equations do:
-        sequence, step, unit, layer (int); update_bias (float, -6 to 6); compact (bool).
+        sequence, step, unit, layer (int); update_bias (float, -6 to 6); compact, play (bool).
 
     Raises:
         TypeError: an unknown keyword; module is no torch module or has no recurrence; a head that is no Linear.
@@ -82,6 +86,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
     layer = traitlets.Int(0).tag(sync=True)
     update_bias = traitlets.Float(0.0).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
+    play = traitlets.Bool(False).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -91,6 +96,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         *,
         lengths: Tensor | Sequence[int] | None = None,
         names: Sequence[str] | None = None,
+        step_names: Sequence[str] | Sequence[Sequence[str]] | None = None,
         targets: Tensor | Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
         head: nn.Linear | None = None,
@@ -103,6 +109,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
         count = len(self._inputs)
         self._names = _labels("names", names, count, "sequence")
+        self._step_names = _step_names(step_names, [len(x) for x in self._inputs])
         if self._head is None and (class_names is not None or targets is not None):
             given = "class_names" if class_names is not None else "targets"
             raise ValueError(f"{given}: expected none without a head; give head=, a torch.nn.Linear(H, C)")
@@ -181,11 +188,14 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
                     "name": name,
                     "steps": len(entries[0].h),
                     "target": target,
-                    "x": None if reason else encode(entries[0].x),
+                    "step_names": step_names,
+                    "x": encode(entries[0].x),
                     "traced": [{k: encode(getattr(entry, k)) for k in "rznh"} for entry in entries] if reason else None,
                     "probabilities": self._traced_beliefs(entries) if reason else None,
                 }
-                for name, target, entries in zip(self._names, self._targets, self._traces, strict=True)
+                for name, step_names, target, entries in zip(
+                    self._names, self._step_names, self._targets, self._traces, strict=True
+                )
             ],
             "head": None if self._head is None else {k: encode(getattr(self._head, k)) for k in ("weight", "bias")},
             "class_names": self._class_names,
@@ -260,6 +270,19 @@ def _labels(argument: str, given: Iterable[str] | None, count: int, noun: str) -
     if len(labels) != count:
         raise ValueError(f"{argument}: expected {count}, got {len(labels)}")
     return labels
+
+
+def _step_names(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: list[int]) -> list[list[str] | None]:
+    """What stands below the steps of each sequence; given once, it is cut to every sequence's length."""
+    if given is None:
+        return [None] * len(steps)
+    rows = [list(given)] * len(steps) if all(isinstance(name, str) for name in given) else [list(row) for row in given]
+    if len(rows) != len(steps):
+        raise ValueError(f"step_names: expected {len(steps)} lists, one per sequence, got {len(rows)}")
+    for row, count in zip(rows, steps, strict=True):
+        if len(row) < count:
+            raise ValueError(f"step_names: expected {count}, one per step, got {len(row)}")
+    return [[str(name) for name in row[:count]] for row, count in zip(rows, steps, strict=True)]
 
 
 def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -> list[int | None]:

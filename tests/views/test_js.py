@@ -15,11 +15,9 @@ from gru.views._modules import bundle
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
-RUN = """({ x, h0, weights, dh, bias }) => {
+RUN = """({ x, h0, weights, bias }) => {
   const run = $gru.forward(x, weights, { h0, bias });
-  const grads = $gru.backward(x, weights, run, dh, { h0 });
-  const lists = (object) => Object.fromEntries(Object.entries(object).map(([k, v]) => [k, [...v]]));
-  return [lists(run), lists(grads)];
+  return Object.fromEntries(Object.entries(run).map(([k, v]) => [k, [...v]]));
 }"""
 
 
@@ -43,14 +41,13 @@ def page(browser):
     bias=st.sampled_from([0.0, -6.0, 2.5, 6.0]),
     scale=st.sampled_from([0.3, 1.0, 5.0]),
 )
-def test_forward_and_backward_are_torch(page, seed, T, D, H, reset_after, has_bias, has_h0, bias, scale):
+def test_forward_is_torch(page, seed, T, D, H, reset_after, has_bias, has_h0, bias, scale):
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
-        return (scale * torch.randn(*shape, generator=generator)).double().requires_grad_()
+        return (scale * torch.randn(*shape, generator=generator)).double()
 
-    x, h0, dh = normal(T, D), normal(H), torch.randn(T, H, generator=generator).double()
-    h0 = h0 if has_h0 else torch.zeros(H, dtype=torch.double, requires_grad=True)
+    x, h0 = normal(T, D), normal(H) if has_h0 else torch.zeros(H, dtype=torch.double)
     leaves = [normal(3 * H, D), normal(3 * H, H), *([normal(3 * H), normal(3 * H)] if has_bias else [])]
     weights = Weights(*leaves, *([] if has_bias else [None, None]), reset_after=reset_after)
 
@@ -61,15 +58,13 @@ def test_forward_and_backward_are_torch(page, seed, T, D, H, reset_after, has_bi
     for x_t in x:
         steps.append(step(x_t, h, biased))
         h = steps[-1].h
-    states = [s.h for s in steps]
-    expected = torch.autograd.grad((torch.stack(states) * dh).sum(), [x, h0, *leaves, *states])
 
     def plain(tensor):
-        return None if tensor is None else tensor.detach().flatten().tolist()
+        return None if tensor is None else tensor.flatten().tolist()
 
     sent = {name: plain(getattr(weights, name)) for name in NAMES} | {"reset_after": reset_after}
-    arguments = {"x": plain(x), "h0": plain(h0) if has_h0 else None, "weights": sent, "dh": plain(dh), "bias": bias}
-    run, grads = page.evaluate(RUN, arguments)
+    arguments = {"x": plain(x), "h0": plain(h0) if has_h0 else None, "weights": sent, "bias": bias}
+    run = page.evaluate(RUN, arguments)
 
     for name in "rznh":
         torch.testing.assert_close(
@@ -77,13 +72,6 @@ def test_forward_and_backward_are_torch(page, seed, T, D, H, reset_after, has_bi
             torch.stack([getattr(s, name) for s in steps]),
             atol=1e-6,
             rtol=0,
-        )
-    wanted = dict(zip(["x", "h0", *NAMES[: len(leaves)]], expected, strict=False))
-    wanted["h"] = torch.stack(expected[-T:])
-    for name, gradient in wanted.items():
-        close = 1e-5 * max(1.0, gradient.abs().max().item())
-        torch.testing.assert_close(
-            torch.tensor(grads[name], dtype=torch.double).view(gradient.shape), gradient, atol=close, rtol=0
         )
 
 
@@ -117,15 +105,6 @@ def test_ramp_goes_from_stop_to_stop(page):
     colours = page.evaluate("() => [...$draw.ramp(['#000000', '#102030', '#fff'])]")
     ends = [colours[4 * i : 4 * i + 4] for i in (0, 127, 254)]
     assert ends == [[0, 0, 0, 255], [16, 32, 48, 255], [255, 255, 255, 255]]
-
-
-@settings(max_examples=40, deadline=None)
-@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_a_label_covers_no_line_where_there_is_room(page, values):
-    place, gap = page.evaluate("(values) => $draw.beside(values, 0.22)", values), 0.22
-    assert gap / 2 - 1e-9 <= place <= 1 - gap / 2 + 1e-9
-    if max(values) <= 1 - gap or min(values) >= gap:
-        assert all(abs(value - place) >= gap / 2 - 1e-9 for value in values)
 
 
 # Numbers on axes and behind sliders

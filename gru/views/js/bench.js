@@ -59,7 +59,8 @@ export class Bench {
     start(this, uniform(2 * settings.seed));
     /** Adam's means, by name. @type {Map<string, { mean: Float64Array, square: Float64Array }>} */
     this.means = new Map();
-    for (const [name, { values }] of this.parameters) this.means.set(name, { mean: new Float64Array(values.length), square: new Float64Array(values.length) });
+    for (const [name, { values }] of this.parameters)
+      this.means.set(name, { mean: new Float64Array(values.length), square: new Float64Array(values.length) });
     this.updates = 0;
     this.direct = new Float64Array((this.T + 1) * this.B * this.H);
     this.scores = new Float64Array(this.C);
@@ -225,7 +226,8 @@ function start({ program, parameters, settings, H, T, formula }, draw) {
   for (const name of others) formula.parameters.get(name)?.values.fill(0);
   const { values } = /** @type {{ values: Float64Array }} */ (formula.parameters.get(first));
   const sign = keeps(program, first) ? 1 : -1;
-  for (let i = 0; i < H; i += 1) values[i] = settings.gate === "zero" ? 0 : sign * (settings.gate === "one" ? 1 : Math.log(1 + draw() * Math.max(0, T - 2)));
+  for (let i = 0; i < H; i += 1)
+    values[i] = settings.gate === "zero" ? 0 : sign * (settings.gate === "one" ? 1 : Math.log(1 + draw() * Math.max(0, T - 2)));
 }
 
 /** @param {number} H */

@@ -28,7 +28,11 @@ const below = (draw, n) => Math.floor(draw() * n);
 
 /** An empty batch, and where an input lies in it. @param {number} T @param {number} B @param {number} D */
 function empty(T, B, D) {
-  return { x: new Float64Array(T * B * D), wanted: new Float64Array(T * B).fill(-1), at: (/** @type {number} */ t, /** @type {number} */ b, /** @type {number} */ d) => (t * B + b) * D + d };
+  return {
+    x: new Float64Array(T * B * D),
+    wanted: new Float64Array(T * B).fill(-1),
+    at: (/** @type {number} */ t, /** @type {number} */ b, /** @type {number} */ d) => (t * B + b) * D + d,
+  };
 }
 
 /** Guessing among n classes that are as frequent as each other. @param {number} n */

@@ -4,7 +4,8 @@
 import { arithmetic, compute, lines, PARTS, readingInWords, sentence } from "./anatomy.js";
 import { advice, button, choice, origin, resetButton, slider } from "./controls.js";
 import { clamp, format } from "./draw.js";
-import { make, view, write } from "./view.js";
+import { make, write } from "./dom.js";
+import { view } from "./view.js";
 import { layout } from "./wiring.js";
 
 /**
@@ -76,7 +77,6 @@ function build({ model, root, signal }) {
   const how = make("div", { class: "gru-how" });
   const equations = make("div", { class: "gru-steps" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "One step of a cell");
   root.replaceChildren(
     make(
@@ -355,7 +355,7 @@ function diagram(H, D) {
     x: label("gru-time"),
   };
   const matrices = Array.from({ length: 5 }, () => label("gru-matrix"));
-  /** @type {HTMLElement[][]} */
+  /** @type {SVGElement[][]} */
   const wires = [[], []];
   /** @type {Animation[]} */
   let running = [];
@@ -428,7 +428,7 @@ function diagram(H, D) {
     /** Light what leads to a part, or away from where a step begins; what is lit lies above. @param {string} part */
     light(part) {
       for (const all of wires) {
-        const lit = (/** @type {HTMLElement} */ { dataset }) =>
+        const lit = (/** @type {SVGElement} */ { dataset }) =>
           dataset.to === part || (dataset.part === part && (part === "x" || part === "past"));
         for (const wire of all) wire.classList.toggle("gru-lit", lit(wire));
         all[0].parentNode?.append(...all.filter((wire) => !lit(wire)), ...all.filter(lit));
@@ -445,7 +445,7 @@ function diagram(H, D) {
         { strokeDashoffset: 0.06, opacity: 1 },
         { strokeDashoffset: -1, opacity: 1 },
       ];
-      running = [...element.querySelectorAll(".gru-pulse")].map((path) =>
+      running = [.../** @type {NodeListOf<SVGPathElement>} */ (element.querySelectorAll(".gru-pulse"))].map((path) =>
         path.animate(frames, { duration: PULSE * 1.15, delay: PULSE * Number(path.dataset.order), easing: "linear" }),
       );
     },

@@ -1,64 +1,123 @@
 // @ts-check
-/** Lines over a common axis, linear or logarithmic, with their names at their ends and a cursor. */
+/** Lines over a common axis, linear or logarithmic, with their names and values at their ends. */
 
+import { make, write } from "./dom.js";
 import { clamp, decades, power, spread, ticks, tidy } from "./draw.js";
 import { panelOf } from "./panel.js";
-import { make, write } from "./view.js";
 
 /**
  * @typedef {object} Line
  * @property {ArrayLike<number>} values
  * @property {number} [from]  x of the first value; 0 if left out
  * @property {number} [by]  x from one value to the next; 1 if left out
- * @property {string} kind  class of its path: gru-line-z, say
+ * @property {string} kind  class of its path: gru-line-z, say; gru-ghost for what was before a change
  * @property {string | Node} [name]  stands at its right end
+ * @property {(value: number) => string} [words]  its value, behind its name
+ */
+/**
+ * @typedef {object} Drawing
+ * @property {[number, number]} x
+ * @property {[number, number]} y
+ * @property {boolean} [log]
+ * @property {Line[]} lines
+ * @property {[number, string][]} [yTicks]  values and their labels, where the usual ones do not do
+ * @property {{ x: number, text: string }[]} [marks]  what happens where
  */
 
-const GAP = 0.13; // room for a name at a line's end, as a share of the plot's height
+/**
+ * Lines in a plot.
+ * @param {HTMLElement} plot
+ * @param {number} [gap]  room for a name at a line's end, as a share of the plot's height
+ */
+export function linesIn(plot, gap = 0.13) {
+  const grid = make("path", { class: "gru-grid" });
+  const group = make("g");
+  const words = make("div", { class: "gru-words", "aria-hidden": "true" });
+  plot.prepend(make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, grid, group), words);
+  /** @type {{ line: Line, end: HTMLElement, value: HTMLElement }[]} */
+  let named = [];
+  let height = (/** @type {number} */ y) => y;
+
+  return {
+    /** @param {Drawing} what */
+    draw({ x, y, log = false, lines, yTicks, marks = [] }) {
+      const [low, high] = log ? [Math.log10(y[0]), Math.log10(y[1])] : y;
+      height = (v) => (high - (log ? Math.log10(v) : v)) / (high - low); // from 0 at the top to 1
+      const across = (/** @type {number} */ v) => (v - x[0]) / (x[1] - x[0] || 1);
+      const usual = () => (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
+      const rows = /** @type {[number, string][]} */ (yTicks ?? usual());
+      grid.setAttribute("d", rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join(""));
+      group.replaceChildren(...lines.map((line) => make("path", { class: `gru-line ${line.kind}`, d: outline(line, across, height) })));
+      named = lines
+        .filter((line) => line.name !== undefined && line.values.length)
+        .map((line) => {
+          const value = make("b", { class: "gru-value" });
+          return {
+            line,
+            value,
+            end: make(
+              "span",
+              { class: `gru-end ${line.kind}-name` },
+              make("span", { class: "gru-name" }, line.name ?? ""),
+              line.words ? value : "",
+            ),
+          };
+        });
+      const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)}%`;
+      words.replaceChildren(
+        ...rows.map(([v, text]) =>
+          make("span", { class: "gru-tick", style: `top:${percent(height(v))};--at:${height(v).toFixed(3)}` }, text),
+        ),
+        ...marks.map(({ x: at, text }) =>
+          make("span", { class: "gru-mark", style: `left:${percent(across(at))};--at:${across(at).toFixed(3)}` }, make("span", {}, text)),
+        ),
+        ...named.map(({ end }) => end),
+      );
+      this.read(null);
+    },
+    /**
+     * What the names at the ends say: the values at x, or the last ones.
+     * @param {number | null} x
+     * @param {boolean} [riding]  the names stand as high as the lines there, and not as at their ends
+     */
+    read(x, riding = false) {
+      const value = (/** @type {Line} */ { values, from = 0, by = 1 }, /** @type {number | null} */ at) =>
+        values[at === null ? values.length - 1 : clamp(Math.round((at - from) / by), 0, values.length - 1)];
+      const places = spread(
+        named.map(({ line }) => clamp(height(value(line, riding ? x : null)), 0, 1)),
+        gap,
+      );
+      named.forEach(({ line, end, value: text }, i) => {
+        end.style.top = `${(100 * places[i]).toFixed(2)}%`;
+        if (line.words) write(text, line.words(value(line, x)));
+      });
+    },
+  };
+}
 
 /**
+ * A panel of lines with axes of its own and a cursor.
  * @param {string} name  of the panel
  * @param {(Node | string)[]} title  what is drawn; name the upright axis and its unit here
  * @param {{ along: string }} axis  along: what the level axis counts, with its unit
  */
 export function chart(name, title, { along }) {
-  const grid = make("path", { class: "gru-grid" });
-  const group = make("g");
-  const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, grid, group);
-  const words = make("div", { class: "gru-words", "aria-hidden": "true" });
   const below = make("div", { class: "gru-axis gru-axis-x", "aria-hidden": "true" });
-  const { panel, plot, value } = panelOf(name, title, { class: "gru-lines gru-chart" }, svg, words);
+  const { panel, plot, value } = panelOf(name, title, { class: "gru-lines gru-chart" });
+  const lines = linesIn(plot);
   panel.append(below, make("div", { class: "gru-along", "aria-hidden": "true" }, along));
   let range = /** @type {[number, number]} */ ([0, 1]);
-  let height = (/** @type {number} */ y) => y;
+  const across = (/** @type {number} */ v) => (v - range[0]) / (range[1] - range[0] || 1);
 
   return {
     panel,
     plot,
     value, // what stands in the head: the values at the cursor
-    /**
-     * @param {{ x: [number, number], y: [number, number], log?: boolean, lines: Line[], yTicks?: [number, string][] }} what
-     *   yTicks: values and their labels, where the usual ones do not do
-     */
-    draw({ x, y, log = false, lines, yTicks }) {
-      range = x;
-      const [low, high] = log ? [Math.log10(y[0]), Math.log10(y[1])] : y;
-      height = (v) => (high - (log ? Math.log10(v) : v)) / (high - low); // from 0 at the top to 1
-      const across = (/** @type {number} */ v) => (v - x[0]) / (x[1] - x[0] || 1);
-      const rows = yTicks ?? (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
-      const columns = ticks(x[0], x[1], 6);
-      grid.setAttribute("d", rows.map(([v]) => `M0 ${height(Number(v)).toFixed(4)}H1`).join(""));
-      group.replaceChildren(...lines.map((line) => make("path", { class: `gru-line ${line.kind}`, d: outline(line, across, height) })));
-      const named = lines.filter((line) => line.name !== undefined && line.values.length);
-      const ends = named.map(({ values }) => clamp(height(values[values.length - 1]), 0, 1));
-      const places = spread(ends, GAP);
-      words.replaceChildren(
-        ...rows.map(([v, text]) => make("span", { class: "gru-tick", style: `top:${100 * height(Number(v))}%` }, String(text))),
-        ...named.map(({ name: word = "", kind }, i) =>
-          make("span", { class: `gru-end ${kind}-name`, style: `top:${100 * places[i]}%` }, word),
-        ),
-      );
-      below.replaceChildren(...columns.map((v) => make("span", { style: `left:${100 * across(v)}%` }, tidy(v))));
+    /** @param {Drawing} what */
+    draw(what) {
+      range = what.x;
+      lines.draw(what);
+      below.replaceChildren(...ticks(...range, 6).map((v) => make("span", { style: `left:${100 * across(v)}%` }, tidy(v))));
     },
     /**
      * Put the cursor at x, or take it away.
@@ -67,7 +126,8 @@ export function chart(name, title, { along }) {
      */
     mark(x, text = "") {
       plot.classList.toggle("gru-unmarked", x === null);
-      if (x !== null) plot.style.setProperty("--at-step", String((x - range[0]) / (range[1] - range[0] || 1)));
+      if (x !== null) plot.style.setProperty("--at-step", String(across(x)));
+      lines.read(x);
       write(value, text);
     },
     /** Where on the level axis a pointer is. @param {PointerEvent} event */

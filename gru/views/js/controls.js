@@ -2,7 +2,7 @@
 /** The controls of all views: native inputs, each with its label, its value and what its ends mean. */
 
 import { power } from "./draw.js";
-import { labelled, make, write } from "./view.js";
+import { labelled, make, write } from "./dom.js";
 
 /**
  * A slider with its value behind it.
@@ -20,6 +20,7 @@ export function slider(text, { min, max, step = 1, ends, quantity }) {
   return {
     control,
     input,
+    name: () => control.firstElementChild?.textContent ?? "",
     /**
      * @param {number} value
      * @param {string} shown  the value as it stands behind the slider
@@ -67,6 +68,7 @@ export function choice(text, options) {
   return {
     control,
     inputs,
+    name: () => title.textContent ?? "",
     /** @param {T} value */
     show(value) {
       for (const input of inputs) input.checked = input.value === value;

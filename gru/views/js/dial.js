@@ -3,8 +3,7 @@
 
 import { clamp, format, percent } from "./draw.js";
 import { sigmoid } from "./gru.js";
-import { letter } from "./panel.js";
-import { make, write } from "./view.js";
+import { letter, make, write } from "./dom.js";
 
 export const LIMIT = 6; // of the bias, both ways
 const TURN = 135; // degrees from the top of the dial to either end
@@ -108,8 +107,8 @@ export function dialOf(signal, turn) {
   const release = () => {
     turning = false;
   };
-  for (const type of ["pointerdown", "pointermove"]) dial.addEventListener(type, follow, { signal });
-  for (const type of ["pointerup", "pointercancel"]) dial.addEventListener(type, release, { signal });
+  for (const type of /** @type {const} */ (["pointerdown", "pointermove"])) dial.addEventListener(type, follow, { signal });
+  for (const type of /** @type {const} */ (["pointerup", "pointercancel"])) dial.addEventListener(type, release, { signal });
   dial.addEventListener("click", (/** @type {Event} */ event) => event.preventDefault(), { signal });
   input.addEventListener("input", () => turn(Number(input.value)), { signal });
 

@@ -18,6 +18,9 @@ export function format(value, digits = 2) {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
+/** A number with its sign, also where it is positive. @param {number} value @param {number} [digits] */
+export const signed = (value, digits = 2) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + format(value, digits);
+
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** Ten to a whole power, as people write it. @param {number} exponent */
@@ -126,45 +129,17 @@ export function ramp(stops) {
  * @param {number} high  value of its last
  * @param {Uint8ClampedArray} colours  of ramp()
  * @param {Uint8ClampedArray} pixels  (H, T, 4), filled in
+ * @param {number[]} [order]  which unit stands in which row; as they are if left out
  */
-export function paint(values, steps, units, low, high, colours, pixels) {
+export function paint(values, steps, units, low, high, colours, pixels, order) {
   const scale = 254 / (high - low);
   for (let t = 0; t < steps; t += 1) {
-    for (let u = 0; u < units; u += 1) {
-      const at = 4 * Math.round(clamp((values[t * units + u] - low) * scale, 0, 254));
-      const to = 4 * (u * steps + t);
+    for (let row = 0; row < units; row += 1) {
+      const at = 4 * Math.round(clamp((values[t * units + (order?.[row] ?? row)] - low) * scale, 0, 254));
+      const to = 4 * (row * steps + t);
       for (let c = 0; c < 4; c += 1) pixels[to + c] = colours[at + c];
     }
   }
-}
-
-/**
- * An SVG path through one column of values: step t at t + 1/2, the range from 0 (high) to 1 (low).
- * @param {ArrayLike<number>} values  (T, width)
- * @param {number} column
- * @param {number} width
- * @param {number} low
- * @param {number} high
- */
-export function line(values, column, width, low, high) {
-  let path = "";
-  for (let t = 0, i = column; i < values.length; t += 1, i += width) {
-    path += `${t ? "L" : "M"}${t + 0.5} ${((high - values[i]) / (high - low)).toFixed(4)}`;
-  }
-  return `${path}h.001`; // so that a single step shows as a dot
-}
-
-/**
- * Where a label at the right end of a line covers none of it, if there is such a place: above it, or below it.
- * @param {number[]} values  of the line where the label stands, from 0 to 1
- * @param {number} gap  room that the label needs
- * @returns {number}  the place of the label's middle
- */
-export function beside(values, gap) {
-  const high = Math.max(...values);
-  const low = Math.min(...values);
-  if (high + gap <= 1) return high + gap / 2;
-  return low >= gap ? low - gap / 2 : clamp(values[values.length - 1], gap, 1 - gap);
 }
 
 /**

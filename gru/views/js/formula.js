@@ -47,7 +47,10 @@ export class Formula {
     this.D = D;
     this.H = H;
     const needed = Formula.numbers(program, { T, B, D, H });
-    if (needed > MOST_NUMBERS) throw new RangeError(`these equations keep ${(needed / 1e6).toFixed(0)} million numbers per update, and the page has room for ${MOST_NUMBERS / 1e6}`);
+    if (needed > MOST_NUMBERS)
+      throw new RangeError(
+        `these equations keep ${(needed / 1e6).toFixed(0)} million numbers per update, and the page has room for ${MOST_NUMBERS / 1e6}`,
+      );
 
     /** Parameters and their gradients, by name. @type {Map<string, { shape: number[], values: Float64Array, grads: Float64Array }>} */
     this.parameters = new Map();
@@ -71,7 +74,11 @@ export class Formula {
   /** How many numbers a run keeps. @param {Program} program @param {{ T: number, B: number, D: number, H: number }} sizes */
   static numbers({ nodes, widths, parameters, states }, { T, B, D, H }) {
     const steps = nodes.reduce((sum, { op }, i) => sum + (op === "name" || op === "matrix" ? 0 : (widths[i] ?? 1) * B * (T + 1)), 0);
-    return steps + 2 * [...parameters.values()].reduce((sum, [rows, columns = 1]) => sum + rows * columns, 0) + (2 * states.length * H + D) * B * (T + 1);
+    return (
+      steps +
+      2 * [...parameters.values()].reduce((sum, [rows, columns = 1]) => sum + rows * columns, 0) +
+      (2 * states.length * H + D) * B * (T + 1)
+    );
   }
 
   /** From the program's nodes to cells, one each, so that their numbers agree; a name that was set is the node it names. */
@@ -85,12 +92,16 @@ export class Formula {
         /** @type {Cell} */
         let cell = { op, parts, rows: 1, columns: 1, size: 1, stride: 0, values: none, grads: none, kept: 0, reaches: true };
         if (op === "number") Object.assign(cell, { values: Float64Array.of(Number(text)), reaches: false });
-        else if (op === "name" && this.named.has(text)) cell = { ...cell, op: "same", parts: [/** @type {number} */ (this.named.get(text))] };
-        else if (op === "name" && text === "x") Object.assign(cell, { rows: B, columns: D, size: B * D, stride: B * D, values: this.x, reaches: false });
+        else if (op === "name" && this.named.has(text))
+          cell = { ...cell, op: "same", parts: [/** @type {number} */ (this.named.get(text))] };
+        else if (op === "name" && text === "x")
+          Object.assign(cell, { rows: B, columns: D, size: B * D, stride: B * D, values: this.x, reaches: false });
         else if (op === "name" && this.states.has(text)) {
           Object.assign(cell, { op: "state", rows: B, columns: H, size: B * H, stride: B * H, kept: B * H, ...this.states.get(text) });
         } else if (op === "name" || op === "matrix") {
-          const { shape, ...both } = /** @type {{ shape: number[], values: Float64Array, grads: Float64Array }} */ (this.parameters.get(text));
+          const { shape, ...both } = /** @type {{ shape: number[], values: Float64Array, grads: Float64Array }} */ (
+            this.parameters.get(text)
+          );
           Object.assign(cell, { columns: shape[0], size: both.values.length, ...both });
         } else {
           const read = parts.map((part) => this.cells[part]);
@@ -299,7 +310,7 @@ const FUNCTIONS = {
   pos: (a) => a,
   sigmoid: (a) => 1 / (1 + Math.exp(-a)),
   tanh: Math.tanh,
-  relu: (a) => (a > 0 || a !== a ? a : 0), // NaN stays, so that it is noticed
+  relu: (a) => (a > 0 || Number.isNaN(a) ? a : 0), // NaN stays, so that it is noticed
   exp: Math.exp,
   softplus: (a) => (a > 20 ? a : Math.log1p(Math.exp(a))), // as torch.nn.functional.softplus
 };

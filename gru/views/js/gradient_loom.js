@@ -6,7 +6,8 @@ import { clamp, decades, format, percent, power, short, ticks, tidy } from "./dr
 import { along, fourPaths, length, PATHS, throughJacobians } from "./flow.js";
 import { decode, forward } from "./gru.js";
 import { panelOf } from "./panel.js";
-import { make, view, write } from "./view.js";
+import { make, write } from "./dom.js";
+import { view } from "./view.js";
 
 /**
  * What Python sends (gradient_loom.py). A part is one layer and direction; its runs are one a sequence.
@@ -105,7 +106,6 @@ function build({ model, root, signal }) {
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const where = make("p", { class: "gru-where" });
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Gradient on its way back");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, sequence.control, layer.control, lossStep.control, lossUnit.control),

@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * The gated recurrent unit in the page: forward, and backward through time. No DOM, no imports.
+ * The gated recurrent unit in the page. No DOM, no imports.
  *
  * The same equations, layout and names as gru/equations.py: rows of r, z, n; z keeps. T time, D input size, H hidden size.
  * All arrays are flat, row after row: x (T, D), gates (T, H), weight_ih (3H, D), weight_hh (3H, H), biases (3H).
- * Numbers are doubles; tests hold both passes against torch.
+ * Numbers are doubles; tests hold them against torch.
  */
 
 /**
@@ -37,6 +37,16 @@ export function decode(text) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const view = new DataView(bytes.buffer);
   return Float64Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/**
+ * A layer's weights, as Python sends them.
+ * @param {Record<string, string | boolean | null>} sent
+ * @returns {Weights}
+ */
+export function weightsOf(sent) {
+  const decoded = Object.entries(sent).map(([name, value]) => [name, typeof value === "string" ? decode(value) : value]);
+  return /** @type {Weights} */ (Object.fromEntries(decoded));
 }
 
 /**
@@ -87,78 +97,6 @@ export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after
     past = h.subarray(t * H, (t + 1) * H);
   }
   return { r, z, n, h, q };
-}
-
-/**
- * Backward through time: gradients of a number L, given what L sends straight into each state.
- * @param {ArrayLike<number>} x  (T, D)
- * @param {Weights} weights
- * @param {Run} run  what forward gave for them
- * @param {ArrayLike<number>} dh  direct part of dL/dh_t (T, H)
- * @param {{ h0?: ArrayLike<number> | null }} [options]
- * @returns {{ x: Float64Array, h0: Float64Array, weight_ih: Float64Array, weight_hh: Float64Array,
- *   bias_ih: Float64Array, bias_hh: Float64Array, h: Float64Array }}  h: the whole dL/dh_t (T, H)
- */
-export function backward(x, weights, run, dh, { h0 = null } = {}) {
-  const { weight_ih, weight_hh, reset_after } = weights;
-  const { r, z, n, h, q } = run;
-  const H = Math.round(Math.sqrt(weight_hh.length / 3));
-  const D = weight_ih.length / (3 * H);
-  const T = h.length / H;
-  const grad = {
-    x: new Float64Array(T * D),
-    h0: new Float64Array(H),
-    weight_ih: new Float64Array(3 * H * D),
-    weight_hh: new Float64Array(3 * H * H),
-    bias_ih: new Float64Array(3 * H),
-    bias_hh: new Float64Array(3 * H),
-    h: new Float64Array(T * H),
-  };
-  const start = Float64Array.from(h0 ?? new Float64Array(H));
-  let flow = new Float64Array(H); // what later steps send into h_t
-  const ofInput = new Float64Array(3 * H); // dL/d(W x + b_i), rows of r, z, n
-  const ofState = new Float64Array(3 * H); // dL/d(U h + b_h), or of U_n (r * h) + b_hn
-  for (let t = T - 1; t >= 0; t -= 1) {
-    const past = t ? h.subarray((t - 1) * H, t * H) : start;
-    const earlier = new Float64Array(H); // dL/dh_{t-1} through this step
-    for (let i = 0; i < H; i += 1) {
-      const k = t * H + i;
-      const g = dh[k] + flow[i];
-      grad.h[k] = g;
-      earlier[i] = g * z[k];
-      ofInput[2 * H + i] = g * (1 - z[k]) * (1 - n[k] * n[k]);
-      ofState[2 * H + i] = ofInput[2 * H + i] * (reset_after ? r[k] : 1);
-      ofInput[H + i] = g * (past[i] - n[k]) * z[k] * (1 - z[k]);
-    }
-    const candidate = new Float64Array(H); // dL/d(what U_n reads)
-    for (let i = 0; i < H; i += 1) {
-      for (let j = 0; j < H; j += 1) candidate[j] += ofState[2 * H + i] * weight_hh[(2 * H + i) * H + j];
-    }
-    for (let i = 0; i < H; i += 1) {
-      const k = t * H + i;
-      const toReset = reset_after ? ofInput[2 * H + i] * q[k] : candidate[i] * past[i];
-      ofInput[i] = toReset * r[k] * (1 - r[k]);
-      earlier[i] += candidate[i] * (reset_after ? 1 : r[k]);
-    }
-    ofState.set(ofInput.subarray(0, 2 * H));
-    for (let row = 0; row < 3 * H; row += 1) {
-      grad.bias_ih[row] += ofInput[row];
-      grad.bias_hh[row] += ofState[row];
-      for (let j = 0; j < D; j += 1) {
-        grad.x[t * D + j] += ofInput[row] * weight_ih[row * D + j];
-        grad.weight_ih[row * D + j] += ofInput[row] * x[t * D + j];
-      }
-      const ofCandidate = row >= 2 * H;
-      for (let j = 0; j < H; j += 1) {
-        const read = ofCandidate && !reset_after ? r[t * H + j] * past[j] : past[j];
-        grad.weight_hh[row * H + j] += ofState[row] * read;
-        if (!ofCandidate) earlier[j] += ofState[row] * weight_hh[row * H + j];
-      }
-    }
-    flow = earlier;
-  }
-  grad.h0 = flow;
-  return grad;
 }
 
 /**

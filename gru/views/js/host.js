@@ -1,7 +1,7 @@
 // @ts-check
 /** The host of a built page: what anywidget does in a notebook, without a kernel. */
 
-import { fail, make } from "./view.js";
+import { fail, make } from "./dom.js";
 
 /**
  * A model that lives in the page.

@@ -3,10 +3,11 @@
 
 import { chart } from "./chart.js";
 import { advice, button, origin, resetButton, slider } from "./controls.js";
+import { make, write } from "./dom.js";
 import { clamp, format, short } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { power, singular, spectrum } from "./plane.js";
-import { make, view, write } from "./view.js";
+import { view } from "./view.js";
 
 /** @typedef {import("./plane.js").Matrix} Matrix */
 
@@ -41,7 +42,6 @@ function build({ model, root, signal }) {
   const norms = chart("powers", ["how far J", make("sup", {}, "k"), " stretches at most"], { along: "k, times applied" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "What a matrix does to a circle");
   root.replaceChildren(
     make(

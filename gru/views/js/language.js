@@ -56,7 +56,8 @@ export class Fault extends Error {
  */
 export function read(text, D, H) {
   const length = [...text].length;
-  if (length > MAX_CHARACTERS) return { program: null, faults: [new Fault(1, 1, `at most ${MAX_CHARACTERS} characters`, String(length))], set: [] };
+  if (length > MAX_CHARACTERS)
+    return { program: null, faults: [new Fault(1, 1, `at most ${MAX_CHARACTERS} characters`, String(length))], set: [] };
   const lines = text.split(/\r\n|\r|\n/);
   /** @type {Node[]} */
   const nodes = [];
@@ -117,7 +118,8 @@ class Line {
       }
       TOKEN.lastIndex = at;
       const match = TOKEN.exec(this.text);
-      if (!match) throw new Fault(this.number, at + 1, "a name, a number or one of + - * @ ( ) , = #", shown(this.text.codePointAt(at) ?? 0));
+      if (!match)
+        throw new Fault(this.number, at + 1, "a name, a number or one of + - * @ ( ) , = #", shown(this.text.codePointAt(at) ?? 0));
       const kind = KINDS[[1, 2, 3].findIndex((group) => match[group] !== undefined)];
       tokens.push({ kind, text: match[0], column: at + 1 });
       at += match[0].length;
@@ -353,7 +355,12 @@ class Shapes {
     if (width === null) throw new Fault(line, right.start, "a vector right of @", this.said(right, line, null));
     const shape = this.parameters.get(left.text);
     if (shape && shape[1] !== width) {
-      throw new Fault(line, column, `a vector ${written([shape[1]])} for the matrix ${left.text} ${written(shape)}`, this.said(right, line, width));
+      throw new Fault(
+        line,
+        column,
+        `a vector ${written([shape[1]])} for the matrix ${left.text} ${written(shape)}`,
+        this.said(right, line, width),
+      );
     }
     this.parameters.set(left.text, [this.H, width]);
     return this.H;
@@ -362,7 +369,12 @@ class Shapes {
   /** How `r * U @ h` or `-U @ h` is written, if that is what stands there. @param {Node} left @param {Node} right @param {number} line */
   advice(left, right, line) {
     const places = left.parts.map((i) => this.source(this.nodes[i], line));
-    const before = new Map([["*", `${places[0]} * `], ["@", `${places[0]} @ `], ["neg", "-"], ["pos", "+"]]).get(left.op);
+    const before = new Map([
+      ["*", `${places[0]} * `],
+      ["@", `${places[0]} @ `],
+      ["neg", "-"],
+      ["pos", "+"],
+    ]).get(left.op);
     const matrix = left.parts.length ? this.nodes[left.parts[left.parts.length - 1]] : left;
     if (before === undefined || matrix.op !== "name") return "";
     return `; write ${before}(${this.source(matrix, line)} @ ${this.source(right, line)})`;

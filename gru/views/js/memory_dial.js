@@ -7,8 +7,8 @@ import { dialOf, digits, LIMIT, share } from "./dial.js";
 import { clamp, format, short } from "./draw.js";
 import { decode, sigmoid } from "./gru.js";
 import { crossing, measure, ruleOfThumb, timeConstant, until, whole } from "./memory.js";
-import { letter } from "./panel.js";
-import { make, view, write } from "./view.js";
+import { letter, make, write } from "./dom.js";
+import { view } from "./view.js";
 
 /**
  * What Python sends (memory_dial.py). A part is one layer and direction of the model.
@@ -95,7 +95,6 @@ function build({ model, root, signal }) {
   const where = make("p", { class: "gru-note" });
   const tries = make("div");
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Memory of the update gate's bias");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, layer.control, far.control, noise.control, scale.control, reset),

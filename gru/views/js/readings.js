@@ -94,7 +94,9 @@ function withParameters(program) {
   const { equations: roles } = rolesOf(program);
   equations.forEach(({ name, last }, k) => {
     if (GATES.includes(name) || nodes[last].op in { sigmoid: 1, tanh: 1, relu: 1 }) return;
-    const reader = equations.slice(k + 1).find((one) => nodes.slice(one.first, one.last + 1).some(({ op, text }) => op === "name" && text === name));
+    const reader = equations
+      .slice(k + 1)
+      .find((one) => nodes.slice(one.first, one.last + 1).some(({ op, text }) => op === "name" && text === name));
     const [from, to] = [roles.get(name), reader && roles.get(reader.name)];
     if (!from || !to || from === to) return;
     for (const kind of /** @type {const} */ (["inputs", "recurrent"])) to[kind].unshift(...from[kind]);
@@ -113,12 +115,18 @@ function stepOf(formula) {
 }
 
 /** @param {Float64Array[]} one @param {Float64Array[]} other */
-const same = (one, other) => one.length === other.length && one.every((values, k) => values.every((value, i) => Math.abs(value - other[k][i]) <= 1e-9));
+const same = (one, other) =>
+  one.length === other.length && one.every((values, k) => values.every((value, i) => Math.abs(value - other[k][i]) <= 1e-9));
 
 /** Every way to give some names a partner of others, or none where there are too few. @param {string[]} names @param {string[]} others @returns {Map<string, string>[]} */
 function pairings([name, ...rest], others) {
   if (name === undefined || !others.length) return [new Map()];
-  const paired = others.flatMap((other) => pairings(rest, others.filter((one) => one !== other)).map((more) => new Map([[name, other], ...more])));
+  const paired = others.flatMap((other) =>
+    pairings(
+      rest,
+      others.filter((one) => one !== other),
+    ).map((more) => new Map([[name, other], ...more])),
+  );
   return rest.length < others.length ? paired : [...paired, ...pairings(rest, others)];
 }
 
@@ -198,7 +206,11 @@ function fits(cell, formula, roles, wanted) {
 /** @param {{ cell: Known, count: number, inner: number, byName: boolean }[]} matches @param {Map<string, Role>} roles */
 function said(matches, roles) {
   const whole = matches.find(({ cell }) => cell.place && !cell.name);
-  if (whole) return reference(whole, [...roles.values()].some(({ biases }) => biases.length));
+  if (whole)
+    return reference(
+      whole,
+      [...roles.values()].some(({ biases }) => biases.length),
+    );
   // A cell that is no GRU may be a GRU with a mistake too, if its gates are called r, z and n; and the same mistake may
   // stand under several references: z's role is said where it is one alone.
   const own = matches.find(({ cell }) => !cell.place);
@@ -213,7 +225,9 @@ function said(matches, roles) {
 
 /** @param {{ cell: Known, count: number, inner: number }} match @param {boolean} biases  whether the reader's cell has any */
 function reference({ cell, count, inner }, biases) {
-  const more = Object.keys(BIASES).filter((name) => (biases ? cell.place === "after" && BIASES[name](count, inner) : name === "bias_missing"));
+  const more = Object.keys(BIASES).filter((name) =>
+    biases ? cell.place === "after" && BIASES[name](count, inner) : name === "bias_missing",
+  );
   const words = more.map((name) => /** @type {Record<string, any>} */ (catalogue.mistakes)[name].sentence);
   return { names: [...(cell.role === "writes" ? ["z_swapped"] : []), ...more], sentence: [cell.sentence, ...words].join(" ") };
 }

@@ -7,9 +7,10 @@ import { clamp, format, short } from "./draw.js";
 import { eigenvalues, radius } from "./eigen.js";
 import { forward } from "./gru.js";
 import { elman, elmanStep, gruStep, logNorms, spectralNorm } from "./jacobians.js";
-import { letter, panelOf } from "./panel.js";
+import { panelOf } from "./panel.js";
 import { normal } from "./random.js";
-import { make, view, write } from "./view.js";
+import { letter, make, write } from "./dom.js";
+import { view } from "./view.js";
 
 const TRAITS = ["spectral_radius", "steps", "update_bias", "seed", "distance", "hidden_size"];
 const D = 8; // input size
@@ -41,7 +42,6 @@ function build({ model, root, signal }) {
   const norms = chart("norms", ["norm of dh", make("sub", {}, "T"), "/dh", make("sub", {}, "t")], { along: "distance T − t, in steps" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Vanishing gradients in a tanh RNN and a GRU");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, rho.control, bias.control, steps.control, seed.control, resetButton(model, TRAITS, signal)),

@@ -6,8 +6,8 @@ import { advice, button, choice, slider, tick } from "./controls.js";
 import { clamp, format, power, short } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { agreement, FRAMEWORKS, gap, mistakes, shapeOf, terms, variant } from "./layouts.js";
-import { letter } from "./panel.js";
-import { make, view, write } from "./view.js";
+import { letter, make, write } from "./dom.js";
+import { view } from "./view.js";
 
 /**
  * What Python sends (variant_lab.py); numbers as float32 in base64.
@@ -67,7 +67,6 @@ function build({ model, root, signal }) {
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const rosetta = rosettaTable();
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "One set of weights, reset before and after the product");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, bias.control, scale.control, units.control),

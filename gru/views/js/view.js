@@ -1,33 +1,38 @@
 // @ts-check
 /**
- * What all views share of the DOM: the contract with both hosts, and the making of elements.
+ * A view's life in its host, and what it owes to both hosts.
  *
  * Root: class gru-view, data-view its name, data-state "loading", then "ready", or "failed" with a message for the reader.
  */
+
+import { fail } from "./dom.js";
 
 /**
  * The part of a model that both hosts have: anywidget's, with Python behind it, and that of a page (host.js).
  * @typedef {object} Model
  * @property {(name: string) => any} get
- * @property {(name: string, value: any) => void} set
+ * @property {(name: string, value: unknown) => void} set
  * @property {(event: string, callback: () => void) => void} on
  * @property {(event: string, callback: () => void) => void} off
  * @property {() => void} save_changes
  */
 
 /**
+ * What a view gets of its host.
  * @typedef {object} Context
  * @property {Model} model
  * @property {HTMLElement} root
  * @property {AbortSignal} signal  ends every listener when the view is taken away
- * @property {(update: () => void) => void} each  call update once a frame when anything has changed
+ * @property {(values: Record<string, unknown>) => void} put  set traits, and have the view redrawn
+ * @property {<E extends Event>(target: EventTarget, type: string, listener: (event: E) => void) => void} on  while the view is there
+ * @property {() => void} redraw  in the next frame
  */
 
 /**
  * A view for both hosts. `build` makes the elements and gives a function that brings them up to date.
  * @param {string} name
- * @param {string[]} traits  what the drawing depends on
- * @param {(context: { model: Model, root: HTMLElement, signal: AbortSignal }) => () => void} build
+ * @param {readonly string[]} traits  what the drawing depends on
+ * @param {(context: Context) => () => void} build
  */
 export function view(name, traits, build) {
   /** @param {{ model: Model, el: HTMLElement }} host */
@@ -35,11 +40,10 @@ export function view(name, traits, build) {
     const controller = new AbortController();
     const { signal } = controller;
     root.classList.add("gru-view");
+    root.setAttribute("role", "group");
     root.dataset.view = name;
     root.dataset.state = "loading";
-    // JupyterLab takes arrow keys, and letters as commands, unless they stay in here.
-    root.dataset.lmSuppressShortcuts = "true";
-    root.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+    root.addEventListener("keydown", keepOwnKeys, { signal });
 
     let frame = 0;
     let early = false; // asked to draw before its place on the page, where alone its colours are known
@@ -56,22 +60,34 @@ export function view(name, traits, build) {
         cleanup();
       }
     };
-    const schedule = () => {
-      frame ||= requestAnimationFrame(draw);
+    const redraw = () => {
+      if (!signal.aborted) frame ||= requestAnimationFrame(draw);
     };
     const cleanup = () => {
       controller.abort();
       cancelAnimationFrame(frame);
-      for (const trait of traits) model.off(`change:${trait}`, schedule);
+      for (const trait of traits) model.off(`change:${trait}`, redraw);
+    };
+    /** @type {Context} */
+    const context = {
+      model,
+      root,
+      signal,
+      redraw,
+      put(values) {
+        for (const [trait, value] of Object.entries(values)) model.set(trait, value);
+        model.save_changes();
+      },
+      on: (target, type, listener) => target.addEventListener(type, /** @type {EventListener} */ (listener), { signal }),
     };
 
     try {
       const missing = traits.filter((trait) => model.get(trait) === undefined);
       if (missing.length) throw new Error(`its state has no ${missing.join(", ")}`);
-      update = build({ model, root, signal });
-      for (const trait of traits) model.on(`change:${trait}`, schedule);
-      onThemeChange(schedule, signal);
-      onSize(root, () => early && schedule(), signal); // JupyterLab may make a view first and place it afterwards
+      update = build(context);
+      for (const trait of traits) model.on(`change:${trait}`, redraw);
+      onThemeChange(redraw, signal);
+      onSize(root, () => early && redraw(), signal); // JupyterLab may make a view first and place it afterwards
       addEventListener("beforeprint", draw, { signal }); // in its colours for paper; a frame later is too late
       draw();
     } catch (error) {
@@ -83,62 +99,25 @@ export function view(name, traits, build) {
   return { render };
 }
 
-/**
- * Say that the view cannot be shown, and why.
- * @param {HTMLElement} root
- * @param {unknown} error
- */
-export function fail(root, error) {
-  console.error(error);
-  root.classList.add("gru-view");
-  root.dataset.state = "failed";
-  const why = error instanceof Error ? error.message : String(error);
-  root.replaceChildren(
-    make(
-      "p",
-      { class: "gru-failed", role: "alert" },
-      "This drawing could not be shown. The text around it does not depend on it. ",
-      make("small", {}, `(${why})`),
-    ),
-  );
-}
-
-const SVG = ["svg", "g", "path", "line", "circle", "rect", "text", "tspan"];
+const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
 
 /**
- * An element with attributes and children. Text is text, never HTML.
- * @param {string} tag
- * @param {Record<string, string | number | boolean>} [attributes]  true: present; false: absent
- * @param {...(Node | string)} children
- * @returns {any}
+ * What the focused control does with a key, JupyterLab shall not do something with too; every other key is its own.
+ * @param {KeyboardEvent} event
  */
-export function make(tag, attributes = {}, ...children) {
-  const svg = SVG.includes(tag);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false) element.setAttribute(name, value === true ? "" : String(value));
-  }
-  element.append(...children);
-  return element;
-}
-
-/**
- * A labelled native control: the text is its label.
- * @param {string | Node} text
- * @param {HTMLElement} control
- * @param {...Node} more  what stands behind it
- */
-export function labelled(text, control, ...more) {
-  return make("label", { class: "gru-control" }, make("span", { class: "gru-label" }, text), control, ...more);
-}
-
-/**
- * Set an element's text, touching the page only if it differs.
- * @param {Element} element
- * @param {string} text
- */
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+function keepOwnKeys(event) {
+  const control = /** @type {Element} */ (event.target);
+  const chord = event.ctrlKey || event.metaKey || event.altKey;
+  const presses = event.key === " " || event.key === "Enter";
+  /** @type {[string, boolean][]} */
+  const uses = [
+    ["input[type=range], input[type=radio]", !chord && (MOVES.includes(event.key) || event.key === " ")],
+    ["input[type=checkbox], button, summary", !chord && presses],
+    ["select", !chord && (MOVES.includes(event.key) || presses || event.key.length === 1)],
+    ["textarea, input:not([type=range], [type=radio], [type=checkbox])", !chord || "acvxyz".includes(event.key.toLowerCase())],
+  ];
+  // A drawing takes the default away from the keys it uses.
+  if (event.defaultPrevented || uses.some(([kind, used]) => used && control.matches(kind))) event.stopPropagation();
 }
 
 /**

@@ -1,0 +1,73 @@
+// @ts-check
+/** A panel: what the model would answer after each step, its rivals by name, and where it changes its mind. */
+
+import { linesIn } from "./chart.js";
+import { percent } from "./draw.js";
+import { changeOfMind, leader } from "./explorer.js";
+import { strip } from "./panel.js";
+
+const MOST = 4; // classes that are named
+
+/**
+ * Which classes have a name on the drawing: the true one, the answer, and who led before, by how high they ever were.
+ * @param {ArrayLike<number>} beliefs  (T, C)
+ * @param {number} classes  C
+ * @param {number | null} target
+ */
+function rivals(beliefs, classes, target) {
+  const steps = beliefs.length / classes;
+  const first = [target ?? leader(beliefs, steps - 1, classes), leader(beliefs, steps - 1, classes)];
+  const led = Array.from({ length: steps }, (_, t) => leader(beliefs, steps - 1 - t, classes));
+  return [...new Set([...first, ...led])].slice(0, MOST);
+}
+
+export function beliefPanel() {
+  const { panel, plot, note } = strip("beliefs", ["answer"], "gru-lines gru-tall");
+  const lines = linesIn(plot, 0.15);
+  note.textContent = "probability";
+  return {
+    panel,
+    /**
+     * @param {ArrayLike<number>} beliefs  (T, C)
+     * @param {ArrayLike<number>} before  the same as the model was trained
+     * @param {string[]} names  of the classes
+     * @param {number | null} target
+     */
+    draw(beliefs, before, names, target) {
+      const C = names.length;
+      const steps = beliefs.length / C;
+      const [main, ...others] = rivals(beliefs, C, target);
+      const answer = leader(beliefs, steps - 1, C);
+      const column = (/** @type {ArrayLike<number>} */ of, /** @type {number} */ c) =>
+        Float64Array.from({ length: steps }, (_, t) => of[t * C + c]);
+      const kind = (/** @type {number} */ c) => (c === main ? "gru-main" : c === answer ? "gru-answer" : "gru-rival");
+      const faint = names.map((_, c) => c).filter((c) => c !== main && !others.includes(c));
+      const change = changeOfMind(beliefs, C);
+      lines.draw({
+        x: [0, steps],
+        y: [0, 1],
+        yTicks: [
+          [1, "1"],
+          [0.5, ""],
+          [0, "0"],
+        ],
+        lines: [
+          ...faint.map((c) => ({ values: column(beliefs, c), from: 0.5, kind: "gru-class" })),
+          ...(beliefs === before ? [] : [{ values: column(before, main), from: 0.5, kind: "gru-ghost", name: "as trained" }]),
+          ...[...others.reverse(), main].map((c) => ({
+            values: column(beliefs, c),
+            from: 0.5,
+            kind: kind(c),
+            name: names[c],
+            words: percent,
+          })),
+        ],
+        marks: change ? [{ x: change.step + 0.5, text: "changes its mind" }] : [],
+      });
+      const end = percent(beliefs[(steps - 1) * C + main]);
+      plot.setAttribute("aria-label", `Lines: probability of ${C} classes over ${steps} steps; ${names[main]} ends at ${end}`);
+    },
+    /** @param {number} step @param {boolean} riding */
+    read: (step, riding) => lines.read(step + 0.5, riding),
+  };
+}

@@ -1,0 +1,194 @@
+// @ts-check
+/** Controls that move traits: each says which trait, its range and its words, and follows whoever else moves it. */
+
+import { button, choice as choiceOf, list as listOf, slider as sliderOf, tick as tickOf } from "./controls.js";
+import { make, write } from "./dom.js";
+
+/** @typedef {import("./state.js").Values} Values */
+/**
+ * @template Now
+ * @typedef {import("./state.js").State<Now>} State
+ */
+
+/**
+ * What of the state bears a trait's name.
+ * @param {unknown} now
+ * @param {string} trait
+ * @returns {unknown}
+ */
+const held = (now, trait) => /** @type {Values} */ (now)[trait];
+
+/**
+ * @template Now
+ * @typedef {object} Sliding
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {(now: Now) => [number, number]} [range]  instead of min and max, where it depends on the state
+ * @property {number | "any"} [step]
+ * @property {number} [from]  what the reader calls 0: steps and units count from 1
+ * @property {[string, string]} [ends]  words at its ends
+ * @property {string} [quantity]  the letter whose colour it has
+ * @property {(value: number, now: Now) => string} [words]  its value, as the reader counts
+ * @property {(value: number, now: Now) => string} [spoken]  the same for a screen reader, where that differs
+ * @property {(value: number, now: Now) => Values} [put]  what it sets, where that is more than its trait
+ * @property {(now: Now) => boolean} [off]  it cannot be moved now
+ */
+
+/**
+ * A slider that moves a trait.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {string} trait
+ * @param {string | Node} text  its label
+ * @param {Sliding<Now>} options
+ */
+export function slider(state, trait, text, { min = 0, max = 1, range, step, from = 0, ends, quantity, words = String, spoken, put, off }) {
+  const { control, input, show, name } = sliderOf(text, { min, max, step, ends, quantity });
+  slide(state, input, trait, { from, put });
+  state.follow((now) => {
+    const value = Number(held(now, trait)) + from;
+    const [low, high] = range?.(now) ?? [min - from, max - from];
+    Object.assign(input, { min: String(low + from), max: String(high + from), disabled: off?.(now) ?? false });
+    show(value, words(value, now), spoken?.(value, now));
+    return `${name()} ${words(value, now)}`;
+  });
+  return control;
+}
+
+/**
+ * What a range input sets when it is moved.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {HTMLInputElement} input
+ * @param {string} trait
+ * @param {Pick<Sliding<Now>, "from" | "put">} options
+ */
+export function slide(state, input, trait, { from = 0, put }) {
+  state.on(input, "input", () => {
+    const value = Number(input.value) - from;
+    state.put(put?.(value, state.pinned()) ?? { [trait]: value });
+  });
+}
+
+/**
+ * A list to choose from, hidden where there is nothing to choose.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {string} trait  an index
+ * @param {string} text  its label
+ * @param {{ names: (now: Now) => string[], from?: number, put?: (value: number, now: Now) => Values }} options
+ *   from: the trait's value at the first name; put: what it sets, where that is more than its trait
+ */
+export function list(state, trait, text, { names, from = 0, put }) {
+  const { control, input, show } = listOf(text);
+  state.on(input, "change", () => {
+    const value = Number(input.value) + from;
+    state.put(put?.(value, state.pinned()) ?? { [trait]: value });
+  });
+  state.follow((now) => {
+    const all = names(now);
+    const at = Number(held(now, trait)) - from;
+    show(all, at);
+    control.hidden = all.length < 2;
+    return control.hidden ? null : `${text} ${all[at]}`;
+  });
+  return control;
+}
+
+/**
+ * A few alternatives side by side.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {string} trait
+ * @param {string | Node} text  what is chosen
+ * @param {[value: unknown, label: string | Node][]} options
+ */
+export function choice(state, trait, text, options) {
+  const { control, inputs, show, name } = choiceOf(
+    text,
+    options.map(([, label], i) => [String(i), label]),
+  );
+  for (const input of inputs) state.on(input, "change", () => state.put({ [trait]: options[Number(input.value)][0] }));
+  state.follow((now) => {
+    const at = options.findIndex(([value]) => value === held(now, trait));
+    show(String(at));
+    return `${name()} ${inputs[at]?.labels?.[0]?.textContent ?? ""}`;
+  });
+  return control;
+}
+
+/**
+ * A switch.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {string} trait  a flag
+ * @param {string | Node} text
+ */
+export function tick(state, trait, text) {
+  const { control, input } = tickOf(text);
+  state.on(input, "change", () => state.put({ [trait]: input.checked }));
+  state.follow((now) => {
+    input.checked = Boolean(held(now, trait));
+    return input.checked ? (control.textContent ?? "") : null;
+  });
+  return control;
+}
+
+/**
+ * A button that gives traits the values that they have now.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {readonly string[]} traits
+ */
+export function reset(state, traits) {
+  const first = Object.fromEntries(traits.map((name) => [name, state.model.get(name)]));
+  const control = button("Reset");
+  state.on(control, "click", () => state.put(first));
+  return control;
+}
+
+/**
+ * @template Now
+ * @typedef {object} Trial
+ * @property {string} name  on its button
+ * @property {(now: Now) => Values} put  what it sets
+ * @property {(now: Now) => string} see  what is to be seen then
+ * @property {(now: Now) => boolean} [when]  whether it can be tried; always if left out
+ */
+
+/**
+ * What to try: buttons that set the state, and what is to be seen then.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {Trial<Now>[]} trials
+ */
+export function tries(state, trials) {
+  const seen = make("p", { class: "gru-see" });
+  const buttons = trials.map(({ name, put }) => {
+    const one = make("button", { type: "button", class: "gru-button" }, name);
+    state.on(one, "click", () => state.put(put(state.pinned())));
+    return one;
+  });
+  const items = buttons.map((one) => make("li", {}, one));
+  state.follow((now) => {
+    /** @type {string[]} */
+    const told = [];
+    trials.forEach(({ put, see, when }, i) => {
+      const open = when?.(now) ?? true;
+      const holds = open && Object.entries(put(now)).every(([trait, value]) => JSON.stringify(held(now, trait)) === JSON.stringify(value));
+      items[i].hidden = !open;
+      buttons[i].setAttribute("aria-pressed", String(holds));
+      if (open && buttons[i].title !== see(now)) buttons[i].title = see(now);
+      if (holds) told.push(see(now));
+    });
+    write(seen, told[0] ?? "");
+    return null;
+  });
+  return make(
+    "div",
+    { class: "gru-try", role: "group", "aria-label": "Try" },
+    make("span", { class: "gru-label" }, "Try"),
+    make("ul", {}, ...items),
+    seen,
+  );
+}

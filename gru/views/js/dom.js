@@ -1,0 +1,65 @@
+// @ts-check
+/** Making and writing elements. */
+
+const SVG = /** @type {const} */ (["svg", "g", "path", "line", "circle", "rect", "text", "tspan", "title"]);
+
+/** @typedef {typeof SVG[number]} SvgTag */
+/** @typedef {SvgTag | Exclude<keyof HTMLElementTagNameMap, "title">} Tag */
+/**
+ * @template {Tag} T
+ * @typedef {T extends SvgTag ? SVGElementTagNameMap[T] : T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : never} Made
+ */
+
+/**
+ * An element with attributes and children. Text is text, never HTML.
+ * @template {Tag} T
+ * @param {T} tag
+ * @param {Record<string, string | number | boolean>} [attributes]  true: present; false: absent
+ * @param {...(Node | string)} children
+ * @returns {Made<T>}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const svg = SVG.some((name) => name === tag);
+  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children);
+  return /** @type {Made<T>} */ (element);
+}
+
+/** A quantity's letter in its colour. @param {string} name  r, z, n, h or x */
+export const letter = (name) => make("b", { class: `gru-letter gru-${name}` }, name);
+
+/**
+ * A labelled native control: the text is its label.
+ * @param {string | Node} text
+ * @param {HTMLElement} control
+ * @param {...Node} more  what stands behind it
+ */
+export function labelled(text, control, ...more) {
+  return make("label", { class: "gru-control" }, make("span", { class: "gru-label" }, text), control, ...more);
+}
+
+/**
+ * Set an element's text, touching the page only if it differs.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Say that a view cannot be shown, and why.
+ * @param {HTMLElement} root
+ * @param {unknown} error
+ */
+export function fail(root, error) {
+  console.error(error);
+  root.classList.add("gru-view");
+  root.dataset.state = "failed";
+  const why = error instanceof Error ? error.message : String(error);
+  const said = "This drawing could not be shown. The text around it does not depend on it. ";
+  root.replaceChildren(make("p", { class: "gru-failed", role: "alert" }, said, make("small", {}, `(${why})`)));
+}

@@ -1,0 +1,127 @@
+// @ts-check
+/**
+ * A score: drawings of the same stretch of time, one below the other, with one axis and one cursor through all of them.
+ *
+ * The cursor is a CSS variable, --at-step, from 0 to 1; the panels stand in one column (css/score.css).
+ */
+
+import { make, write } from "./dom.js";
+import { clamp } from "./draw.js";
+import { pointing } from "./state.js";
+import { transport } from "./transport.js";
+
+/**
+ * @template Now
+ * @typedef {import("./state.js").State<Now>} State
+ */
+/** @typedef {import("./state.js").Values} Values */
+
+const [WIDE, NARROW] = [72, 24]; // characters that fit under the drawings, on a page and on a phone
+
+/**
+ * @template Now
+ * @param {State<Now>} state
+ * @param {HTMLElement[]} panels  from top to bottom
+ * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string,
+ *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null }} options
+ *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words;
+ *   point, key: what a pointer or a key moves besides the trait "step"
+ */
+export function score(state, panels, { count, names, keys, point = () => null, key = () => null }) {
+  const over = make("div", { class: "gru-over", "aria-hidden": "true" });
+  const area = make("div", { class: "gru-stack", tabindex: 0, role: "application", "aria-label": `Drawings. ${keys}` }, ...panels, over);
+  const labels = make("div", { class: "gru-labels" });
+  const here = make("b", { class: "gru-step-now" });
+  const axis = make("div", { class: "gru-axis", "aria-hidden": "true" }, labels, here);
+  const element = make("div", { class: "gru-score" }, area, axis);
+  const named = (/** @type {number} */ step, /** @type {Now} */ now) => {
+    const name = names(now)?.[step];
+    return `${step + 1} of ${count(now)}${name ? `, ${name}` : ""}`;
+  };
+  let playing = false;
+  const { control, start } = transport(state, "step", {
+    count,
+    words: named,
+    playing(on) {
+      playing = on;
+      element.classList.toggle("gru-playing", on);
+      state.redraw();
+    },
+  });
+  element.append(control);
+
+  const stepOf = (/** @type {Now} */ now) => Number(/** @type {Values} */ (now).step);
+  pointing(state, area, (event, plot) => {
+    const now = state.pinned();
+    const { left, width } = plot.getBoundingClientRect();
+    const step = clamp(Math.floor(((event.clientX - left) / width) * count(now)), 0, count(now) - 1);
+    return { step, ...point(event, plot, now) };
+  });
+  state.on(area, "keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const now = state.pinned();
+    const last = count(now) - 1;
+    /** @type {Record<string, number>} */
+    const moves = { ArrowLeft: stepOf(now) - 1, ArrowRight: stepOf(now) + 1, Home: 0, End: last };
+    const values = event.key in moves ? { step: clamp(moves[event.key], 0, last) } : key(event.key, now);
+    if (!values) return;
+    event.preventDefault();
+    state.put(values);
+  });
+
+  let drawn = "";
+  return {
+    element,
+    start,
+    playing: () => playing,
+    /**
+     * Bring the axis and the cursor up to date.
+     * @param {Now} now
+     * @param {number[]} [events]  steps that stand out in the input
+     */
+    show(now, events = []) {
+      const [T, t] = [count(now), stepOf(now)];
+      element.style.setProperty("--at-step", String((t + 0.5) / T));
+      element.style.setProperty("--steps", String(T));
+      const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + 1));
+      write(here, all[t]);
+      const key = JSON.stringify([all, events]);
+      if (key === drawn) return;
+      drawn = key;
+      const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / T}%`;
+      labels.replaceChildren(...sparse(all).map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])));
+      over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
+    },
+  };
+}
+
+/**
+ * Which labels there is room for, and whether there is on a phone too.
+ * @param {string[]} all
+ * @returns {[index: number, few: boolean][]}
+ */
+function sparse(all) {
+  const size = 2 + Math.max(...all.map((label) => label.length));
+  const every = (/** @type {number} */ room) =>
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => (all.length / n) * size <= room) ?? all.length;
+  const [wide, narrow] = [every(WIDE), every(NARROW)];
+  // Numbers go 5, 10, 15; the first one is always there.
+  const stands = (/** @type {number} */ i, /** @type {number} */ n) => i === 0 || ((n === 1 || (i + 1) % n === 0) && i + 1 >= n / 2);
+  return all.flatMap((_, i) => (stands(i, wide) ? [/** @type {[number, boolean]} */ ([i, stands(i, narrow)])] : []));
+}
+
+/**
+ * The steps at which something happens in an input that is otherwise always the same.
+ * @param {ArrayLike<number>} x  (T, D)
+ * @param {number} steps  T
+ * @returns {number[]}
+ */
+export function eventsOf(x, steps) {
+  const D = x.length / steps;
+  const rows = Array.from({ length: steps }, (_, t) => Array.from({ length: D }, (_, d) => x[t * D + d]).join());
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const row of rows) counts.set(row, (counts.get(row) ?? 0) + 1);
+  const [usual, times] = [...counts].reduce((most, one) => (one[1] > most[1] ? one : most), ["", 0]);
+  return times > steps / 2 ? rows.flatMap((row, t) => (row === usual ? [] : [t])) : [];
+}

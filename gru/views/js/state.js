@@ -1,0 +1,139 @@
+// @ts-check
+/**
+ * The state of a view: its traits within their ranges, and what is computed from them.
+ *
+ * What the pointer only points at stands in for a trait until the pointer leaves (`preview`); pressing sets it (`put`).
+ */
+
+import { make, write } from "./dom.js";
+import { clamp } from "./draw.js";
+
+/** @typedef {Record<string, unknown>} Values  of traits, by their names */
+/** @typedef {ReturnType<typeof reader>} Reader */
+
+/**
+ * @template Now  the state as the panels need it: every trait that a control moves under its own name, and more
+ * @typedef {object} State
+ * @property {Now} now  as it is drawn
+ * @property {() => Now} pinned  as it will be drawn, without what is only pointed at; what is drawn may be a frame behind
+ * @property {() => Now} refresh  the first line of every update: read the state, bring the controls up to date
+ * @property {(show: (now: Now) => string | null) => void} follow  a control: bring it up to date; gives its words for paper
+ * @property {(values: Values) => void} put  set traits
+ * @property {(values: Values | null) => void} preview  show traits as if they were set; null ends it
+ * @property {(...children: Node[]) => void} lay  what the view consists of, from top to bottom
+ * @property {import("./view.js").Context["on"]} on
+ * @property {import("./view.js").Context["model"]} model
+ * @property {AbortSignal} signal
+ * @property {() => void} redraw  in the next frame, though no trait has changed
+ */
+
+/**
+ * A function that computes anew only when one of its arguments is another than last time.
+ * @template {unknown[]} A
+ * @template T
+ * @param {(...args: A) => T} compute
+ * @returns {(...args: A) => T}
+ */
+export function memo(compute) {
+  /** @type {{ args: A, value: T } | null} */
+  let known = null;
+  return (...args) => {
+    const before = known?.args;
+    if (!known || args.some((value, i) => !Object.is(value, before?.[i]))) known = { args, value: compute(...args) };
+    return known.value;
+  };
+}
+
+/** Traits within their ranges, whatever Python or the page has set. @param {(name: string) => any} get */
+function reader(get) {
+  return {
+    whole: (/** @type {string} */ name, /** @type {number} */ low, /** @type {number} */ high) => clamp(Math.round(get(name)), low, high),
+    number: (/** @type {string} */ name, /** @type {number} */ low, /** @type {number} */ high) => clamp(get(name), low, high),
+    flag: (/** @type {string} */ name) => Boolean(get(name)),
+    text: (/** @type {string} */ name) => String(get(name)),
+    sent: get,
+  };
+}
+
+/**
+ * @template Now
+ * @param {import("./view.js").Context} context
+ * @param {(traits: Reader) => Now} read
+ * @returns {State<Now>}
+ */
+export function stateOf({ model, root, signal, on, put, redraw }, read) {
+  /** @type {Values} */
+  let pointed = {};
+  /** @type {((now: Now) => string | null)[]} */
+  const controls = [];
+  const printed = make("p", { class: "gru-printed" });
+  const pinned = () => read(reader(model.get));
+  const current = () => read(reader((name) => (name in pointed ? pointed[name] : model.get(name))));
+  let now = pinned();
+  const point = (/** @type {Values} */ values) => {
+    if (JSON.stringify(values) === JSON.stringify(pointed)) return;
+    pointed = values;
+    redraw();
+  };
+  return {
+    model,
+    signal,
+    on,
+    redraw,
+    pinned,
+    get now() {
+      return now;
+    },
+    put(values) {
+      point({});
+      put(values);
+    },
+    preview: (values) => point(values ?? {}),
+    follow: (show) => void controls.push(show),
+    refresh() {
+      now = current();
+      write(
+        printed,
+        controls
+          .map((show) => show(now))
+          .filter(Boolean)
+          .join(" · "),
+      );
+      return now;
+    },
+    lay: (...children) => root.replaceChildren(...children, printed),
+  };
+}
+
+/**
+ * A pointer on drawings moves traits: hovering previews, pressing and dragging sets.
+ * @param {Pick<State<unknown>, "on" | "put" | "preview">} state
+ * @param {HTMLElement} area  holds the drawings
+ * @param {(event: PointerEvent, plot: HTMLElement) => Values | null} at  the traits it points at in a drawing
+ */
+export function pointing({ on, put, preview }, area, at) {
+  /** @type {HTMLElement | null} */
+  let dragged = null; // the drawing in which it was pressed
+  const under = (/** @type {PointerEvent} */ event) =>
+    /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".gru-plot"));
+  on(area, "pointerdown", (/** @type {PointerEvent} */ event) => {
+    const plot = under(event);
+    const values = plot && event.button <= 0 ? at(event, plot) : null;
+    if (!values) return;
+    dragged = plot;
+    if (event.isTrusted) area.setPointerCapture(event.pointerId);
+    put(values);
+  });
+  on(area, "pointermove", (/** @type {PointerEvent} */ event) => {
+    const plot = dragged ?? under(event);
+    const values = plot && at(event, plot);
+    if (dragged && values) put(values);
+    else if (event.pointerType !== "touch") preview(values);
+  });
+  const release = () => {
+    dragged = null;
+  };
+  on(area, "pointerup", release);
+  on(area, "pointercancel", release);
+  on(area, "pointerleave", () => preview(null));
+}
