@@ -4,8 +4,6 @@ Each process sees its own share of the batch; the gradients that come out must b
 process, and an optimiser's step must leave the same parameters everywhere.
 """
 
-import sys
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -20,8 +18,7 @@ def loss(outputs: Tensor, h_n: Tensor) -> Tensor:
     return outputs.square().mean() + h_n.sin().mean()
 
 
-def main(variant: str) -> None:
-    dist.init_process_group("gloo")
+def check(variant: str) -> None:
     rank, world = dist.get_rank(), dist.get_world_size()
     torch.manual_seed(rank)  # different starting values: DistributedDataParallel hands out those of process 0
     layer = gru.GRU(3, 4, 2, bidirectional=True, dtype=torch.float64, reset_after=variant == "reset_after")
@@ -42,10 +39,12 @@ def main(variant: str) -> None:
     everywhere = [torch.empty_like(flat) for _ in range(world)]
     dist.all_gather(everywhere, flat)
     assert all(torch.equal(flat, other) for other in everywhere)
-    dist.destroy_process_group()
     # One write: where output is not buffered, print's own line end would be a second, and the two processes mix.
     print(f"{variant}: process {rank} of {world} agrees\n", end="", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    dist.init_process_group("gloo")
+    for variant in ("reset_after", "reset_before"):
+        check(variant)
+    dist.destroy_process_group()
