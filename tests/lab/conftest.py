@@ -7,6 +7,7 @@ A busy machine is slow, not wrong: every step waits for what it needs, with limi
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -43,10 +44,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running JupyterLab whose root holds a copy of book/."""
-    home = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "book", home / "root" / "book")
+def lab_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the chapters, and of the settings that Jupytext finds above them."""
+    root = tmp_path_factory.mktemp("lab") / "root"
+    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def lab_url(lab_root: Path) -> Iterator[str]:
+    """URL of a running JupyterLab that shows this copy, and whose kernel has a name that no page knows."""
+    home = lab_root.parent
+    kernel = home / "jupyter_data_dir" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": start, "display_name": "A snake", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     env |= {name: str(home / name.lower()) for name in FOLDERS}
     with socket.socket() as probe:
@@ -54,7 +68,7 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--ServerApp.allow_root=True", "--IdentityProvider.token="]
-    command += [f"--ServerApp.root_dir={home / 'root'}", f"--LabApp.app_settings_dir={ROOT / 'jupyterlab'}"]
+    command += [f"--ServerApp.root_dir={lab_root}", f"--LabApp.app_settings_dir={ROOT / 'jupyterlab'}"]
     command += ["--LabApp.expose_app_in_browser=True"]
     log = home / "jupyterlab.log"
     with log.open("w") as out:
