@@ -1,4 +1,4 @@
-"""The pages around the text: template, colours, downloads, and mends of what axe finds in generated HTML.
+"""The pages around the text: template, colours, and mends of what axe finds in generated HTML.
 
 The book has a template of its own, `theme/layout.html`: one column of text, and on its left the chapters with the
 contents of this one. The usual theme of Jupyter Book loads 2 MB of icons, scripts and styles on each page, writes to
@@ -22,7 +22,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -61,35 +60,18 @@ def palette_css() -> str:
 
 
 def add_context(
-    app: Sphinx, page: str, _template: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
 ) -> None:
     context["author"] = app.config.author
     context["palette_css"] = palette_css()
     context["css_files"] = [css for css in context["css_files"] if Path(str(css.filename)).name != "pygments.css"]
     context["mend"] = mend
-    if doctree is not None:
-        context["notebook"] = offer_notebook(app, page)
 
 
 def mend(text: str | None) -> str:
     """Drop wrong roles, and let a wide table scroll within itself."""
     text = WRONG_ROLES.sub("", text or "")
     return re.sub(r'(<table class="docutils.*?</table>)', r'<div class="table">\1</div>', text, flags=re.DOTALL)
-
-
-def offer_notebook(app: Sphinx, page: str) -> str | None:
-    """Put the page's notebook, without outputs, beside its source, and return its place; None where it has no cells."""
-    executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
-    if "kernelspec" not in app.env.metadata[page] or not executed.exists():
-        return None
-    notebook = nbformat.read(executed, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, target)
-    return f"_sources/{page}.ipynb"
 
 
 class Dropdown(nodes.General, nodes.Element):

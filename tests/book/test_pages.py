@@ -348,6 +348,8 @@ def test_notebooks(site: Path, texts: list[str]) -> None:
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert code, text
         assert not any(cell.outputs for cell in code), text
+        assert set(notebook.metadata) == {"kernelspec", "language_info"}, text  # no widgets
+        assert "gru-book" in code[0].source, text
         offered += 1
     assert offered >= 2
 
