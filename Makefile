@@ -68,6 +68,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/biome check --write .
+	$(BIN)/python scripts/save_pages.py
 
 clean:
 	rm -rf _build
