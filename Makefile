@@ -27,7 +27,7 @@ help:
 	@echo "make check    look for faults of style and type in Python, JavaScript and CSS; make format mends what it can"
 	@echo "make clean    remove what was built; make distclean removes .venv too"
 
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): requirements.txt pyproject.toml gru/walk.c
 	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer, and none of these is one: $(CANDIDATES)."; \
 	  echo "Install it (python.org), or name it: make PYTHON=/path/to/python book"; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is too old: this needs Python 3.11 or newer."; exit 1; }
@@ -36,7 +36,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	    echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }; \
 	  echo "Making $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing requirements.txt into $(VENV) (torch is large: the first time takes a few minutes) ..."
+	@rm -f gru/_compiled*.so # otherwise one that no longer builds would stay
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "The walk of gru: $$($(BIN)/python -c 'import gru; print(gru.bptt.engine())')"
 	@touch $@
 
 book: $(INSTALLED)
@@ -53,8 +55,6 @@ lab: $(INSTALLED)
 
 serve: $(INSTALLED)
 	@test -f _build/html/index.html || { echo "Nothing to serve yet: run make book first."; exit 1; }
-	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || { \
-	  echo "Port $(PORT) is in use. Choose another one: make serve PORT=8080"; exit 1; }
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 bench: $(INSTALLED)
@@ -76,4 +76,4 @@ clean:
 	rm -rf _build
 
 distclean: clean
-	rm -rf $(VENV) gru_book.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build gru/_compiled*.so *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -55,7 +55,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gru import _arguments
+from gru import _arguments, _walk
+from gru._walk import engine as engine  # gru.bptt.engine() says which walk runs
 from gru.equations import Weights, step
 
 CHUNK_BYTES = 2**20  # of gates; what a core's cache holds beside the weights
@@ -178,13 +179,13 @@ def _gradients_by_loop(inputs, after, needed, grad_states):
     return [gradients.get(k) for k in range(6)]
 
 
-def _steps_per_chunk(x: Tensor, hidden_size: int) -> int:
-    """Steps whose gates fit CHUNK_BYTES, CHUNK_STEPS at most; then as few as make the same number of chunks."""
+def _steps_per_chunk(x: Tensor, hidden_size: int, most_bytes: int, most_steps: int) -> int:
+    """Steps whose gates fit so many bytes, so many at most; then as few as make the same number of chunks."""
     T, B, _ = x.shape
     if x.device.type != "cpu":
         return T
-    fitting = CHUNK_BYTES // max(1, 4 * B * hidden_size * x.element_size())
-    chunks = -(-T // max(1, min(fitting, CHUNK_STEPS)))
+    fitting = most_bytes // max(1, 4 * B * hidden_size * x.element_size())
+    chunks = -(-T // max(1, min(fitting, most_steps)))
     return -(-T // chunks)
 
 
@@ -203,12 +204,15 @@ def forward(
         of the gates' blocks those from ``first_block`` on.
     """
     (T, B, _), H = x.shape, h0.shape[1]
-    C = _steps_per_chunk(x, H)
+    C = _steps_per_chunk(x, H, CHUNK_BYTES, CHUNK_STEPS)
     states = x.new_empty(T + keep, B, H)
     gates = x.new_empty(T, B, (4 - first_block) * H) if keep else None
     with torch.inference_mode():
         if keep:
             states[0] = h0
+        if _walk.suits(x, h0, weights):
+            _walk.forward(x, h0, weights, states[int(keep) :], gates, first_block)
+            return states, gates
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
         fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= SMALL
         chunk = x.new_empty(C, B, 4 * H)
@@ -314,53 +318,55 @@ def backward(
     Returns:
         gradients of x, h0, weight_ih, weight_hh, bias_ih, bias_hh; None where not needed.
     """
-    (T, B, D), H = x.shape, states.shape[2]
-    C = _steps_per_chunk(x, H)
+    T, H = len(x), states.shape[2]
     W, U, _, _, after = weights
+    Kernel = _walk.Backward if _walk.suits(x, states[0], weights) else _Backward
+    C = _steps_per_chunk(x, H, Kernel.CHUNK_BYTES, Kernel.CHUNK_STEPS)
     for_x, for_h0, for_W, for_U, for_b_i, for_b_h = needed[:6]
-    grad_x = x.new_empty(T, B, D) if for_x else None
-    grad_h0 = x.new_empty(B, H) if for_h0 else None
-    grad_W = W.new_zeros(W.shape) if for_W else None
-    grad_U = U.new_zeros(U.shape) if for_U else None  # rows of q, r, z or r, z, n
-    grad_b = W.new_zeros(4 * H) if for_b_i or for_b_h else None  # q (or p), r, z, n
-    with torch.inference_mode():
-        kernel = _Backward(x.new_empty(C, B, 4 * H), U, after)
-        g = kernel.grads  # (C+1, B, H)
-        g[0] = grad_states[-1]
-        for t0 in range((T - 1) // C * C, -1, -C):
-            t1 = min(t0 + C, T)
-            c = t1 - t0
-            g[c] = g[0]  # dL/dh_{t1}, from the chunk after this one
-            g[1:c] = grad_states[t0 : t1 - 1]
-            g[0] = grad_states[t0 - 1] if t0 else 0
-            h = states[t0:t1]
-            kernel(h, gates[t0:t1])
-            d = kernel.deltas[:c].flatten(0, 1)  # (cB, 4H)
-            h = h.flatten(0, 1)  # (cB, H)
-            if for_x:
-                torch.mm(d[:, H:], W, out=grad_x[t0:t1].flatten(0, 1))
-            if for_W:
-                grad_W.addmm_(d[:, H:].t(), x[t0:t1].flatten(0, 1))
-            if for_U and after:
-                grad_U.addmm_(d[:, : 3 * H].t(), h)
-            elif for_U:
-                grad_U[: 2 * H].addmm_(d[:, H : 3 * H].t(), h)
-                grad_U[2 * H :].addmm_(d[:, 3 * H :].t(), gates[t0:t1, :, :H].flatten(0, 1))
-            if grad_b is not None:
-                grad_b += d.sum(0)
-            if kept is not None:
-                kept[0][t0 : t1 + 1], kept[1][t0:t1] = g[: c + 1], kernel.deltas[:c]
-        if for_h0:
-            grad_h0.copy_(g[0])
+    grad_x = x.new_empty(x.shape) if for_x else None
+    grad_W, grad_U, grad_b = None, None, None  # (3H, D); (3H, H), rows of q, r, z or r, z, n; (4H), q (or p), r, z, n
+    kernel = Kernel(x.new_empty(C, *states.shape[1:-1], 4 * H), U, after)
+    g, later = kernel.grads, None  # (C+1, B, H); dL/dh at the chunk's end, by the chunk after this one
+    for t0 in range((T - 1) // C * C, -1, -C):
+        t1 = min(t0 + C, T)
+        c, h = t1 - t0, states[t0:t1]
+        g[0], g[1 : c + 1] = 0, grad_states[t0:t1]
+        if later is not None:
+            g[c] += later
+        kernel(h, gates[t0:t1])
+        later = g[0].clone()
+        if kept is not None:
+            kept[0][t0 : t1 + 1], kept[1][t0:t1] = g[: c + 1], kernel.deltas[:c]
+        d, h = kernel.deltas[:c].flatten(0, 1), h.flatten(0, 1)  # (cB, 4H), (cB, H)
+        if for_x:
+            torch.mm(d[:, H:], W, out=grad_x[t0:t1].flatten(0, 1))
+        if for_W:
+            grad_W = _plus_product(grad_W, d[:, H:].t(), x[t0:t1].flatten(0, 1))
+        if for_U and after:
+            grad_U = _plus_product(grad_U, d[:, : 3 * H].t(), h)
+        elif for_U:
+            p = gates[t0:t1, :, :H].flatten(0, 1)  # (cB, H)
+            grad_U = U.new_zeros(U.shape) if grad_U is None else grad_U
+            grad_U[: 2 * H].addmm_(d[:, H : 3 * H].t(), h)
+            grad_U[2 * H :].addmm_(d[:, 3 * H :].t(), p)
+        if for_b_i or for_b_h:
+            grad_b = d.sum(0) if grad_b is None else grad_b.add_(d.sum(0))
     if for_U and after:
         grad_U = torch.cat((grad_U[H:], grad_U[:H]))  # rows of r, z, n
     grad_b_i = grad_b[H:].clone() if for_b_i else None
     grad_b_h = torch.cat((grad_b[H : 3 * H], grad_b[:H] if after else grad_b[3 * H :])) if for_b_h else None
-    return [grad_x, grad_h0, grad_W, grad_U, grad_b_i, grad_b_h]
+    return [grad_x, later if for_h0 else None, grad_W, grad_U, grad_b_i, grad_b_h]
+
+
+def _plus_product(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+    """total + a b, in the place of total; of the first chunk the product itself."""
+    return a @ b if total is None else total.addmm_(a, b)
 
 
 class _Backward:
     """One chunk of steps backward. ``deltas`` (C, B, 4H) first holds coefficients; the walk scales each by its g."""
+
+    CHUNK_BYTES, CHUNK_STEPS = CHUNK_BYTES, CHUNK_STEPS
 
     def __init__(self, deltas: Tensor, U: Tensor, after: bool) -> None:
         C, B, _ = deltas.shape
@@ -385,6 +391,12 @@ class _Backward:
 
     def __call__(self, h: Tensor, gates: Tensor) -> None:
         """States before each step (c, B, H) and gates (c, B, 4H)."""
+        with torch.inference_mode():
+            self._prepare(h, gates)
+            self._reset_after(len(h)) if self.after else self._reset_before(len(h))
+
+    def _prepare(self, h: Tensor, gates: Tensor) -> None:
+        """The coefficients of each step, in the place of its deltas."""
         c = len(h)
         q, r, z, n = _blocks(gates)
         to_q, to_r, to_z, to_n = _blocks(self.deltas[:c])
@@ -397,12 +409,10 @@ class _Backward:
             torch.mul(to_n, r, out=to_q)
             torch.mul(to_q, q, out=to_r)
             to_r.addcmul_(to_r, r, value=-1)
-            self._reset_after(c)
         else:
             self.r[:c] = r
             dr_dp = torch.mul(h, r, out=self.dr_dp[:c])
             dr_dp.addcmul_(dr_dp, r, value=-1)
-            self._reset_before(c)
 
     def _reset_after(self, c: int) -> None:
         U, g_t = self.U, self.g_t

@@ -1,0 +1,97 @@
+"""The compiled walk: loads what the installation made of walk.c, if it made anything, and calls it.
+
+A compiler is optional. Without one, or where the build failed, :mod:`gru.bptt` walks with tensors and is only slower.
+:func:`engine` says which it is and why.
+"""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gru.equations import Weights
+
+TYPES = {torch.float32: "float", torch.float64: "double"}
+# Where the compiled walk is the faster one (see `make bench`): wider states and larger batches are mostly large matrix
+# products, which torch's library computes best; and each call lays out the weights anew, which T * B steps must earn.
+WIDEST = 128  # units
+LIGHT = 2**14  # weights that are laid out in no time
+BUSY = 32  # steps times samples that earn it otherwise
+
+
+@cache
+def _library() -> ctypes.CDLL | str:
+    """The compiled functions, or why there are none."""
+    built = sorted(Path(__file__).parent.glob("_compiled.*.so")) + sorted(Path(__file__).parent.glob("_compiled.*.pyd"))
+    if not built:
+        return "it was not built when gru was installed: that takes a C compiler, such as gcc"
+    try:
+        library = ctypes.CDLL(str(built[0]))
+        size, whole, pointer = ctypes.c_long, ctypes.c_int, ctypes.c_void_p
+        for of in TYPES.values():
+            getattr(library, f"walk_forward_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 8, size]
+            getattr(library, f"walk_backward_{of}").argtypes = [*[size] * 3, whole, *[pointer] * 5]
+    except (OSError, AttributeError) as error:
+        return f"{built[0].name} could not be loaded: {error}"
+    return library
+
+
+def engine() -> str:
+    """Which walk runs on small states on a CPU, and why.
+
+    >>> engine().split(":")[0] in ("compiled", "tensors")
+    True
+    """
+    library = _library()
+    return f"tensors: {library}" if isinstance(library, str) else f"compiled: {Path(library._name).name}"
+
+
+def suits(x: Tensor, h0: Tensor, weights: Weights) -> bool:
+    """Whether the compiled walk can take these tensors, and is the faster one."""
+    (T, B, D), H = x.shape, h0.shape[1]
+    return (
+        x.dtype in TYPES
+        and x.device.type == "cpu"
+        and H <= WIDEST
+        and (3 * H * (D + H) <= LIGHT or T * B >= BUSY)
+        and T * B > 0
+        and not isinstance(_library(), str)
+        # A mode or a subclass has to see the single operations.
+        and all(type(tensor) in (Tensor, nn.Parameter) for tensor in (x, h0, *weights[:4]) if tensor is not None)
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._len_torch_function_stack() == 0
+    )
+
+
+def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tensor | None, first_block: int) -> None:
+    """All steps: fills states (T, B, H) after each step, and gates (T, B, (4 - first_block) H) unless None."""
+    (T, B, D), H = x.shape, h0.shape[1]
+    tensors = [None if tensor is None else tensor.contiguous() for tensor in (x, h0, *weights[:4])]
+    call = getattr(_library(), f"walk_forward_{TYPES[x.dtype]}")
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in (*tensors, states, gates)]
+    if call(T, B, D, H, weights.reset_after, *pointers, first_block):
+        raise MemoryError(f"no memory for a walk of {B} sequences with {H} units")
+
+
+class Backward:
+    """One chunk of steps backward: what the kernel of the same name in :mod:`gru.bptt` computes.
+
+    ``grads`` (C+1, B, H) come with what the loss sends straight into each state, and dL/dh at the chunk's end; they
+    become dL/dh. ``deltas`` (C, B, 4H) are filled.
+    """
+
+    CHUNK_BYTES, CHUNK_STEPS = 2**23, 2**20  # a call does not care; this much memory is lent to it
+
+    def __init__(self, deltas: Tensor, U: Tensor, after: bool) -> None:
+        (C, B, _), H = deltas.shape, U.shape[1]
+        self.U, self.after, self.deltas = U.contiguous(), after, deltas
+        self.grads = deltas.new_empty(C + 1, B, H)
+        self.call = getattr(_library(), f"walk_backward_{TYPES[U.dtype]}")
+
+    def __call__(self, h: Tensor, gates: Tensor) -> None:
+        """States before each step (c, B, H) and gates (c, B, 4H)."""
+        tensors = (self.U, h.contiguous(), gates.contiguous(), self.grads, self.deltas)
+        if self.call(*h.shape, self.after, *(tensor.data_ptr() for tensor in tensors)):
+            raise MemoryError(f"no memory for a walk of {h.shape[1]} sequences with {h.shape[2]} units")

@@ -1,0 +1,289 @@
+/* The walk of gru/bptt.py, compiled: all steps of one recurrence forward, and back through time, in one call each.
+
+   The equations, names and layouts are those of bptt.py, whose text derives them:
+
+       r, z = sigmoid(W x + b + U h)
+       n    = tanh(W_n x + b_in + r * q),  q = U_n h + b_hn       reset after
+       n    = tanh(W_n x + b_in + U_n p + b_hn),  p = r * h       reset before
+       h'   = n + z * (h - n)
+
+   Nothing is computed here that the Python walk does not compute; what is saved is the call of an operator for each
+   product and each gate of each step, which is most of the time where states are small.
+
+   Layout. A row is one sample at one step: four blocks q (or p), r, z, n, each padded to P numbers, the next multiple
+   of a vector's LANES, so that no loop has a remainder. Padding holds zeros wherever a product reads it. Arrays of the
+   caller are contiguous and not padded. The file is compiled twice by including itself, for float and for double. */
+
+#ifndef REAL
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __AVX512F__
+#define BYTES 64
+#else
+#define BYTES 32
+#endif
+
+#define JOIN(a, b) a##_##b
+#define NAMED(a, b) JOIN(a, b)
+#define NAME(a) NAMED(a, REAL)
+
+#define REAL float
+#define WHOLE int32_t
+#define MANTISSA 23
+#define TERMS 8
+#define LN2_HIGH 0.693359375f
+#define LN2_LOW -2.12194440e-4f
+#define LARGEST 87.0f
+#include "walk.c"
+#undef REAL
+#undef WHOLE
+#undef MANTISSA
+#undef TERMS
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef LARGEST
+
+#define REAL double
+#define WHOLE int64_t
+#define MANTISSA 52
+#define TERMS 14
+#define LN2_HIGH 6.93147180369123816490e-01
+#define LN2_LOW 1.90821492927058770002e-10
+#define LARGEST 708.0
+#include "walk.c"
+
+#else
+
+#define LANES ((long)(BYTES / sizeof(REAL)))
+#define ROWS 4 /* of a product that are computed together, */
+#define COLUMNS 3 /* and vectors beside each other: their sums stay in registers */
+
+typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
+typedef WHOLE NAME(integers) __attribute__((vector_size(BYTES)));
+#define vector NAME(vector)
+#define integers NAME(integers)
+
+static inline vector NAME(load)(const REAL *from) {
+    vector v;
+    memcpy(&v, from, BYTES);
+    return v;
+}
+
+static inline void NAME(store)(REAL *to, vector v) { memcpy(to, &v, BYTES); }
+
+static inline vector NAME(splat)(REAL a) {
+    vector v = {0};
+    return v + a;
+}
+
+static inline vector NAME(where)(integers is, vector a, vector b) {
+    return (vector)((is & (integers)a) | (~is & (integers)b));
+}
+
+#define load NAME(load)
+#define store NAME(store)
+
+/* e^x - 1 for |x| <= LARGEST, exact to a few units in the last place, also near 0: x = k ln 2 + s with |s| < 0.35, and
+   e^x - 1 = 2^k (e^s - 1) + (2^k - 1), e^s - 1 by its Taylor series. NaN stays NaN. */
+static inline vector NAME(expm1)(vector x) {
+    const REAL rounding = (REAL)1.5 * ((WHOLE)1 << MANTISSA); /* adding it rounds to a whole number, in the low bits */
+    vector shifted = x * (REAL)1.4426950408889634 + rounding;
+    vector k = shifted - rounding;
+    vector s = (x - k * LN2_HIGH) - k * LN2_LOW;
+    vector series = NAME(splat)(0);
+    for (int term = TERMS; term > 1; term--) series = (series + 1) * (s * ((REAL)1 / term));
+    vector small = s + s * series;
+    const union { REAL real; WHOLE bits; } zero = {rounding};
+    const WHOLE bias = sizeof(REAL) == 4 ? 127 : 1023;
+    integers exponent = ((integers)shifted - zero.bits + bias) << MANTISSA;
+    vector power = (vector)exponent; /* 2^k */
+    return power * small + (power - 1);
+}
+
+static inline vector NAME(clamp)(vector x) { /* NaN is neither greater nor less: it stays */
+    x = NAME(where)((integers)(x > LARGEST), NAME(splat)(LARGEST), x);
+    return NAME(where)((integers)(x < -LARGEST), NAME(splat)(-LARGEST), x);
+}
+
+static inline vector NAME(sigmoid)(vector a) { return 1 / (2 + NAME(expm1)(NAME(clamp)(-a))); }
+
+static inline vector NAME(tanh)(vector a) {
+    vector m = NAME(expm1)(NAME(clamp)(-2 * NAME(where)((integers)(a < 0), -a, a))); /* e^(-2|a|) - 1 keeps its digits near 0 */
+    vector size = (0 - m) / (2 + m);
+    return NAME(where)((integers)(a < 0), -size, size);
+}
+
+/* One tile of out (rows, .. ) += A (rows, K) M (K, ..): rows and columns are constants where this is inlined. */
+static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int columns, long K, const REAL *A,
+                                                             long A_row, const REAL *M, long M_row, REAL *out,
+                                                             long out_row) {
+    vector sum[ROWS][COLUMNS];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) sum[i][j] = load(out + i * out_row + j * LANES);
+    for (long k = 0; k < K; k++)
+        for (int j = 0; j < columns; j++) {
+            vector m = load(M + k * M_row + j * LANES);
+            for (int i = 0; i < rows; i++) sum[i][j] += A[i * A_row + k] * m;
+        }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) store(out + i * out_row + j * LANES, sum[i][j]);
+}
+
+/* out (B, N) += A (B, K) M (K, N), N a multiple of LANES. */
+static void NAME(product)(long B, long K, long N, const REAL *A, long A_row, const REAL *M, long M_row, REAL *out,
+                          long out_row) {
+    for (long j = 0; j < N;) {
+        long left = (N - j) / LANES;
+        int columns = left < COLUMNS ? (int)left : COLUMNS;
+#define TILE(rows, columns) \
+    NAME(tile)(rows, columns, K, A + b * A_row, A_row, M + j, M_row, out + b * out_row + j, out_row)
+#define TILES(rows)                           \
+    if (columns == 3) TILE(rows, 3);          \
+    else if (columns == 2) TILE(rows, 2);     \
+    else TILE(rows, 1)
+        long b = 0;
+        for (; b + ROWS <= B; b += ROWS) { TILES(ROWS); }
+        for (; b < B; b++) { TILES(1); }
+#undef TILES
+#undef TILE
+        j += columns * LANES;
+    }
+}
+
+#define product NAME(product)
+
+static void NAME(widen)(const REAL *from, long blocks, long H, REAL *to, long P) {
+    for (long k = 0; k < blocks; k++) memcpy(to + k * P, from + k * H, H * sizeof(REAL));
+}
+
+static void NAME(narrow)(const REAL *from, long blocks, long P, REAL *to, long H) {
+    for (long k = 0; k < blocks; k++) memcpy(to + k * H, from + k * P, H * sizeof(REAL));
+}
+
+/* The transpose of a block (H, K) of weights, as columns (K, P) of a matrix whose rows are M_row long. */
+static void NAME(transpose)(const REAL *weights, long H, long K, REAL *M, long M_row) {
+    for (long j = 0; j < H; j++)
+        for (long k = 0; k < K; k++) M[k * M_row + j] = weights[j * K + k];
+}
+
+/* All steps forward.
+
+   x (T, B, D), h0 (B, H), W (3H, D), U (3H, H), b_i and b_h (3H) or NULL, rows of r, z, n  ->  states (T, B, H) after
+   each step, and where gates is not NULL, gates (T, B, 4 - first_block, H). Returns 0, or 1 where memory is lacking. */
+int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x, const REAL *h0, const REAL *W,
+                       const REAL *U, const REAL *b_i, const REAL *b_h, REAL *states, REAL *gates, long first_block) {
+    const long P = (H + LANES - 1) / LANES * LANES;
+    const long numbers = 3 * P * D + 3 * P * H + 4 * P + 4 * P * B + P * B;
+    REAL *memory = calloc(numbers, sizeof(REAL));
+    if (!memory) return 1;
+    REAL *W_t = memory, *U_t = W_t + 3 * P * D, *bias = U_t + 3 * P * H; /* (D, 3P): r, z, n; (H, 3P): q, r, z */
+    REAL *rows = bias + 4 * P, *h = rows + 4 * P * B;                    /* (B, 4P); (B, P) */
+    for (long k = 0; k < 3; k++) {
+        NAME(transpose)(W + k * H * D, H, D, W_t + k * P, 3 * P);
+        NAME(transpose)(U + k * H * H, H, H, U_t + (k + 1) % 3 * P, 3 * P);
+        for (long j = 0; j < H; j++) {
+            REAL from_x = b_i ? b_i[k * H + j] : 0, from_h = b_h ? b_h[k * H + j] : 0;
+            bias[(k + 1) * P + j] = k == 2 && after ? from_x : from_x + from_h;
+            if (k == 2 && after) bias[j] = from_h;
+        }
+    }
+    for (long b = 0; b < B; b++) NAME(widen)(h0 + b * H, 1, H, h + b * P, P);
+    for (long t = 0; t < T; t++) {
+        for (long b = 0; b < B; b++) memcpy(rows + b * 4 * P, bias, 4 * P * sizeof(REAL));
+        product(B, D, 3 * P, x + t * B * D, D, W_t, 3 * P, rows + P, 4 * P);
+        if (after) product(B, H, 3 * P, h, P, U_t, 3 * P, rows, 4 * P);
+        else product(B, H, 2 * P, h, P, U_t + P, 3 * P, rows + P, 4 * P);
+        for (long b = 0; b < B; b++) {
+            REAL *q = rows + b * 4 * P, *r = q + P;
+            for (long j = 0; j < 2 * P; j += LANES) store(r + j, NAME(sigmoid)(load(r + j)));
+            if (!after)
+                for (long j = 0; j < P; j += LANES) store(q + j, load(r + j) * load(h + b * P + j));
+        }
+        if (!after) product(B, H, P, rows, 4 * P, U_t, 3 * P, rows + 3 * P, 4 * P);
+        for (long b = 0; b < B; b++) {
+            REAL *q = rows + b * 4 * P, *r = q + P, *z = r + P, *n = z + P, *h_b = h + b * P;
+            for (long j = 0; j < P; j += LANES) {
+                vector a = load(n + j);
+                vector candidate = NAME(tanh)(after ? a + load(r + j) * load(q + j) : a);
+                store(n + j, candidate);
+                store(h_b + j, candidate + load(z + j) * (load(h_b + j) - candidate));
+            }
+            NAME(narrow)(h_b, 1, P, states + (t * B + b) * H, H);
+            if (gates)
+                NAME(narrow)(q + first_block * P, 4 - first_block, P, gates + (t * B + b) * (4 - first_block) * H, H);
+        }
+    }
+    free(memory);
+    return 0;
+}
+
+/* Steps backward, but for the gradients of weights and inputs, which are products over all steps at once.
+
+   U (3H, H), states (T, B, H) before each step, gates (T, B, 4, H), grads (T+1, B, H): of each state what reaches it
+   otherwise than through a later step of these: e, what the loss sends straight into it, and at the end dL/dh_T
+   ->  grads: dL/dh_t, and deltas (T, B, 4, H): d_q (or d_p), d_r, d_z, d_n. Returns 0, or 1 where memory is lacking. */
+int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const REAL *states, const REAL *gates,
+                        REAL *grads, REAL *deltas) {
+    const long P = (H + LANES - 1) / LANES * LANES;
+    REAL *memory = calloc(3 * P * P + 10 * P * B, sizeof(REAL));
+    if (!memory) return 1;
+    REAL *U_p = memory, *d = U_p + 3 * P * P, *rows = d + 4 * P * B; /* (3P, P): rows of q, r, z; (B, 4P) twice */
+    REAL *g = rows + 4 * P * B, *h = g + P * B;                      /* (B, P) each */
+    for (long k = 0; k < 3; k++)
+        for (long j = 0; j < H; j++) NAME(widen)(U + (k * H + j) * H, 1, H, U_p + ((k + 1) % 3 * P + j) * P, P);
+    for (long b = 0; b < B; b++) NAME(widen)(grads + (T * B + b) * H, 1, H, g + b * P, P);
+    for (long t = T; t > 0; t--) {
+        for (long b = 0; b < B; b++) {
+            const REAL *q = rows + b * 4 * P, *r = q + P, *z = r + P, *n = z + P, *h_b = h + b * P;
+            REAL *d_q = d + b * 4 * P, *d_r = d_q + P, *d_z = d_r + P, *d_n = d_z + P, *g_b = g + b * P;
+            NAME(widen)(gates + ((t - 1) * B + b) * 4 * H, 4, H, rows + b * 4 * P, P);
+            NAME(widen)(states + ((t - 1) * B + b) * H, 1, H, h + b * P, P);
+            for (long j = 0; j < P; j += LANES) {
+                vector r_ = load(r + j), z_ = load(z + j), n_ = load(n + j), h_ = load(h_b + j), g_ = load(g_b + j);
+                vector to_n = (1 - z_) * (1 - n_ * n_) * g_;
+                store(d_n + j, to_n);
+                store(d_z + j, (h_ - n_) * z_ * (1 - z_) * g_);
+                store(d_q + j, after ? to_n * r_ : NAME(splat)(0));
+                if (after) store(d_r + j, to_n * load(q + j) * r_ * (1 - r_));
+                store(g_b + j, z_ * g_);
+            }
+            for (long j = 0; j < H; j++) g_b[j] += grads[((t - 1) * B + b) * H + j];
+        }
+        if (after) {
+            product(B, 3 * P, P, d, 4 * P, U_p, P, g, P);
+        } else {
+            product(B, P, P, d + 3 * P, 4 * P, U_p, P, d, 4 * P); /* d_p = U_n^T d_n */
+            for (long b = 0; b < B; b++) {
+                const REAL *r = rows + b * 4 * P + P, *h_b = h + b * P;
+                REAL *d_p = d + b * 4 * P, *d_r = d_p + P, *g_b = g + b * P;
+                for (long j = 0; j < P; j += LANES) {
+                    vector r_ = load(r + j), d_p_ = load(d_p + j);
+                    store(d_r + j, load(h_b + j) * r_ * (1 - r_) * d_p_);
+                    store(g_b + j, load(g_b + j) + r_ * d_p_);
+                }
+            }
+            product(B, 2 * P, P, d + P, 4 * P, U_p + P * P, P, g, P);
+        }
+        for (long b = 0; b < B; b++) {
+            NAME(narrow)(d + b * 4 * P, 4, P, deltas + ((t - 1) * B + b) * 4 * H, H);
+            NAME(narrow)(g + b * P, 1, P, grads + ((t - 1) * B + b) * H, H);
+        }
+    }
+    free(memory);
+    return 0;
+}
+
+#undef vector
+#undef integers
+#undef load
+#undef store
+#undef product
+#undef LANES
+#undef ROWS
+#undef COLUMNS
+
+#endif
