@@ -229,6 +229,7 @@ def curves(
     x: str,
     y: str,
     start: float = 0,
+    by: float = 1,
     log: bool = False,
 ) -> Picture:
     """Named lines over a common axis, each name at its line's end; of several runs a thin line each, and their mean.
@@ -236,7 +237,7 @@ def curves(
     Args:
         lines: name -> values (T,), or (runs, T). The mean of runs is geometric where the axis is logarithmic.
         x, y: what the axes count, with units.
-        start: the x of the first value.
+        start, by: the x of the first value, and from one value to the next.
         log: a logarithmic y axis; values of 0 or less are left out.
 
     >>> type(curves({"z = 0.9": [0.9**t for t in range(5)]}, x="steps", y="what is left")).__name__
@@ -253,7 +254,7 @@ def curves(
         ends = []
         for k, (name, runs) in enumerate(runs_of.items()):
             runs = np.where(runs > 0, runs, np.nan) if log else runs
-            at = start + np.arange(runs.shape[1])
+            at = start + by * np.arange(runs.shape[1])
             line = {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
             if len(runs) > 1:
                 ax.plot(at, runs.T, linewidth=0.6, alpha=0.5, **line)

@@ -79,6 +79,11 @@ def test_confusion_counts():
     np.testing.assert_array_equal(images(figure)[0], images(again)[0])
 
 
+def test_curves_stand_where_they_are_told():
+    ax = plots.curves({"a": [1.0, 2.0, 3.0]}, x="steps", y="b", start=5, by=0.5).axes[0]
+    assert ax.lines[0].get_xdata().tolist() == [5, 5.5, 6]
+
+
 def test_dots_write_the_median_and_draw_every_value():
     figure = plots.dots({"carry": [0.1, 0.4, 0.2], "reset": [2.0]}, x="share", log=True, at=1)
     ax = figure.axes[0]
