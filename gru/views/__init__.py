@@ -8,7 +8,7 @@
 torch.Size([7, 5])
 """
 
-from gru.views._base import View, page_script
+from gru.views._base import View, offline, page_script
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
@@ -26,5 +26,6 @@ __all__ = [
     "VanishingLab",
     "VariantLab",
     "View",
+    "offline",
     "page_script",
 ]

@@ -3,7 +3,8 @@
 In a notebook with a kernel a view is an ipywidget: it composes with VBox, link and observe, and its traits stay in step
 with the page both ways. On a built page there is no kernel. So a view also offers ``text/html``, the custom element
 ``<gru-view>`` that carries its state as JSON, and one script (:func:`page_script`) starts these elements with the very
-same module. A reader without that script sees a sentence that says what the view shows.
+same module. A reader without that script sees a sentence that says what the view shows. :meth:`View.save` writes a
+page of one view, and :func:`offline` puts the script into a notebook, for the page that nbconvert makes of it.
 
 A view says where its numbers were computed, in an element of class ``gru-where``. The words are those of ``origin`` in
 controls.js, the device's name is that of ``_data.device_of``, and ``_data.apart`` says how far the page is from it.
@@ -13,6 +14,8 @@ import difflib
 import html
 import itertools
 import json
+import os
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import anywidget
@@ -22,6 +25,9 @@ import traitlets
 from gru.views import _modules, _style
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+# What a file of one view says about where it comes from.
+LICENCE = "Drawn by the Python package gru. MIT License, Copyright (c) 2026 The GRU book authors."
 
 
 class View(anywidget.AnyWidget):
@@ -85,14 +91,54 @@ class View(anywidget.AnyWidget):
 
     def to_html(self) -> str:
         """The view as an element of a page that has :func:`page_script`; without the script, its description."""
-        return element({name: getattr(self, name) for name in ("_page", *self.state)}, self.describe())
+        return element({name: getattr(self, name) for name in ("_page", *self.state)}, self._words())
+
+    def save(self, path: str | os.PathLike, title: str | None = None) -> Path:
+        """Write the view as it is now into one HTML file, which answers in a browser with no kernel and no network.
+
+        What the page can compute by itself it does, as on the pages of the book; of a model whose equations it does not
+        know it shows what was traced.
+
+        Args:
+            path: of the file, which ends in ".html"; a file that is there is replaced.
+            title: of the page; the name of the view's class if None.
+
+        Returns:
+            the path.
+
+        Raises:
+            ValueError: path ends in something else.
+
+        >>> import os, tempfile
+        >>> from gru import views
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = views.MemoryDial().save(os.path.join(folder, "dial.html"))
+        ...     path.name, "https://" in path.read_text(encoding="utf-8")
+        ('dial.html', False)
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f'path: expected a name that ends in ".html", got {str(path)!r}')
+        page = _PAGE.format(
+            **{name: both[0] for name, both in _style.NEUTRAL.items()},
+            **{f"dark_{name}": both[1] for name, both in _style.NEUTRAL.items()},
+            title=html.escape(type(self).__name__ if title is None else title),
+            body=self.to_html(),
+            licence=LICENCE,
+            script=page_script(self.module),
+        )
+        path.write_text(page, encoding="utf-8")
+        return path
+
+    def _words(self) -> str:
+        return f'{self.describe()} view.save("view.html") writes a file that needs no kernel and no network.'
 
     def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict, dict] | None:
         live = super()._repr_mimebundle_(**keywords)
         if live is None:
             return None
         data, metadata = live
-        return {**data, "text/plain": self.describe(), "text/html": self.to_html()}, metadata
+        return {**data, "text/plain": self._words(), "text/html": self.to_html()}, metadata
 
 
 def element(state: dict[str, Any], words: str) -> str:
@@ -107,14 +153,53 @@ def element(state: dict[str, Any], words: str) -> str:
     )
 
 
-def page_script() -> str:
-    """One classic script that holds the sources and styles of all views and starts every ``<gru-view>`` of a page.
+def page_script(*modules: str) -> str:
+    """One classic script that holds the sources and styles of views and starts every ``<gru-view>`` of a page.
 
     It is not a module: browsers refuse module scripts on pages opened from a file.
+
+    Args:
+        modules: of the views, as :attr:`View.module` names them; all there are if none is named.
     """
-    views = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in View.modules)
-    style = json.dumps(_style.style(*View.modules), ensure_ascii=False)
+    modules = modules or tuple(View.modules)
+    views = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in modules)
+    style = json.dumps(_style.style(*modules), ensure_ascii=False)
     return (
-        f'(() => {{\n"use strict";\n{_modules.bundle("host", *View.modules)}\n'
-        f"$host.start({{ {views} }}, {style});\n}})();\n"
+        f'(() => {{\n"use strict";\n{_modules.bundle("host", *modules)}\n$host.start({{ {views} }}, {style});\n}})();\n'
     )
+
+
+def offline() -> None:
+    """Keep the views of this notebook alive in the page that nbconvert makes of it, without a kernel or a network.
+
+    Call it in a cell of its own, and export without stored widget state, which nbconvert would prefer and for which it
+    would ask two hosts::
+
+        jupyter nbconvert --to html --execute --ExecutePreprocessor.store_widget_state=False notebook.ipynb
+
+    In the running notebook it changes nothing.
+    """
+    from IPython.display import display
+
+    words = "The views of this notebook answer offline, too, once it is exported without stored widget state."
+    display({"text/html": f"<script>{page_script()}</script>", "text/plain": words}, raw=True)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><link rel="icon" href="data:,">
+<style>
+body {{ margin: 0 auto; max-width: 60rem; padding: 1rem; font-family: system-ui, sans-serif;
+  background: {page}; color: {ink}; }}
+h1 {{ font-size: 1.4rem; margin: 0 0 1rem; }}
+footer {{ margin-top: 2rem; font-size: 0.8rem; color: {muted}; }}
+@media (prefers-color-scheme: dark) {{
+  body {{ background: {dark_page}; color: {dark_ink}; }}
+  footer {{ color: {dark_muted}; }}
+}}
+</style></head>
+<body><main><h1>{title}</h1>
+{body}</main><footer>{licence}</footer>
+<script>
+{script}</script></body></html>
+"""

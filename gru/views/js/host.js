@@ -38,7 +38,9 @@ export function start(views, style) {
   document.head.append(make("style", {}, style));
   const begin = () => {
     /** @type {HTMLElement[]} */
-    const elements = [...document.querySelectorAll("gru-view")].map((element) => /** @type {HTMLElement} */ (element));
+    const all = [...document.querySelectorAll("gru-view")].map((element) => /** @type {HTMLElement} */ (element));
+    // A second script on the page, as of two cells that ask for it, finds nothing left to start.
+    const elements = all.filter((element) => element.querySelector(':scope > script[type="application/json"]'));
     const states = new Map();
     for (const element of elements) {
       const { widget } = element.dataset;
