@@ -121,11 +121,13 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
 def is_plain(*tensors: Tensor) -> bool:
     """Whether tensors are what they seem, and nobody has to see the single operations.
 
-    Not so inside a transform of ``torch.func``, under forward-mode differentiation, or where a tensor stands for
-    several losses at once (``is_grads_batched=True``).
+    Not so inside a transform of ``torch.func``, under forward-mode differentiation, where a tensor stands for several
+    losses at once (``is_grads_batched=True``), or under a dispatch mode such as ``FlopCounterMode``, which counts the
+    products that it knows and not those written into a buffer.
     """
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-    return not transformed and not any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
+    watched = torch._C._len_torch_dispatch_stack() > 0
+    return not (transformed or watched or any(map(torch._C._functorch.is_legacy_batchedtensor, tensors)))
 
 
 def _in_one_dtype(x: Tensor) -> AbstractContextManager:

@@ -12,7 +12,8 @@ Glossary
 Where this differs from torch.nn.GRU: ``reset_after=False`` is offered; with unsorted packed sequences, too, the
 initial state must have the batch size of the input (PyTorch drops what is too much); a list in place of a tensor is a
 TypeError; on a CPU in float32 candidates are exact to 1e-7 absolute rather than relative (see :mod:`gru.bptt`); it is
-no subclass of torch.nn.GRU, so torch.jit.script and torch.fx do not treat it as a known leaf.
+not a subclass of torch.nn.GRU, so that torch.fx does not treat it as a known leaf, and what only knows torch's own
+class is refused (see :mod:`gru._tools`).
 """
 
 from collections.abc import Callable
@@ -22,14 +23,16 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence
 
-from gru import _arguments, _onnx, bptt
+from gru import _arguments, _onnx, _tools, bptt
 from gru.cells import ResetAfterCell, ResetBeforeCell, cell_weights, keeps_equations
 from gru.equations import Weights
+
+_NESTED = "torch.nn.utils.rnn.pack_sequence(list(input.unbind()), enforce_sorted=False) gives a PackedSequence"
 
 Engine = Callable[[Tensor, Tensor, Weights], Tensor]  # of one layer in one direction: see run_layers
 
 
-class GRU(nn.RNNBase):
+class GRU(_tools.NotTorchs, nn.RNNBase):
     r"""A gated recurrent unit over sequences, everything ``torch.nn.GRU`` takes and returns.
 
     Layer by layer and step by step, with z that keeps::
@@ -143,6 +146,10 @@ class GRU(nn.RNNBase):
         return self._run(input, hx)
 
     def _run(self, input, hx=None):
+        if torch.jit.is_tracing():  # torch's operator takes any number of steps, where a recorded loop has one
+            if not self.reset_after:
+                raise NotImplementedError(_tools.NO_OPERATOR)
+            return nn.GRU.forward(self, input, hx)
         return run_layers(self, input, hx, self.weights)
 
     def extra_repr(self) -> str:
@@ -364,6 +371,8 @@ def layout_of(
     weight, D = module.weight_ih_l0, module.input_size
     if not packed:
         _arguments.is_tensor(of_input, input, "a Tensor or PackedSequence")
+        if input.is_nested:
+            raise TypeError(f"{of_input}: expected a Tensor or PackedSequence, got a NestedTensor; {_NESTED}")
         if input.dim() not in (2, 3):
             expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
             sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"

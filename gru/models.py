@@ -69,6 +69,10 @@ class _LastState(nn.Module):
         first (B, 2H). For x, lengths and errors see :meth:`forward`.
         """
         _arguments.is_tensor("x", x)
+        if x.is_nested:
+            raise TypeError(
+                "x: expected a padded Tensor, with lengths, got a NestedTensor; x.to_padded_tensor(0.0) pads"
+            )
         if x.dim() != 3:
             expected = f"({'B, T' if self.batch_first else 'T, B'}, {self.gru.input_size})"
             raise ValueError(f"x: expected shape {expected}, got {_arguments.shape(x)}")
@@ -312,8 +316,8 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths.shape != (B,):
         raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_arguments.shape(lengths)}")
-    # An exported graph cannot look at values, nor can torch.func.vmap.
-    if B and not torch.compiler.is_exporting() and not _batched(lengths):
+    # An exported or traced graph cannot look at values, nor can torch.func.vmap.
+    if B and not (torch.compiler.is_exporting() or torch.jit.is_tracing() or _batched(lengths)):
         low, high = torch.stack(lengths.aminmax()).tolist()
         if low < 1 or high > T:
             raise ValueError(f"lengths: expected 1 to {T}, the steps of x, got {low if low < 1 else high}")

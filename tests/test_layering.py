@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "gru"
 
 # What each module may import from the package, directly. Lower layers first; a module stands on those before it.
 CORE = ["palette", "_arguments", "equations"]
-CELLS = [*CORE, "cells", "bptt", "_onnx"]
+CELLS = [*CORE, "cells", "bptt", "_onnx", "_tools"]
 LAYER = [*CELLS, "layer"]
 MODELS = [*LAYER, "models"]
 TRACED = [*LAYER, "inspect"]
@@ -25,6 +25,7 @@ ALLOWED = {
     "bptt": [*CORE, "_walk"],
     "_onnx": CORE,
     "_walk": CORE,
+    "_tools": [],
     "_language": [],
     "formula": [*MODELS, "_language"],
     "layer": CELLS,
@@ -32,7 +33,7 @@ ALLOWED = {
     "init": TRACED,
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,
-    "convert": [*TRACED, "models", "convert"],
+    "convert": [*LAYER, "convert"],
     "plots": [*TRACED, "models", "training"],
     "checks": [*TRACED, "models", "checks"],
     "views": [*TRACED, "convert", "devices", "models", "views"],  # never training

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from gru.devices import device_name
 from gru.equations import Weights, step
@@ -49,6 +50,11 @@ def read_sequences(
     x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | None, batch_first: bool
 ) -> list[Tensor]:
     """A list of sequences (T_i, ..), without padding."""
+    if isinstance(x, PackedSequence) or (isinstance(x, Tensor) and x.is_nested):
+        kind, hint = ("NestedTensor", "list(x.unbind())")
+        if isinstance(x, PackedSequence):
+            kind, hint = "PackedSequence", "torch.nn.utils.rnn.unpack_sequence(x)"
+        raise TypeError(f"x: expected a padded tensor or a list of (T_i, D), got a {kind}; {hint} gives a list")
     if isinstance(x, Tensor):
         shape = "(B, T, D)" if batch_first else "(T, B, D)"
         if x.dim() < 2:
