@@ -24,6 +24,7 @@ from gru.inspect.dynamics import FixedPoints, Solution, fixed_points, lyapunov, 
 from gru.inspect.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
 from gru.inspect.ledger import Ledger, ledger
 from gru.inspect.record import Recurrence, recurrences
+from gru.inspect.replay import Edit, replay
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of
 from gru.models import GRUClassifier, GRUForecaster
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU",
     "Automaton",
+    "Edit",
     "ElmanCell",
     "FixedPoints",
     "Flow",
@@ -63,6 +65,7 @@ __all__ = [
     "ledger",
     "lyapunov",
     "recurrences",
+    "replay",
     "solve",
     "step_jacobian",
     "trace",

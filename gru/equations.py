@@ -164,6 +164,27 @@ def step(x: Tensor, h: Tensor, weights: Weights) -> Gates:
     return variant(x, h, *weights[:4])
 
 
+def candidate(x: Tensor, h: Tensor, r: Tensor, weights: Weights) -> Tensor:
+    """The candidate n (B, H) of a step whose reset gate is given.
+
+    Args:
+        x: input (B, D).
+        h: state (B, H).
+        r: reset gate (B, H).
+        weights: of either variant.
+
+    >>> import torch
+    >>> x, h, W, U = torch.ones(1, 2), torch.ones(1, 3), torch.ones(9, 2), torch.ones(9, 3)
+    >>> weights = Weights(W, U, None, None, reset_after=False)
+    >>> gates = step(x, h, weights)
+    >>> torch.equal(candidate(x, h, gates.r, weights), gates.n)
+    True
+    """
+    W, U, b_i, b_h = (None if tensor is None else tensor.chunk(3)[2] for tensor in weights[:4])
+    from_h = r * linear(h, U, b_h) if weights.reset_after else linear(r * h, U, b_h)
+    return torch.tanh(linear(x, W, b_i) + from_h)
+
+
 def elman(
     x: Tensor,
     h: Tensor,

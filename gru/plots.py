@@ -292,12 +292,52 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, dict[str, Any]]]) -
         ax.text(1.04 + piece, at[0], name, va="center", transform=ax.transAxes)
 
 
-def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = None) -> Picture:
+def forecast(
+    past: Tensor | Sequence[float],
+    lines: dict[str, Tensor | Sequence[float]],
+    bands: Sequence[tuple[Tensor | Sequence[float], Tensor | Sequence[float]]] = (),
+    *,
+    x: str,
+    y: str,
+) -> Picture:
+    """What was measured, and right of a seam "now" what is said of the steps to come.
+
+    Args:
+        past: values up to now (T,).
+        lines: name -> values (K,) after now, each named at its end.
+        bands: (low, high) pairs of (K,), the widest first; they lie behind the lines.
+        x, y: what the axes count, with units. Steps count from now: the last value of the past stands at 0.
+
+    >>> type(forecast([1, 2, 3], {"model": [3, 4], "what came": [4, 4]}, x="months", y="°C")).__name__
+    'Picture'
+    """
+    past = _numbers(past)
+    with matplotlib.rc_context(STYLE):
+        figure = Picture(figsize=(7.2, 3), layout="constrained")
+        ax = figure.subplots()
+        ax.plot(np.arange(1 - len(past), 1), past, color=TEXT, linewidth=1.6)
+        for low, high in bands:
+            low, high = (np.append(past[-1], _numbers(edge)) for edge in (low, high))
+            ax.fill_between(np.arange(len(low)), low, high, color=TEXT, alpha=0.22, linewidth=0)
+        ends = []
+        for k, (name, values) in enumerate(lines.items()):
+            values, line = np.append(past[-1], _numbers(values)), {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
+            ax.plot(np.arange(len(values)), values, linewidth=2, **line)
+            ends.append((len(values) - 1, values[-1], name, line))
+        ax.axvline(0, color=TEXT, linewidth=0.8)
+        ax.set_xlabel(x)
+        ax.set_ylabel(y)
+        _name_ends(ax, ends)
+    return figure
+
+
+def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = None, what: str = "accuracy") -> Picture:
     """Accuracies of several models: a row for each model, a dot for each run (a seed), a stroke at their mean.
 
     Args:
         results: name -> accuracies, 0 to 1.
         lowest: where the axis starts; by default just below what occurs.
+        what: the share that is drawn.
 
     >>> type(accuracies({"GRU": [0.97, 0.98], "most frequent class": [0.24]})).__name__
     'Picture'
@@ -317,7 +357,7 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
         ax.invert_yaxis()
         ax.margins(y=0.25)
         ax.set_xlim(lowest, None)
-        ax.set_xlabel("accuracy")
+        ax.set_xlabel(what)
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)

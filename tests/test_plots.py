@@ -180,3 +180,18 @@ def test_curves_refuse_what_they_cannot_draw():
         plots.curves({}, x="steps", y="norm")
     with pytest.raises(ValueError, match=r"lines: expected \(T,\) or \(runs, T\) for 'a'"):
         plots.curves({"a": np.zeros((2, 2, 2))}, x="steps", y="norm")
+
+
+def test_forecast_draws_past_lines_and_bands_from_now_on():
+    figure = plots.forecast(
+        [1.0, 2.0, 3.0], {"model": [4.0, 5.0], "what came": [3.5, 6.0]}, [([3, 4], [5, 6])], x="months", y="°C"
+    )
+    (ax,) = figure.axes
+    past, model, came, seam, *_ = ax.lines
+    assert past.get_xydata().tolist() == [[-2, 1], [-1, 2], [0, 3]]
+    assert model.get_xydata().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert came.get_ydata().tolist() == [3, 3.5, 6]
+    assert set(seam.get_xdata()) == {0}
+    (band,) = ax.collections
+    assert band.get_datalim(ax.transData).y1 == 6
+    assert {text.get_text() for text in ax.texts} == {"model", "what came"}

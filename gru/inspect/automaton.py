@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from gru import _arguments
+from gru.inspect.record import eval_mode
 
 MOST_STATES = 64  # beyond it the network is no small machine, and the search ends
 ALL_WORDS = 2000  # words up to the length at which there are so many are all compared
@@ -146,16 +147,10 @@ class _Teacher:
                     got = _arguments.shape(x) if isinstance(x, Tensor) else type(x).__name__
                     raise ValueError(f"encode: expected the model's input of one word, (T, 1, D), got {got} for {word}")
                 groups.setdefault(tuple(x.shape), []).append((word, x))
-        training = [part for part in self.model.modules() if part.training]
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                for group in groups.values():
-                    for k in range(0, len(group), AT_ONCE):
-                        self._ask(group[k : k + AT_ONCE])
-        finally:
-            for part in training:
-                part.training = True
+        with torch.no_grad(), eval_mode(self.model):
+            for group in groups.values():
+                for k in range(0, len(group), AT_ONCE):
+                    self._ask(group[k : k + AT_ONCE])
         return {word: self.known[word] for word in words}
 
     def _ask(self, group: list[tuple[Word, Tensor]]) -> None:

@@ -282,19 +282,27 @@ def recording(module: nn.Module, hold_inputs: bool = False) -> Iterator["Recorde
     ``hold_inputs`` no gradient flows through what the cells read.
     """
     recorder = Recorder(module, hold_inputs)
-    training = [part for part in recorder.module.modules() if part.training]
     # Compiled parts run as they were written.
-    with torch.compiler.set_stance("force_eager"):
+    with torch.compiler.set_stance("force_eager"), eval_mode(recorder.module):
         try:
-            recorder.module.eval()
             for tape in recorder.tapes:
                 tape.start()
             yield recorder
         finally:
             for tape in recorder.tapes:
                 tape.stop()
-            for part in training:
-                part.training = True
+
+
+@contextmanager
+def eval_mode(module: nn.Module) -> Iterator[None]:
+    """Every part in eval mode, and afterwards in the mode it had."""
+    training = [part for part in module.modules() if part.training]
+    try:
+        module.eval()
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 class Recorder:
@@ -369,6 +377,10 @@ class _LayerCall(NamedTuple):
 
 
 class _LayerTape(_Tape):
+    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
+        super().__init__(recorder, name, module)
+        self.sweep = _sweep  # what runs one recurrence: replay puts one in its place that minds its edits
+
     def start(self) -> None:
         if isinstance(self.module, GRU):
             self.replace("_run", self.run)
@@ -387,7 +399,7 @@ class _LayerTape(_Tape):
         def engine(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
             if not bptt.is_plain(x, h0):
                 raise RuntimeError(f"{self.name or self.kind}: expected no transform of torch.func around it, got one")
-            sweeps.append(_sweep(x, h0, weights, self.recorder.first_block, packed))
+            sweeps.append(self.sweep(x, h0, weights, self.recorder.first_block, packed))
             return sweeps[-1].output.clone()  # the module may write into what it gets
 
         outputs, h_n = run_layers(self.module, input, hx, partial(weights_of, self.module), engine, names)
@@ -623,7 +635,7 @@ class _CellTape(_Tape):
     def drive(self, x: Tensor, h0: Tensor | None) -> Tensor:
         """Step a bare cell through x: its states (T, B, H), as a loop over its calls has them."""
         cell = self.module
-        x, h = _check_drive(cell, x, h0)
+        x, h = check_drive(cell, x, h0)
         if self.is_plain and not self.is_hooked:
             h = check_step(cell, x[0], h)
             self.calls = [_sweep(x.detach(), h.detach(), known_weights(cell), self.recorder.first_block)]
@@ -680,7 +692,7 @@ def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor
     return weights if torch.allclose(h, after.to(h), rtol=0, atol=near, equal_nan=True) else None
 
 
-def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
+def check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
     """Check what a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
     _arguments.is_tensor("x", x)
     if x.dim() < 2 or (class_of(cell) is not None and x.dim() > 3):

@@ -16,6 +16,7 @@ from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
+from gru.views.vowel_player import VowelPlayer
 
 __all__ = [
     "CellAnatomy",
@@ -26,6 +27,7 @@ __all__ = [
     "VanishingLab",
     "VariantLab",
     "View",
+    "VowelPlayer",
     "offline",
     "page_script",
 ]

@@ -74,6 +74,17 @@ def loom(kind, **options):
         return views.GradientLoom(KINDS[kind](), x, lengths=lengths, **options)
 
 
+def vowels():
+    """Cepstra of two invented utterances (9, 2, 12) whose two resonances move, and their lengths."""
+    T, n = 9, torch.arange(1, 13.0)
+    way = torch.linspace(0, 1, T).unsqueeze(1)  # (T, 1)
+    x = torch.zeros(T, 2, 12)
+    for low, high in [(850, 550), (1300, 2000)]:
+        omega = 2 * torch.pi * (low + (high - low) * way) / 10_000
+        x += (2 * 0.9**n * torch.cos(n * omega) / n).unsqueeze(1)  # of a pair of poles
+    return x, torch.tensor([9, 6])
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -109,4 +120,5 @@ SMALL = {
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
+    "vowel-player": lambda: views.VowelPlayer(*vowels()),
 }

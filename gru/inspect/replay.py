@@ -1,0 +1,246 @@
+r"""The same run with gates, candidates or states changed by hand, and everything after them computed anew.
+
+An edit holds a quantity at a value where it says, and what depends on it follows: an edited r leads to another n, an
+edited z or n to another h, an edited h to other gates at the next step. Where the ledger says who wrote what is there,
+a replay says what would be there otherwise.
+
+Glossary
+    held, values (T, B, H)    where a quantity is held, and at what; in the order in which the steps are taken
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gru import _arguments
+from gru.cells import class_of
+from gru.equations import Gates, Weights, candidate, step
+from gru.inspect.record import Run, Sweep, as_gates, check_drive, eval_mode, find, gates_function, record, recording
+from gru.inspect.trace import Trace, trace_of
+from gru.layer import Packed
+
+Index = int | slice | Sequence[int] | Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Hold a quantity of one recurrence at a value.
+
+    Args:
+        quantity: "r", "z", "n", or "h", the state after a step; z as the cell itself has it, keeping or writing.
+        value: a number, or a tensor that broadcasts to (steps, samples, units), those that are named.
+        steps: which, counted from 0 where their inputs stand, as a Trace does: a number, a slice, several numbers or a
+            mask; None: all of them.
+        units, samples: likewise.
+        recurrence: which of the module's, counted as ``Trace.names`` does.
+
+    >>> Edit("z", 1.0, steps=slice(3, 6), units=[0, 2])
+    Edit(quantity='z', value=1.0, steps=slice(3, 6, None), units=[0, 2], samples=None, recurrence=0)
+    """
+
+    quantity: str
+    value: float | Tensor
+    steps: Index = None
+    units: Index = None
+    samples: Index = None
+    recurrence: int = 0
+
+    def __post_init__(self) -> None:
+        if self.quantity not in ("r", "z", "n", "h"):
+            raise ValueError(f"quantity: expected one of r, z, n, h, got {self.quantity!r}")
+        if not isinstance(self.value, Tensor):
+            _arguments.number("value", self.value)
+        _arguments.whole_number("recurrence", self.recurrence)
+
+    def write(self, held: Tensor, values: Tensor) -> None:
+        """Put the value into ``values`` (T, B, H), and True into ``held`` where it stands."""
+        places = zip(("steps", "samples", "units"), (self.steps, self.samples, self.units), values.shape, strict=True)
+        where = torch.meshgrid(*(_numbers(*place) for place in places), indexing="ij")
+        value = torch.as_tensor(self.value).detach().to(values)
+        try:
+            values[where] = value.expand(where[0].shape)
+        except RuntimeError:
+            got, shape = _arguments.shape(value), tuple(where[0].shape)
+            raise ValueError(
+                f"value: expected a number or a tensor that broadcasts to (steps, samples, units) = {shape}, got {got}"
+            ) from None
+        held[where] = True
+
+
+def _numbers(name: str, index: Index, size: int) -> Tensor:
+    """The numbers that an index means, of 0 to size - 1."""
+    every = torch.arange(size)
+    try:
+        if isinstance(index, Sequence):
+            index = torch.as_tensor(index)
+        return every if index is None else torch.atleast_1d(every[index])
+    except (IndexError, TypeError, RuntimeError, ValueError):
+        raise IndexError(f"{name}: expected numbers from 0 to {size - 1}, got {index!r}") from None
+
+
+def replay(
+    module: nn.Module,
+    x: Tensor | PackedSequence,
+    h0: Tensor | None = None,
+    *,
+    edits: Sequence[Edit],
+    **kwargs,
+) -> tuple[object, Trace]:
+    """Run a module with some of its gates, candidates or states held at values, and see what follows from it.
+
+    Args:
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them.
+        edits: what to hold, a list of :class:`Edit`; where two meet, the later one counts. None: the module's own run.
+
+    Returns:
+        the outputs, and the Trace of the run with its edits: of a cell its states (T, B, H), of a layer its output
+        sequence, of a model whatever it returns. Without edits the outputs are the module's own, bit for bit.
+
+    Raises:
+        TypeError: edits is not a list of Edit; a cell whose state is no mean, or which has several, has no such edit.
+        LookupError: r is to be held in a cell whose equations are not known.
+        IndexError, ValueError: an edit names what is not there. Else as :func:`gru.trace`.
+
+    >>> import torch, gru
+    >>> layer, x = gru.GRU(4, 5), torch.randn(7, 3, 4)
+    >>> outputs, trace = gru.replay(layer, x, edits=[gru.Edit("z", 1.0, steps=slice(2, None))])  # from step 2 on: keep
+    >>> torch.equal(outputs[-1], outputs[1]), torch.allclose(outputs[:2], layer(x)[0][:2], atol=1e-6)
+    (True, True)
+    """
+    if isinstance(edits, Edit) or not all(isinstance(edit, Edit) for edit in edits):
+        raise TypeError(f"edits: expected a list of gru.Edit, got {edits!r}")
+    runs = record(module, x, h0, kwargs).runs
+    if not edits:
+        return _own_outputs(module, x, h0, kwargs), trace_of(runs)
+    if wrong := [edit.recurrence for edit in edits if not 0 <= edit.recurrence < len(runs)]:
+        raise IndexError(f"recurrence: expected 0 to {len(runs) - 1}, got {wrong[0]}")
+    editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
+    with torch.no_grad(), _editing_cells(editors), recording(module) as recorder:
+        for tape in recorder.tapes:
+            if isinstance(tape.module, nn.RNNBase):
+                tape.sweep = _Sweeps([editor for editor in editors if editor.run.module is tape.module], tape.sweep)
+        found = recorder.run(x, h0, kwargs)
+    return found.outputs, trace_of(found.runs)
+
+
+def _own_outputs(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None, kwargs: dict) -> object:
+    """What the module gives by itself: of a cell its states, one call after the other."""
+    module, (first, *_) = find(module)
+    with torch.no_grad(), eval_mode(module):
+        if first.module is not module:
+            return module(*((x,) if h0 is None else (x, h0)), **kwargs)
+        if not first.is_cell:
+            return module(x, h0)[0]
+        x, h = check_drive(module, x, h0)
+        states = []
+        for x_t in x:
+            h = module(x_t, h) if h is not None else module(x_t)
+            states.append(h[0] if isinstance(h, tuple) else h)
+        return torch.stack(states)
+
+
+class _Editor:
+    """What is held in one recurrence, and how far its run has come."""
+
+    def __init__(self, run: Run, edits: list[Edit]) -> None:
+        self.run, self.steps = run, 0
+        self.held: dict[str, tuple[Tensor, Tensor]] = {}  # by quantity: where, and at what value
+        for edit in edits:
+            if edit.quantity != "h" and run.z_keeps is None:
+                raise TypeError(
+                    f"{run.name}: expected a cell whose new state is a mean of the old one and n, got "
+                    f"{type(run.module).__name__}, of which only h can be held"
+                )
+            if edit.quantity == "r" and not isinstance(run.weights, Weights):
+                raise LookupError(
+                    f"{run.name}: r cannot be held, since it is not known how n follows from it in "
+                    f"{type(run.module).__name__}; hold n instead"
+                )
+            if edit.quantity not in self.held:
+                self.held[edit.quantity] = torch.zeros_like(run.before, dtype=torch.bool), torch.zeros_like(run.before)
+            edit.write(*self.held[edit.quantity])
+        self.held = {name: tuple(map(run.in_order_of_input, both)) for name, both in self.held.items()}
+
+    def hold(self, name: str, quantity: Tensor, order: Tensor | None) -> Tensor:
+        """A quantity (B, H) of the step at hand, held where it should be; ``order`` is that of the samples."""
+        if name not in self.held:
+            return quantity
+        if self.steps >= len(self.run.before):
+            raise RuntimeError(f"{self.run.name}: expected {self.steps} steps, as without edits, but it took more")
+        held, values = (steps[self.steps] if order is None else steps[self.steps, order] for steps in self.held[name])
+        return torch.where(held.view(quantity.shape), values.view(quantity.shape), quantity)
+
+    def step(self, gates: Gates, x: Tensor, h: Tensor, order: Tensor | None = None) -> Gates:
+        """One step with its edits, z as the cell has it, from the gates of one without."""
+        r, weights = self.hold("r", gates.r, order), self.run.weights
+        n = gates.n if "r" not in self.held else candidate(x, h, r, weights)
+        n, z = self.hold("n", n, order), self.hold("z", gates.z, order)
+        after = gates.h
+        if self.held.keys() & {"r", "z", "n"}:
+            after = (1 - z) * n + z * h if self.run.z_keeps else (1 - z) * h + z * n
+        after = self.hold("h", after, order)
+        self.steps += 1
+        return Gates(r, z, n, after)
+
+
+class _Sweeps:
+    """Runs the recurrences of one layer, in their order and call after call, as a sweep of the recorder does."""
+
+    def __init__(self, editors: list[_Editor], plain: Callable[..., Sweep]) -> None:
+        self.editors, self.plain, self.calls = editors, plain, 0
+
+    def __call__(self, x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None) -> Sweep:
+        editor = self.editors[self.calls % len(self.editors)]
+        self.calls += 1
+        if not editor.held:
+            return self.plain(x, h0, weights, first_block, packed)
+        order = None if packed is None else packed.packed.sorted_indices
+        steps, h = [], h0
+        for x_t in x:
+            steps.append(editor.step(step(x_t, h, weights), x_t, h, order))
+            h = steps[-1].h
+        r, z, n, h = (torch.stack(field) for field in zip(*steps, strict=True))
+        gates = torch.cat((r, z, n), -1)  # as bptt.forward keeps them, without q or p
+        return Sweep(weights, x, torch.cat((h0.unsqueeze(0), h)), gates, h.clone(), packed)
+
+
+@contextmanager
+def _editing_cells(editors: list[_Editor]) -> Iterator[None]:
+    """Cells that are edited get methods of their own, on the instances alone."""
+    cells = [editor for editor in editors if editor.held and not isinstance(editor.run.module, nn.RNNBase)]
+    before = [(vars(editor.run.module), dict(vars(editor.run.module))) for editor in cells]
+    try:
+        for editor in cells:
+            _edit_cell(editor.run.module, editor)
+        yield
+    finally:
+        for namespace, own in before:
+            for name in ("gates", "forward"):
+                namespace.pop(name, None)
+                if name in own:
+                    namespace[name] = own[name]
+    for editor in cells:
+        if editor.steps != len(editor.run.before):
+            raise TypeError(
+                f"{editor.run.name}: expected a forward that calls gates, which is where edits act, at each of its "
+                f"{len(editor.run.before)} steps, got {editor.steps} calls"
+            )
+
+
+def _edit_cell(cell: nn.Module, editor: _Editor) -> None:
+    own = getattr(cell, "gates", None)
+    gates_of = gates_function(cell) if own is None else lambda x, h: as_gates(cell, own(x, h))
+
+    def gates(x: Tensor, h: Tensor) -> Gates:
+        return editor.step(gates_of(x, h), x, h)
+
+    def forward(x: Tensor, h: Tensor | None = None) -> Tensor:
+        return cell.gates(x, h).h
+
+    vars(cell)["gates"] = gates
+    if class_of(cell) is not None:  # a forward of the user's own calls gates itself
+        vars(cell)["forward"] = forward

@@ -1,0 +1,227 @@
+"""The same run with edits: against a plain loop, in every kind of module, and nothing where nothing is edited."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import gru
+from gru.equations import candidate, step
+
+T, B, D, H = 8, 3, 4, 5
+
+
+def random(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+class Decoder(nn.Module):
+    """A layer that a model calls one step at a time, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.head = gru.GRU(D, H), nn.Linear(H, D)
+
+    def forward(self, x):
+        h, y = None, x[:1]
+        answers = []
+        for _ in range(T):
+            y, h = self.gru(y, h)
+            y = self.head(y)
+            answers.append(y)
+        return torch.cat(answers)
+
+
+class Loop(nn.Module):
+    def __init__(self, cell: nn.Module) -> None:
+        super().__init__()
+        self.cell, self.drop = cell, nn.Dropout(0.5)
+
+    def forward(self, x):
+        h = x.new_zeros(x.shape[1], H)
+        for x_t in x:
+            h = self.cell(self.drop(x_t), h)
+        return {"state": h}
+
+
+class Minimal(nn.Module):
+    """A cell of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden_size = H
+        self.forget, self.candidate = nn.Linear(D + H, H), nn.Linear(D + H, H)
+
+    def gates(self, x, h):
+        z = torch.sigmoid(self.forget(torch.cat((x, h), -1)))
+        n = torch.tanh(self.candidate(torch.cat((x, h), -1)))
+        return gru.Gates(torch.ones_like(z), z, n, z * h + (1 - z) * n)
+
+    def forward(self, x, h):
+        return self.gates(x, h).h
+
+
+MODULES = [
+    gru.GRU(D, H, num_layers=2, bidirectional=True),
+    nn.GRU(D, H),
+    gru.ResetBeforeCell(D, H),
+    nn.GRUCell(D, H),
+    gru.ElmanCell(D, H),
+    Minimal(),
+    Decoder(),
+    Loop(gru.ResetAfterCell(D, H)),
+    gru.GRUClassifier(D, H, 2),
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: type(module).__name__)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_edits_the_modules_own_outputs_bit_for_bit(module, dtype):
+    module, x = module.to(dtype).eval(), random(T, B, D).to(dtype)
+    outputs, seen = gru.replay(module, x, edits=[])
+    if hasattr(module, "gates") or isinstance(module, nn.GRUCell):
+        h, states = torch.zeros(B, H, dtype=dtype), []
+        for x_t in x:
+            h = module(x_t, h)
+            states.append(h)
+        expected = torch.stack(states)
+    else:
+        expected = module(x)
+        expected = expected[0] if isinstance(module, nn.RNNBase) else expected
+    if isinstance(expected, dict):
+        assert torch.equal(outputs["state"], expected["state"])
+    else:
+        assert torch.equal(outputs, expected)
+    assert seen.names == gru.trace(module, x).names
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("quantity", ["r", "z", "n", "h"])
+def test_a_layer_against_a_plain_loop(reset_after, quantity):
+    layer, x, value = gru.GRU(D, H, reset_after=reset_after).double(), random(T, B, D), random(2, 1, 2, seed=2)
+    outputs, seen = gru.replay(layer, x, edits=[gru.Edit(quantity, value, steps=[2, 5], units=[0, 3])])
+    weights, h, expected = layer.weights(), torch.zeros(B, H).double(), []
+    with torch.no_grad():
+        for t, x_t in enumerate(x):
+            r, z, n, _ = step(x_t, h, weights)
+
+            def held(name, found, t=t):
+                if name == quantity and t in (2, 5):
+                    found = found.clone()
+                    found[:, [0, 3]] = value[[2, 5].index(t), 0]
+                return found
+
+            r = held("r", r)
+            n, z = held("n", candidate(x_t, h, r, weights)), held("z", z)
+            h = held("h", (1 - z) * n + z * h)
+            expected.append(h)
+    close(outputs, torch.stack(expected))
+    close(seen.h, outputs)
+    assert torch.equal(getattr(seen, quantity)[[2, 5]][:, :, [0, 3]], value.expand(2, B, 2))
+    close(
+        seen.z * torch.cat((seen.h0.unsqueeze(0), seen.h[:-1])) + (1 - seen.z) * seen.n, seen.h
+    ) if quantity != "h" else 0
+
+
+@pytest.mark.parametrize("make", [gru.ResetAfterCell, gru.ResetBeforeCell, nn.GRUCell, gru.ElmanCell, Minimal])
+def test_a_cell_that_keeps_from_some_step_on(make):
+    cell, x = (make() if make is Minimal else make(D, H)).double(), random(T, B, D)
+    keep = 0.0 if make is gru.ResetBeforeCell else 1.0
+    outputs, seen = gru.replay(cell, x, edits=[gru.Edit("z", keep, steps=slice(3, None), samples=1)])
+    plain = gru.trace(cell, x).h
+    close(outputs[3:, 1], outputs[2:3, 1].expand(T - 3, H))
+    close(outputs[:, [0, 2]], plain[:, [0, 2]])
+    close(outputs[:3], plain[:3])
+    assert (seen.z[3:, 1] == keep).all()
+    assert "gates" not in vars(cell)
+    assert "forward" not in vars(cell)
+
+
+def test_a_state_moved_from_one_sequence_into_another():
+    layer, x = gru.GRU(D, H).double(), random(T, B, D)
+    states = layer(x)[0].detach()
+    outputs, _ = gru.replay(layer, x, edits=[gru.Edit("h", states[4, 0], steps=4, samples=2)])
+    x_other = torch.cat((x[:5, :1], x[5:, 2:]))
+    close(outputs[5:, 2], layer(x_other)[0].detach()[5:, 0])
+
+
+def test_directions_and_packed_batches_count_steps_where_their_inputs_stand():
+    layer, x = gru.GRU(D, H, bidirectional=True).double(), random(T, B, D)
+    lengths = [5, 8, 2]
+    packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+    edits = [gru.Edit("h", 0.25, steps=1, samples=[0, 2], recurrence=1)]
+    outputs, seen = gru.replay(layer, packed, edits=edits)
+    states = pad_packed_sequence(outputs)[0]
+    plain = pad_packed_sequence(layer(packed)[0])[0].detach()
+    assert (states[1, [0, 2], H:] == 0.25).all()
+    assert (seen.h[1][1, [0, 2]] == 0.25).all()
+    close(states[..., :H], plain[..., :H])
+    close(states[:, 1], plain[:, 1])
+    close(states[2:, :, H:], plain[2:, :, H:])
+    assert (states[0, [0, 2], H:] != plain[0, [0, 2], H:]).any()
+
+
+def test_a_layer_called_step_by_step_and_a_cell_in_a_loop():
+    model, x = Decoder().double(), random(1, B, D)
+    plain, (outputs, seen) = model(x).detach(), gru.replay(model, x, edits=[gru.Edit("h", 0.0, steps=3)])
+    assert not seen.h[3].any()
+    close(outputs[:3], plain[:3])
+    close(outputs[3], model.head.bias.detach().expand(B, D))
+    model, x = Loop(gru.ResetBeforeCell(D, H)).double(), random(T, B, D)
+    outputs, seen = gru.replay(model, x, edits=[gru.Edit("h", 0.5, steps=T - 1)])
+    assert model.training
+    assert (outputs["state"] == 0.5).all()
+    assert torch.equal(seen.h[-1], outputs["state"])
+
+
+def test_later_edits_count_and_recurrences_are_told_apart():
+    layer, x = gru.GRU(D, H, num_layers=2).double(), random(T, B, D)
+    edits = [gru.Edit("h", 1.0, recurrence=1), gru.Edit("h", torch.arange(5.0), steps=-1, recurrence=1)]
+    outputs, seen = gru.replay(layer, x, edits=edits)
+    assert (outputs[:-1] == 1).all()
+    assert torch.equal(outputs[-1], torch.arange(5.0).double().expand(B, H))
+    close(seen.h[0], gru.trace(layer, x).h[0])
+
+
+class Sum(Minimal):
+    def gates(self, x, h):
+        r, z, n, _ = super().gates(x, h)
+        return gru.Gates(r, z, n, h + n)
+
+
+class Aside(Minimal):
+    """A forward that does not ask gates."""
+
+    def forward(self, x, h):
+        return Minimal.gates(self, x, h).h
+
+
+def test_what_cannot_be_held_is_refused_by_name():
+    layer, x = gru.GRU(D, H).double(), random(T, B, D)
+    with pytest.raises(ValueError, match="quantity: expected one of r, z, n, h, got 'q'"):
+        gru.Edit("q", 1.0)
+    with pytest.raises(TypeError, match="value: expected a number"):
+        gru.Edit("z", "one")
+    for bad, error, message in [
+        (gru.Edit("z", 1.0, steps=8), IndexError, "steps: expected numbers from 0 to 7, got 8"),
+        (gru.Edit("z", 1.0, units=[0, 5]), IndexError, "units: expected numbers from 0 to 4"),
+        (gru.Edit("z", 1.0, samples=7), IndexError, "samples: expected numbers from 0 to 2, got 7"),
+        (gru.Edit("z", 1.0, recurrence=1), IndexError, "recurrence: expected 0 to 0, got 1"),
+        (gru.Edit("z", torch.ones(4)), ValueError, r"\(steps, samples, units\) = \(8, 3, 5\), got \(4,\)"),
+    ]:
+        with pytest.raises(error, match=message):
+            gru.replay(layer, x, edits=[bad])
+    with pytest.raises(TypeError, match=r"edits: expected a list of gru.Edit"):
+        gru.replay(layer, x, edits=gru.Edit("z", 1.0))
+    with pytest.raises(LookupError, match="Minimal: r cannot be held"):
+        gru.replay(Minimal().double(), x, edits=[gru.Edit("r", 1.0)])
+    with pytest.raises(TypeError, match=r"Sum: .* only h can be held"):
+        gru.replay(Sum().double(), x, edits=[gru.Edit("z", 1.0)])
+    with pytest.raises(TypeError, match="cell: expected a forward that calls gates"):
+        gru.replay(Loop(Aside()).double(), x, edits=[gru.Edit("z", 1.0)])
