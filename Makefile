@@ -55,6 +55,8 @@ lab: $(INSTALLED)
 
 serve: $(INSTALLED)
 	@test -f _build/html/index.html || { echo "Nothing to serve yet: run make book first."; exit 1; }
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || { \
+	  echo "Port $(PORT) is in use. Choose another one: make serve PORT=8080"; exit 1; }
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 bench: $(INSTALLED)
