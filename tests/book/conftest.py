@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SOURCES = ("_config.yml", "_toc.yml", "book", "gru")
 HERE = {"127.0.0.1", "localhost"}
+PATIENCE_MS = 120_000  # a busy machine is slow, not wrong
 
 ALL_READY = """() => {
   const views = [...document.querySelectorAll(".gru-view")];
@@ -66,11 +67,11 @@ class Opened:
         self.page.goto(url)
         return self
 
-    def ready(self, timeout: float = 15_000) -> Opened:
+    def ready(self) -> Opened:
         """Wait until no view is loading; AssertionError where one has failed or there is none."""
         self.page.wait_for_load_state("domcontentloaded")
         try:
-            self.page.wait_for_function(ALL_READY, timeout=timeout)
+            self.page.wait_for_function(ALL_READY)
         except Exception as error:
             raise AssertionError(f"no view became ready: {self.page.evaluate(STATES)}; {self.complaints()}") from error
         failed = [view for view in self.page.evaluate(STATES) if view["state"] != "ready"]
@@ -153,6 +154,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
     def open_page(url: str, *, width: int = 1280, height: int = 900, dark: bool = False, **options: object) -> Opened:
         viewport = {"width": width, "height": height}
         context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **options)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         opened = Opened(context.new_page())
         page = opened.page

@@ -22,16 +22,36 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>View
 
 # Until every view has answered, and what was drawn last is on the screen.
 SETTLED = """() => [...document.querySelectorAll("gru-view")].every((view) => view.dataset.state !== "loading")"""
+PATIENCE_MS = 120_000  # a busy machine is slow, not wrong
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
+@pytest.fixture(scope="session")
+def tabs() -> dict[object, list[Page]]:
+    """Tabs that an earlier test has left, by how they were opened: a new one takes several times as long."""
+    return {}
+
+
 @pytest.fixture
-def open_views(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     """open_views(view or HTML, ..., width=, dark=) -> a Playwright page; the test fails if the page has complained.
 
     init is JavaScript that runs before the page's own; any other keyword is Playwright's, of a browser context.
     """
-    contexts, complaints = [], []
+    used, complaints = [], []
+    heard = {
+        "console": lambda message: complaints.append(f"console {message.type}: {message.text}"),
+        "pageerror": lambda error: complaints.append(f"exception: {error}"),
+        "request": lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url),
+    }
+
+    def tab(how: tuple, init: str, options: dict) -> Page:
+        if left := tabs.get(how):
+            return left.pop()
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(init)
+        return page
 
     def open_views(
         *shown: views.View | str, width: int = 1000, dark: bool = False, init: str = "", **options: object
@@ -39,20 +59,23 @@ def open_views(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]
         body = "".join(f"<div>{one if isinstance(one, str) else one.to_html()}</div>" for one in shown)
         (tmp_path / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
         (tmp_path / "page.html").write_text(PAGE.format(body=body), encoding="utf-8")
-        scheme = "dark" if dark else "light"
-        viewport = {"width": width, "height": 900}
-        contexts.append(browser.new_context(viewport=viewport, color_scheme=scheme, **options))
-        page = contexts[-1].new_page()
-        page.add_init_script(init)
-        page.on("console", lambda message: complaints.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+        how = (init, *sorted(options.items()))
+        page = tab(how, init, options)
+        used.append((how, page))
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light", media="null")
+        page.mouse.move(0, 0)
+        for event, hear in heard.items():
+            page.on(event, hear)
         page.goto((tmp_path / "page.html").as_uri())
         page.wait_for_function(SETTLED)
         return page
 
     open_views.complaints = complaints
     yield open_views
-    for context in contexts:
-        context.close()
+    for how, page in used:
+        for event, hear in heard.items():
+            page.remove_listener(event, hear)
+        page.goto("about:blank")  # nothing of this test runs on
+        tabs.setdefault(how, []).append(page)
     assert not complaints

@@ -1,9 +1,10 @@
 """One view on a page, looked at and moved as a person would."""
 
 import json
+import time
 from pathlib import Path
 
-from views.conftest import FRAME
+from views.conftest import FRAME, PATIENCE_MS
 
 ACTING = Path(__file__).with_name("every_view.js").read_text(encoding="utf-8")  # for the page, so that one can look
 
@@ -23,15 +24,15 @@ class Shown:
         self.page.evaluate(FRAME)
         return json.loads(self.run("(view) => seen(view)"))
 
-    def changed(self, before, *parts):
-        """Which of says, drawing, controls is another than before, two seconds from now at the latest."""
-        for _ in range(20):
+    def changed(self, before, *parts, enough=None):
+        """Which of says, drawing, controls is another than before, once so many are (all of them, where None)."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while True:
             now = self.seen()
             found = [part for part in parts if now[part] != before[part]]
-            if len(found) == len(parts):
-                break
-            self.page.wait_for_timeout(100)
-        return found
+            if len(found) >= (enough or len(parts)) or time.monotonic() > end:
+                return found
+            self.page.wait_for_timeout(50)
 
     def reset(self):
         self.root.get_by_role("button", name="Reset", exact=True).click()
