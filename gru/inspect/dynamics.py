@@ -55,7 +55,7 @@ class FixedPoints:
 
 
 class Solution(NamedTuple):
-    """The states (T, B, H), how many iterations it took, and max |h_t - F(x_t, h_{t-1})| before each and at the end."""
+    """The states (T, B, H), how many iterations it took, and the largest error of a step before each and at the end."""
 
     states: Tensor
     iterations: int

@@ -29,7 +29,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
         J v = lambda v                       |J^k|^(1/k) -> rho          as k grows
 
     So the largest singular value bounds every single step, and the spectral radius decides the long run. The view draws
-    the circle's image under J^k, and beside it |J^k| between the bound and rho^k, for k = 1 to 20.
+    the circle's image under J^k, and beside it ``|J^k|`` between the bound and rho^k, for k = 1 to 20.
 
     Args:
         matrix: J, a (2, 2) tensor or its four entries row by row, each from -2 to 2.
