@@ -206,15 +206,15 @@ def forward(
         of the gates' blocks those from ``first_block`` on.
     """
     (T, B, _), H = x.shape, h0.shape[1]
-    C = _steps_per_chunk(x, H, CHUNK_BYTES, CHUNK_STEPS)
     states = x.new_empty(T + keep, B, H)
     gates = x.new_empty(T, B, (4 - first_block) * H) if keep else None
+    if keep:
+        states[0] = h0.detach()
+    if _walk.suits(x, h0, weights):
+        _walk.forward(x, h0, weights, states[1:] if keep else states, gates, first_block)
+        return states, gates
+    C = _steps_per_chunk(x, H, CHUNK_BYTES, CHUNK_STEPS)
     with torch.inference_mode():
-        if keep:
-            states[0] = h0
-        if _walk.suits(x, h0, weights):
-            _walk.forward(x, h0, weights, states[int(keep) :], gates, first_block)
-            return states, gates
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
         fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= SMALL
         chunk = x.new_empty(C, B, 4 * H)
