@@ -17,6 +17,7 @@ from gru.views.memory_dial import MemoryDial
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
 from gru.views.vowel_player import VowelPlayer
+from gru.views.weight_layouts import WeightLayouts
 
 __all__ = [
     "CellAnatomy",
@@ -28,6 +29,7 @@ __all__ = [
     "VariantLab",
     "View",
     "VowelPlayer",
+    "WeightLayouts",
     "offline",
     "page_script",
 ]

@@ -121,4 +121,5 @@ SMALL = {
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
     "vowel-player": lambda: views.VowelPlayer(*vowels()),
+    "weight-layouts": views.WeightLayouts,
 }

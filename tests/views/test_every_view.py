@@ -182,7 +182,7 @@ def test_500_random_changes_leave_no_error_and_no_nan(open_view, name):
     first = view.seen()
     wrong, said = view.run(FUZZ, [7, 500])
     assert wrong == []
-    assert said > 30
+    assert said > (10 if name == "weight-layouts" else 30)  # which has twelve states
     view.page.mouse.move(0, 0)
     now = json.loads(view.run("(view) => seen(view)"))
     for part in first:
@@ -516,7 +516,11 @@ def test_it_fits_a_phone_whose_font_is_wider(open_view, name, width):
 
 # Every width from a small phone to a wide window, the window resized after loading.
 WIDTHS = (1440, 1194, 1024, 890, 820, 738, 624, 520, 434, 375, 358, 320, 600, 1440)
-REDRAWN = ["gate-explorer"]  # views of a score and bound controls; the others are to follow
+REDRAWN = [
+    "gate-explorer",
+    "variant-lab",
+    "weight-layouts",
+]  # views of a score and bound controls; the others are to follow
 STICKS_OUT = """(view) => {
   const { left, right } = view.getBoundingClientRect();
   const inside = (one) => one.closest(".gru-unseen, svg") !== null && one.localName !== "svg";
@@ -537,7 +541,7 @@ def test_it_fits_every_width_also_after_a_resize(open_view, name):
         assert view.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
-@pytest.mark.parametrize("name", REDRAWN)
+@pytest.mark.parametrize("name", [name for name in REDRAWN if name != "weight-layouts"])  # where there is time
 def test_a_phone_shows_what_moves_while_it_is_moved(open_view, name):
     """The transport sticks to the bottom while the view is in sight, and to its place under the axis after that."""
     view = open_view(name, width=375)

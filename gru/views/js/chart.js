@@ -14,6 +14,7 @@ import { panelOf } from "./panel.js";
  * @property {string | Node} [name]  stands at its right end
  * @property {(value: number) => string} [words]  its value, behind its name
  */
+/** @typedef {{ low: ArrayLike<number>, high: ArrayLike<number>, from?: number, by?: number, kind: string }} Band */
 /**
  * @typedef {object} Drawing
  * @property {[number, number]} x
@@ -22,6 +23,7 @@ import { panelOf } from "./panel.js";
  * @property {Line[]} lines
  * @property {[number, string][]} [yTicks]  values and their labels, where the usual ones do not do
  * @property {{ x: number, text: string }[]} [marks]  what happens where
+ * @property {Band[]} [bands]  areas between two lines, below them all
  */
 
 /**
@@ -40,14 +42,17 @@ export function linesIn(plot, gap = 0.13) {
 
   return {
     /** @param {Drawing} what */
-    draw({ x, y, log = false, lines, yTicks, marks = [] }) {
+    draw({ x, y, log = false, lines, yTicks, marks = [], bands = [] }) {
       const [low, high] = log ? [Math.log10(y[0]), Math.log10(y[1])] : y;
       height = (v) => (high - (log ? Math.log10(v) : v)) / (high - low); // from 0 at the top to 1
       const across = (/** @type {number} */ v) => (v - x[0]) / (x[1] - x[0] || 1);
       const usual = () => (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
       const rows = /** @type {[number, string][]} */ (yTicks ?? usual());
       grid.setAttribute("d", rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join(""));
-      group.replaceChildren(...lines.map((line) => make("path", { class: `gru-line ${line.kind}`, d: outline(line, across, height) })));
+      group.replaceChildren(
+        ...bands.map((band) => make("path", { class: `gru-band ${band.kind}`, d: area(band, across, height) })),
+        ...lines.map((line) => make("path", { class: `gru-line ${line.kind}`, d: outline(line, across, height) })),
+      );
       named = lines
         .filter((line) => line.name !== undefined && line.values.length)
         .map((line) => {
@@ -155,4 +160,18 @@ function outline({ values, from = 0, by = 1 }, across, height) {
     pen = Number.isFinite(y) ? "L" : "M";
   }
   return path && `${path}h.0001`; // so that a single value shows as a dot
+}
+
+/**
+ * The area between two lines.
+ * @param {Band} band
+ * @param {(x: number) => number} across
+ * @param {(y: number) => number} height
+ */
+function area({ low, high, from = 0, by = 1 }, across, height) {
+  const point = (/** @type {ArrayLike<number>} */ values, /** @type {number} */ i) =>
+    `${across(from + i * by).toFixed(4)} ${clamp(height(values[i]), -9, 9).toFixed(4)}`;
+  const there = Array.from(high, (_, i) => point(high, i));
+  const back = Array.from(low, (_, i) => point(low, low.length - 1 - i));
+  return `M${[...there, ...back].join("L")}Z`;
 }

@@ -1,10 +1,10 @@
 // @ts-check
 /** Making and writing elements. */
 
-const SVG = /** @type {const} */ (["svg", "g", "path", "line", "circle", "rect", "text", "tspan", "title"]);
+const SVG = /** @type {const} */ (["svg", "g", "path", "line", "circle", "rect", "text", "tspan"]);
 
 /** @typedef {typeof SVG[number]} SvgTag */
-/** @typedef {SvgTag | Exclude<keyof HTMLElementTagNameMap, "title">} Tag */
+/** @typedef {SvgTag | keyof HTMLElementTagNameMap} Tag */
 /**
  * @template {Tag} T
  * @typedef {T extends SvgTag ? SVGElementTagNameMap[T] : T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : never} Made
