@@ -3,9 +3,10 @@
 
 import { chart } from "./chart.js";
 import { advice, list, origin, resetButton, slider } from "./controls.js";
+import { make, write } from "./dom.js";
 import { clamp, format, paint, ramp } from "./draw.js";
-import { panelOf, scale, stepAxis } from "./panel.js";
-import { make, view, write } from "./view.js";
+import { panelOf } from "./panel.js";
+import { view } from "./view.js";
 import { decibels, HOP, peaks, RATE, voice, wav } from "./voice.js";
 
 const TRAITS = ["utterance", "step", "slower", "pitch", "_data"];
@@ -33,7 +34,6 @@ function build({ model, root, signal }) {
   const slice = chart("envelope", ["at this step, dB"], { along: "frequency, in kHz" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
 
-  root.setAttribute("role", "group");
   root.setAttribute("aria-label", "An utterance to see and to hear");
   root.replaceChildren(
     make("div", { class: "gru-bar" }, utterance.control, slower.control, pitch.control, resetButton(model, TRAITS, signal)),
@@ -158,11 +158,12 @@ function mapOf() {
   const dots = make("path", { class: "gru-peaks" });
   const pulses = make("path", { class: "gru-pulses" }); // of the voice, along the lower edge
   const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, dots, pulses);
-  const ends = scale("5", "2.5", "0");
+  const ends = ["5", "2.5", "0"].map((kHz, i) =>
+    make("span", { class: "gru-tick", "aria-hidden": "true", style: `top:${50 * i}%;--at:${i / 2}` }, kHz),
+  );
   const { panel, plot, value } = panelOf("map", ["envelope over time, kHz"], { class: "gru-map" }, canvas, svg, ...ends);
-  const axis = stepAxis();
-  panel.append(axis);
-  const [first, , last] = axis.children;
+  const last = make("span", { class: "gru-last" });
+  panel.append(make("div", { class: "gru-axis", "aria-hidden": "true" }, make("span", {}, "0"), last));
   let drawn = "";
   return {
     panel,
@@ -184,6 +185,7 @@ function mapOf() {
       if (key !== drawn) {
         Object.assign(canvas, { width: T, height: ROWS });
         const context = canvas.getContext("2d", { willReadFrequently: true }); // in main memory, where the numbers are
+        if (!context) return;
         const image = context.createImageData(T, ROWS);
         paint(values, T, ROWS, QUIET, LOUD, ramp(colours), image.data);
         context.putImageData(image, 0, 0);
@@ -202,7 +204,6 @@ function mapOf() {
       pulses.setAttribute("d", Array.from({ length: Math.ceil(count) }, (_, k) => `M${(k / count).toFixed(4)} 0.97V1`).join(""));
       plot.style.setProperty("--steps", String(T));
       plot.style.setProperty("--at-step", String((now + 0.5) / T));
-      write(first, "0");
       write(last, `${format(seconds, 2)} s`);
       write(value, `step ${now + 1} of ${T}`);
       plot.setAttribute(
