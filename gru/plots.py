@@ -2,8 +2,8 @@
 
 Every function returns a matplotlib figure, which a notebook shows as SVG; ``figure.savefig(...)`` writes it elsewhere.
 pyplot is never imported, so no global state is touched. Backgrounds are transparent and text is mid-grey, so that
-figures read on light and on dark pages. Hue names a quantity of the GRU and nothing else; within one, brightness alone
-carries the value, so that a print in grey says the same.
+figures read on light and on dark pages. Hue names a quantity of the GRU and nothing else. The ramps are those of the
+live views: from the ground to the hue for a gate, from grey through the ground to the hue around 0.
 
 Glossary
     T, B, D, H    time, batch, input size, hidden size
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gru import _arguments
 from gru.inspect.trace import Trace
-from gru.palette import COLOURS
+from gru.palette import COLOURS, NEUTRAL
 from gru.training import History
 
 TEXT = "#737373"  # contrast 4.7 : 1 on white, 4 : 1 on JupyterLab's dark #111
@@ -108,7 +108,8 @@ def gates(
 ) -> Picture:
     """r, z, n and h: a row for each quantity, a column for each sequence, and in it a line for each unit.
 
-    Faint is 0 (or -1), the plain hue is the middle, strong is 1: dark on a light page, bright where a page inverts.
+    The same ramps as in the live views: no colour is 0 and the hue is 1; of n and h, grey is below 0. Units are ordered
+    by the last state of the first sequence that is drawn, the highest at the top, as GateExplorer orders them.
 
     Args:
         trace: from :func:`gru.trace`, of one layer: (T, B, H) each.
@@ -133,9 +134,10 @@ def gates(
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(6.2, 7), layout="constrained")
         grid = figure.subplots(4, len(which), sharex="col", squeeze=False, width_ratios=lengths)
+        order = trace.h[lengths[0] - 1, which[0]].argsort()  # (H,), the first at the bottom
         for row, letter in zip(grid, NAMES, strict=True):
             for ax, i, length in zip(row, which, lengths, strict=True):
-                image = _heat(ax, _array(getattr(trace, letter)[:length, i]), letter, LIMITS[letter])
+                image = _heat(ax, _array(getattr(trace, letter)[:length, i, order]), letter, LIMITS[letter])
                 ax.set_yticks([])
             row[0].set_ylabel(f"{letter}\n{NAMES[letter]}", color=COLOURS[letter].light)
             low, high = LIMITS[letter]
@@ -179,7 +181,7 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
         ax.imshow(np.sqrt(shares), cmap=_map("x"), vmin=0, vmax=1, interpolation="nearest")
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.2 else "#333333"
+                colour = "white" if shares[row, column] > 0.3 else "#1f2328"
                 ax.text(column, row, str(count), ha="center", va="center", color=colour)
         ax.set_xticks(range(C), names)
         ax.set_yticks(range(C), names)
@@ -206,12 +208,14 @@ def training(histories: History | Sequence[History]) -> Picture:
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(3 * len(panels), 2.7), layout="constrained")
         for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            for prefix, line, tone in (("", "--", "#8c8c8c"), ("validation_", "-", "#5f5f5f")):
+            ends = []
+            for prefix, name, line in (("", "training", "--"), ("validation_", "validation", "-")):
                 runs = [values for history in histories if (values := getattr(history, prefix + panel))]
                 for values in runs:
-                    ax.plot(range(1, 1 + len(values)), values, line, color=tone, linewidth=1.3)
+                    ax.plot(range(1, 1 + len(values)), values, line, color=TEXT, linewidth=1.3)
                 if runs:
-                    ax.plot([], [], line, color=tone, label="validation" if prefix else "training")
+                    last = float(np.mean([values[-1] for values in runs]))
+                    ends.append((max(map(len, runs)), last, name, {"color": TEXT, "linestyle": line}))
             ax.set_xlabel("epoch")
             ax.set_title(panel)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -219,7 +223,7 @@ def training(histories: History | Sequence[History]) -> Picture:
                 ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             else:
                 ax.set_ylim(bottom=0)
-            ax.legend(frameon=False)
+            _name_ends(ax, ends)
     return figure
 
 
@@ -440,9 +444,10 @@ def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = 
 
 
 def _map(letter: str) -> LinearSegmentedColormap:
-    """From near white over the quantity's hue to a dark shade of it: ever darker, so that it works in grey."""
-    hue = np.array(matplotlib.colors.to_rgb(COLOURS[letter].light))
-    return LinearSegmentedColormap.from_list(letter, [(0.97, 0.97, 0.97), 0.45 + 0.55 * hue, 0.75 * hue, 0.3 * hue])
+    """The ramp of a quantity in the live views: from ground to hue, or around 0, from grey through ground to hue."""
+    hue = NEUTRAL["ink"] if letter == "x" else COLOURS[letter]
+    stops = [NEUTRAL["below"]] * (letter in "nh") + [NEUTRAL["ground"], hue]
+    return LinearSegmentedColormap.from_list(letter, [stop.light for stop in stops])
 
 
 def _heat(ax: Axes, values: np.ndarray, letter: str, limits: tuple[float, float]) -> matplotlib.image.AxesImage:

@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 import gru
 from gru import plots
+from gru.palette import COLOURS, NEUTRAL
 from gru.training import History
 
 
@@ -54,11 +56,12 @@ def test_every_axis_is_named(trace):
 def test_gates_draw_the_trace(trace):
     drawn = images(plots.gates(trace, [0, 2], [10, 3, 5, 2]))
     assert len(drawn) == 8
-    for row, letter in enumerate("rzn"):
+    order = trace.h[-1, 0].argsort()
+    for row, letter in enumerate("rznh"):
         for column, (sequence, length) in enumerate([(0, 10), (2, 5)]):
-            expected = getattr(trace, letter)[:length, sequence].T.numpy()
+            expected = getattr(trace, letter)[:length, sequence, order].T.numpy()
             np.testing.assert_array_equal(drawn[2 * row + column], expected)
-    np.testing.assert_array_equal(drawn[6], trace.h[:, 0].T.numpy())
+    assert (np.diff(drawn[6][:, -1]) >= 0).all()  # the highest state at the top
 
 
 def test_sequences_draw_valid_steps_only():
@@ -109,11 +112,20 @@ def test_accuracies_write_mean_and_range():
 
 
 @pytest.mark.parametrize("letter", ["r", "z", "n", "h", "x"])
-def test_maps_grow_darker_in_grey(letter):
-    colours = plots._map(letter)(np.linspace(0, 1, 50))[:, :3]
-    grey = colours @ [0.2126, 0.7152, 0.0722]
+def test_maps_are_the_ramps_of_the_views(letter):
+    """Darker and darker away from 0; the colours at the ends are those of gru/palette.py."""
+    ramp = plots._map(letter)
+    grey = ramp(np.linspace(0.5 if letter in "nh" else 0, 1, 50))[:, :3] @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(grey) < 0).all()
-    assert grey[0] - grey[-1] > 0.75
+    assert to_hex(ramp(1.0)) == (NEUTRAL["ink"] if letter == "x" else COLOURS[letter]).light
+    assert to_hex(ramp(0.0)) == NEUTRAL["below" if letter in "nh" else "ground"].light
+
+
+def test_training_names_its_lines_where_they_end():
+    ax = plots.training(History(loss=[1.0, 0.5], validation_loss=[0.9, 0.8])).axes[0]
+    assert ax.get_legend() is None
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["validation"] > heights["training"]
 
 
 def luminance(colour):

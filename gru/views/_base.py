@@ -22,6 +22,7 @@ import anywidget
 import torch
 import traitlets
 
+from gru.palette import NEUTRAL
 from gru.views import _modules, _style
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -120,8 +121,8 @@ class View(anywidget.AnyWidget):
         if path.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f'path: expected a name that ends in ".html", got {str(path)!r}')
         page = _PAGE.format(
-            **{name: both[0] for name, both in _style.NEUTRAL.items()},
-            **{f"dark_{name}": both[1] for name, both in _style.NEUTRAL.items()},
+            **{name: both[0] for name, both in NEUTRAL.items()},
+            **{f"dark_{name}": both[1] for name, both in NEUTRAL.items()},
             title=html.escape(type(self).__name__ if title is None else title),
             body=self.to_html(),
             licence=LICENCE,

@@ -3,19 +3,9 @@
 from functools import cache
 from pathlib import Path
 
-from gru.palette import COLOURS
+from gru.palette import COLOURS, NEUTRAL
 
 FOLDER = Path(__file__).parent / "css"
-
-# What is no quantity: text, quieter text, lines, values below zero, the ground of a drawing, and the page.
-NEUTRAL = {
-    "ink": ("#1f2328", "#e6e9ed"),
-    "muted": ("#575d64", "#a9b0b8"),
-    "line": ("#d0d4d9", "#454d57"),
-    "below": ("#4d535a", "#b4bbc3"),
-    "ground": ("#f2f3f5", "#20262e"),
-    "page": ("#ffffff", "#14181e"),
-}
 
 # A page that says what it is wins over the system: the book (data-theme), JupyterLab (data-jp-theme-light).
 SYSTEM_IS_DARK = "html:not([data-theme]) body:not([data-jp-theme-light]) .gru-view"
