@@ -49,16 +49,18 @@ EXECUTING = (
 def test_pages_run_side_by_side_with_one_thread_each_and_once(tmp_path):
     for own, other in (("one", "two"), ("two", "one")):
         (tmp_path / f"{own}.md").write_text(HEAD + WAITING.format(own=own, other=other), encoding="utf-8")
-    index, said = small.build(tmp_path, INDEX, "myst_nb", "book_cache", options=EXECUTING)
+    index, said = small.build(tmp_path, INDEX, "myst_nb", "book_cache", options=EXECUTING, alone=True)
     assert index.exists(), said
     assert "one met two, threads: 1" in (tmp_path / "html" / "one.html").read_text(encoding="utf-8")
-    again, said = small.build(tmp_path, INDEX + "\nAnother word.\n", "myst_nb", "book_cache", options=EXECUTING)
+    again, said = small.build(
+        tmp_path, INDEX + "\nAnother word.\n", "myst_nb", "book_cache", options=EXECUTING, alone=True
+    )
     assert again.exists(), said
     assert [Path(tmp_path / f"{name}.started").read_text(encoding="utf-8") for name in ("one", "two")] == ["once;"] * 2
 
 
 def test_a_page_that_fails_stops_the_build_and_says_where(tmp_path):
     text = HEAD + "# Home\n\n```{code-cell} ipython3\nraise RuntimeError('no bread')\n```\n"
-    page, said = small.build(tmp_path, text, "myst_nb", "book_cache", options=EXECUTING)
+    page, said = small.build(tmp_path, text, "myst_nb", "book_cache", options=EXECUTING, alone=True)
     assert not page.exists()
     assert "no bread" in said
