@@ -400,6 +400,7 @@ def test_nothing_covers_a_box_or_leaves_the_drawing(open_views, width, reset_aft
     """Boxes, numbers, labels: each stands alone, at every width, for the smallest and the largest cell."""
     models = [views.CellAnatomy(gru.GRU(size, size), reset_after=reset_after, z_keeps=size != 4) for size in (1, 2, 4)]
     page = open_views(*models, width=width)
+    page.evaluate(FRAME)
     found = page.locator(".gru-view").evaluate_all(
         """(all) => all.map((view) => {
           const within = (box, stage) => box.left > stage.left - 1 && box.right < stage.right + 1

@@ -236,7 +236,7 @@ def test_where_the_answer_changes_is_marked(opened):
     change = max(t for t in range(1, len(leaders)) if leaders[t] != leaders[t - 1])
     page.get_by_role("button", name="Where it changes its mind").click()
     assert f"after step {change + 1} of 7" in show(page)["says"]
-    mark = page.locator(".gru-mark").bounding_box()
+    mark = page.locator(".gru-moment").bounding_box()
     plot = page.locator(".gru-panel-beliefs .gru-plot").bounding_box()
     assert abs(mark["x"] - plot["x"] - plot["width"] * (change + 0.5) / 7) < 2
     named = page.locator(".gru-panel-beliefs .gru-end").all_inner_texts()

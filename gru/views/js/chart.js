@@ -74,7 +74,7 @@ export function linesIn(plot, gap = 0.13) {
           make("span", { class: "gru-tick", style: `top:${percent(height(v))};--at:${height(v).toFixed(3)}` }, text),
         ),
         ...marks.map(({ x: at, text }) =>
-          make("span", { class: "gru-mark", style: `left:${percent(across(at))};--at:${across(at).toFixed(3)}` }, make("span", {}, text)),
+          make("span", { class: "gru-moment", style: `left:${percent(across(at))};--at:${across(at).toFixed(3)}` }, make("span", {}, text)),
         ),
         ...named.map(({ end }) => end),
       );
