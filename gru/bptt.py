@@ -218,12 +218,16 @@ def forward(
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
         fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= SMALL
         chunk = x.new_empty(C, B, 4 * H)
-        kernel = _Forward(chunk, weights, fast)
-        for t0 in range(0, T, C):
+        kernel, kept, parts = (
+            _Forward(chunk, weights, fast),
+            chunk[:, :, first_block * H :],
+            gates.split(C) if keep else (),
+        )
+        for k, t0 in enumerate(range(0, T, C)):
             t1 = min(t0 + C, T)
             kernel(x[t0:t1], h[t0 : t1 + 1])
             if keep:
-                gates[t0:t1] = chunk[: t1 - t0, :, first_block * H :]
+                parts[k].copy_(kept[: t1 - t0])
     return states, gates
 
 

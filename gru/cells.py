@@ -26,6 +26,8 @@ from torch.nn.utils.weight_norm import WeightNorm
 from gru import _arguments
 from gru.equations import Gates, Weights, elman
 
+SATURATED = 1e3  # sigmoid of it is 1, and of its negative 0, to the last digit of every dtype
+
 
 def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
     """Check what a cell is given for one step, and return the state to start from: h, or zeros."""
@@ -158,6 +160,21 @@ class ElmanCell(_Cell):
         # A tanh recurrence is a GRU with r = 1 and z = 0, so this cell can stand wherever gates are read.
         n = elman(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # (B, H)
         return Gates(torch.ones_like(n), torch.zeros_like(n), n, n)
+
+    def weights(self) -> Weights:
+        """The same recurrence as a GRU in PyTorch's layout: biases shut its gates at r = 1 and z = 0, exactly.
+
+        >>> import torch, gru
+        >>> cell, x, h = gru.ElmanCell(4, 5), torch.randn(2, 4), torch.randn(2, 5)
+        >>> torch.allclose(gru.equations.step(x, h, cell.weights()).h, cell(x, h), atol=1e-6)
+        True
+        """
+        W, U, b_i, b_h = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+        H = self.hidden_size
+        shut = W.new_full((H,), SATURATED)
+        b_i, b_h = (W.new_zeros(H) if b is None else b for b in (b_i, b_h))
+        W, U = (torch.cat((M.new_zeros(2 * H, M.shape[1]), M)) for M in (W, U))  # (3H, D), (3H, H)
+        return Weights(W, U, torch.cat((shut, -shut, b_i)), torch.cat((0 * shut, 0 * shut, b_h)), reset_after=True)
 
 
 class ResetBeforeCell(_Cell):
@@ -326,7 +343,7 @@ def keeps_equations(cell: nn.Module) -> bool:
 
 
 def cell_weights(cell: nn.Module) -> Weights:
-    """The weights of a GRU cell, here or in ``torch.nn``, whatever else it computes."""
+    """The weights of a cell of a known class, whatever else it computes."""
     if isinstance(cell, nn.GRUCell):
         return Weights(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, reset_after=True)
     return cell.weights()

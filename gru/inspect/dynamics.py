@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from gru import _arguments
-from gru.cells import class_of, keeps_equations
-from gru.equations import elman, step
+from gru.cells import cell_weights, class_of, keeps_equations
+from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
-from gru.inspect.record import Elman, Known, Run, find, gates_function, known_weights, record
+from gru.inspect.record import Run, count_of, find, gates_function, record
 from gru.layer import weights_of
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
@@ -69,7 +69,7 @@ class _Map(NamedTuple):
     jacobian: Callable[[Tensor, Tensor], Tensor]  # (N, H, H)
 
 
-def _map_of(module: nn.Module, weights: Known | None) -> _Map:
+def _map_of(module: nn.Module, weights: Weights | None) -> _Map:
     """The map of known weights; of another cell its own ``gates``, differentiated by autograd."""
     if weights is None:
         cell = copy.deepcopy(module).double().requires_grad_(False).eval()
@@ -83,9 +83,10 @@ def _map_of(module: nn.Module, weights: Known | None) -> _Map:
 
         return _Map(forward, torch.func.vmap(torch.func.jacrev(one, 1)))
     weights = type(weights)(*(value.detach().double() if isinstance(value, Tensor) else value for value in weights))
-    if isinstance(weights, Elman):
-        return _Map(lambda x, h: elman(x, h, *weights), lambda x, h: step_whole(weights, x, h))
-    return _Map(lambda x, h: step(x, h, weights).h, lambda x, h: step_whole(weights, x, h))
+    return _Map(
+        lambda x, h: step(x, h, weights).h,
+        lambda x, h: step_whole(weights, h, *step(x, h, weights)[:3]),
+    )
 
 
 def fixed_points(
@@ -151,7 +152,7 @@ def fixed_points(
     return FixedPoints(*(field[order] for field in (found, jacobians, values, vectors, stable)))
 
 
-def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Known | None]:
+def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | None]:
     """The cell or layer of one recurrence, and its weights where its equations are known."""
     _arguments.whole_number("recurrence", index)
     _, found = find(module)
@@ -167,9 +168,9 @@ def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Known | None]
     part, place = every[index]
     if place is not None:
         return part, weights_of(part, *place)
-    if len(getattr(part, "states", "h")) > 1:
+    if count_of(part) > 1:
         raise TypeError(f"module: expected a recurrence with one state, got {type(part).__name__} with several")
-    return part, known_weights(part) if class_of(part) is not None and keeps_equations(part) else None
+    return part, cell_weights(part) if class_of(part) is not None and keeps_equations(part) else None
 
 
 def _run_to_rest(forward: Callable, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
@@ -359,6 +360,6 @@ def _run(module: nn.Module, x: Tensor, h0: Tensor | None, recurrence: int, kwarg
     if not 0 <= recurrence < len(runs):
         raise IndexError(f"recurrence: expected 0 to {len(runs) - 1}, got {recurrence}")
     run = runs[recurrence]
-    if run.others:
-        raise TypeError(f"module: expected a recurrence with one state, got {run.name} with {1 + len(run.others)}")
+    if count_of(run.module) > 1:
+        raise TypeError(f"module: expected a recurrence with one state, got {run.name} with {count_of(run.module)}")
     return run

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gru import bptt
-from gru.cells import check_step, keeps_equations
-from gru.equations import elman, step
-from gru.inspect.record import Elman, Known, Run, Sweep, joined, known_weights, record, recording
+from gru.cells import ElmanCell, check_step, keeps_equations
+from gru.equations import step
+from gru.inspect.record import Run, Sweep, Weights, cell_weights, joined, record, recording
 from gru.layer import weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")
@@ -157,14 +157,17 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Ten
     if any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules()):
         x = _read_behind_hooks(cell, x, h)
         weights = _weights_of_first(cell)
-    return _step_paths(weights, x, h)
+    paths = _step_paths(weights, h, *step(x, h, weights)[:3])
+    if isinstance(cell, ElmanCell):
+        return {"candidate": paths["candidate"]}
+    return paths | {"carry": torch.diag_embed(paths["carry"])}
 
 
-def _weights_of_first(module: nn.Module) -> Known | None:
+def _weights_of_first(module: nn.Module) -> Weights | None:
     """What a cell, or a GRU's first layer, computes with; None for a cell of the user's own."""
     if isinstance(module, nn.RNNBase):
         return weights_of(module) if module.mode == "GRU" else None
-    return known_weights(module) if keeps_equations(module) else None
+    return cell_weights(module) if keeps_equations(module) else None
 
 
 def _read_behind_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
@@ -180,42 +183,27 @@ def _read_behind_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:
     return run.x[0].reshape(x.shape)
 
 
-def _step_paths(known: Known, x: Tensor, h: Tensor) -> dict[str, Tensor]:
-    """The paths of one step, (..., H, H), from x (..., D) and h (..., H): the table in the module's text."""
-    z, others = _carry_and_others(known, x, h)
-    return others if z is None else {"carry": torch.diag_embed(z), **others}
-
-
-def step_whole(known: Known, x: Tensor, h: Tensor) -> Tensor:
-    """Their sum, without autograd."""
-    z, others = _carry_and_others(known, x, h)
-    whole, *rest = others.values()
-    for path in rest:
-        whole += path
-    if z is not None:
-        whole.diagonal(dim1=-2, dim2=-1).add_(z)
-    return whole
-
-
-def _carry_and_others(known: Known, x: Tensor, h: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
-    """The carry path's diagonal (..., H), and the other paths (..., H, H)."""
-
-    def scale(rows: Tensor, matrix: Tensor) -> Tensor:
-        return rows.unsqueeze(-1) * matrix
-
-    if isinstance(known, Elman):
-        return None, {"candidate": scale(1 - elman(x, h, *known).square(), known.weight_hh)}
-    r, z, n, _ = step(x, h, known)
-    U_r, U_z, U_n = known.weight_hh.chunk(3)
-    c = (1 - z) * (1 - n.square())
-    if known.reset_after:
-        b_hn = None if known.bias_hh is None else known.bias_hh.chunk(3)[2]
-        q = linear(h, U_n, b_hn)
-        candidate, reset = scale(c * r, U_n), scale(c * q * r * (1 - r), U_r)
+def _step_paths(weights: Weights, h: Tensor, r: Tensor, z: Tensor, n: Tensor) -> dict[str, Tensor]:
+    """The paths of steps from h (..., H), z keeping: the diagonal (..., H) of carry, the others (..., H, H)."""
+    U_r, U_z, U_n = weights.weight_hh.chunk(3)
+    c = ((1 - z) * (1 - n.square())).unsqueeze(-1)
+    if weights.reset_after:
+        q = linear(h, U_n, None if weights.bias_hh is None else weights.bias_hh.chunk(3)[2])
+        candidate, reset = c * r.unsqueeze(-1) * U_n, c * (q * r * (1 - r)).unsqueeze(-1) * U_r
     else:
-        from_p = scale(c, U_n)  # dh'/d(r * h)
-        candidate, reset = from_p * r.unsqueeze(-2), from_p @ scale(h * r * (1 - r), U_r)
-    return z, {"candidate": candidate, "update": scale((h - n) * z * (1 - z), U_z), "reset": reset}
+        from_p = c * U_n  # dh'/d(r * h)
+        candidate, reset = from_p * r.unsqueeze(-2), from_p @ ((h * r * (1 - r)).unsqueeze(-1) * U_r)
+    return {"carry": z, "candidate": candidate, "update": ((h - n) * z * (1 - z)).unsqueeze(-1) * U_z, "reset": reset}
+
+
+def step_whole(weights: Weights, h: Tensor, r: Tensor, z: Tensor, n: Tensor) -> Tensor:
+    """The sum of a step's paths (..., H, H), from h (..., H) and the step's gates, z keeping; without autograd."""
+    paths = _step_paths(weights, h, r, z, n)
+    whole = paths["candidate"]
+    whole += paths["update"]
+    whole += paths["reset"]
+    whole.diagonal(dim1=-2, dim2=-1).add_(paths["carry"])
+    return whole
 
 
 def gradient_flow(
@@ -291,23 +279,17 @@ def _entry(run: Run, found: list[Tensor | None]) -> "_Entry":
         walks = [_walk(sweep, into) for sweep, into in zip(run.sweeps, found, strict=True)]
         (first, *later), deltas = zip(*walks, strict=True)
         grads = joined([first, *(one[1:] for one in later)])  # (T+1, B, H)
-        deltas = None if deltas[0] is None else joined(deltas)
+        deltas = joined(deltas)
     missing = _no_paths(run)
     paths = {} if missing else _paths(run, grads[1:], deltas)
     for path in paths.values():
-        path[run.starts] = 0  # what such a step reads is not the state before it
+        path[list(run.starts)] = 0  # what such a step reads is not the state before it
     return _Entry(run.name, run.lengths, grads, missing or paths)
 
 
-def _walk(sweep: Sweep, into: Tensor) -> tuple[Tensor, Tensor | None]:
+def _walk(sweep: Sweep, into: Tensor) -> tuple[Tensor, Tensor]:
     """dL/dh_t (T+1, B, H) and the walk's deltas (T, B, 4H), from what the loss sends into each state (T, B, H)."""
     T, B, H = into.shape
-    if isinstance(sweep.weights, Elman):
-        grads = torch.cat((torch.zeros_like(into[:1]), into))
-        slopes = 1 - sweep.states[1:].square()
-        for t in range(T, 0, -1):
-            grads[t - 1].addmm_(slopes[t - 1] * grads[t], sweep.weights.weight_hh)
-        return grads, None
     grads, deltas = into.new_empty(T + 1, B, H), into.new_empty(T, B, 4 * H)
     bptt.backward(sweep.x, sweep.weights, sweep.states, sweep.gates, into, (False,) * 6, (grads, deltas))
     return sweep.restored(grads), sweep.restored(deltas)
@@ -326,9 +308,6 @@ def _no_paths(run: Run) -> str | None:
 def _paths(run: Run, grads: Tensor, deltas: Tensor | None) -> dict[str, Tensor]:
     """What reaches each state through the step that follows, (T, B, H), from what reaches the step's result."""
     weights = run.weights
-    if isinstance(weights, Elman):
-        slopes = 1 - elman(run.x, run.before, *weights).square()
-        return {"candidate": (slopes * grads) @ weights.weight_hh}
     if deltas is None:  # every gradient is known, so all steps are one step of a large batch
         x, before, into, blocks = (one.flatten(0, 1) for one in (run.x, run.before, grads, run.blocks))
         deltas, unused = into.new_empty(1, *blocks.shape), into.new_empty(2, *into.shape)
@@ -339,6 +318,8 @@ def _paths(run: Run, grads: Tensor, deltas: Tensor | None) -> dict[str, Tensor]:
     _, r, z, _ = run.blocks.chunk(4, -1)
     d_q, d_r, d_z, _ = deltas.chunk(4, -1)  # d_q is d_p where reset acts before
     candidate = d_q @ U_n if weights.reset_after else r * d_q
+    if isinstance(run.module, ElmanCell):
+        return {"candidate": candidate}
     return {"carry": z * grads, "candidate": candidate, "update": d_z @ U_z, "reset": d_r @ U_r}
 
 
@@ -415,7 +396,11 @@ def _in_closed_form(run: Run) -> Iterator[Tensor]:
     first = run.starts[-1] + 1 if run.starts else 0  # of the states that h_T depends on
     for t1 in range(T, first, -C):
         t0 = max(first, t1 - C)
-        steps = step_whole(run.weights, run.x[t0:t1], run.before[t0:t1])  # (C, B, H, H)
+        gates = run.blocks[t0:t1].chunk(4, 2)[1:]
+        if isinstance(run.module, ElmanCell):
+            steps = (1 - gates[2].square()).unsqueeze(-1) * run.weights.weight_hh.chunk(3)[2]  # (C, B, H, H)
+        else:
+            steps = step_whole(run.weights, run.before[t0:t1], *gates)
         if run.lengths is not None:  # past its end a state stays as it is
             ended = torch.arange(t0, t1, device=steps.device).unsqueeze(1) >= run.lengths
             steps = torch.where(ended[..., None, None], eye, steps)

@@ -1,15 +1,15 @@
 r"""One run of a module, and what every recurrence in it read and computed: everything in :mod:`gru.inspect` reads this.
 
-A recurrence is one layer and direction of a module, or a cell. While a recording lasts, methods of the module's parts
-are replaced, on the instances alone::
+A recurrence is one layer and direction of a module, or a cell. While a recording lasts, methods of the module's cells
+and layers are replaced, on the instances alone::
 
-    gru.GRU, nn.GRU     runs on an engine that keeps what it computes: see run_layers
-    a cell              notes what its ``forward`` (or ``gates``, where a model calls that) read and gave
+    gru.GRU, nn.GRU     runs on an engine that keeps what it computes: see gru.layer.run_layers
+    a cell              notes what its ``forward``, or ``gates`` where a model calls that, read and gave
 
-Hooks that make weights or inputs run before ``forward``, so they take part; what hooks do to an output is the model's
-doing, as is whatever it does to a state between two calls. Parameters get no gradients. What replaces a method stands
-until the recording ends, because activation checkpointing calls a forward again while autograd runs; what is called
-after the run is not recorded.
+Hooks that make weights or inputs run before ``forward``, so they take part; what a hook does to an output is the
+model's doing, as is whatever it does to a state between two calls. Parameters get no gradients. What replaces a method
+stands until the recording ends, because activation checkpointing calls a forward again while autograd runs; what is
+called after the run is not recorded.
 
 Glossary
     T, B, D, H    time, batch, input size, hidden size
@@ -18,8 +18,8 @@ Glossary
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -27,40 +27,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gru import _arguments, bptt
-from gru.cells import ElmanCell, cell_weights, check_step, class_of, has_plain_linears, keeps_equations
-from gru.equations import Gates, Weights, elman, step
+from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
+from gru.equations import Gates, Weights, step
 from gru.layer import GRU, Packed, layout_of, run_layers, suffixes_of, weights_of
-
-
-class Elman(NamedTuple):
-    """The weights of an ElmanCell."""
-
-    weight_ih: Tensor  # (H, D)
-    weight_hh: Tensor  # (H, H)
-    bias_ih: Tensor | None  # (H)
-    bias_hh: Tensor | None  # (H)
-
-
-Known = Weights | Elman  # a recurrence whose equations are known
-
-
-def known_weights(cell: nn.Module) -> Known:
-    """What a cell of a known class computes with."""
-    if isinstance(cell, ElmanCell):
-        return Elman(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
-    return cell_weights(cell)
-
 
 # ---- which recurrences a module has
 
 
 class Recurrence(NamedTuple):
-    """A recurrent module inside another: its dotted name ("" for the whole), and the module; a cell or a layer."""
+    """A cell or a layer inside a module, and its dotted name ("" for the module itself)."""
 
     name: str
     module: nn.Module
@@ -100,13 +79,10 @@ def _search(module: nn.Module, name: str) -> Iterator[Recurrence]:
 
 def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
     """A module, out of what torch.compile or DistributedDataParallel wrapped around it, and what recurs in it."""
-    while True:
-        if hasattr(module, "_orig_mod"):
-            module = module._orig_mod
-        elif isinstance(module, nn.parallel.DistributedDataParallel):
-            module = module.module  # its own forward would wait for a backward pass
-        else:
-            break
+    if isinstance(module, nn.parallel.DistributedDataParallel):
+        return find(module.module)  # its own forward would wait for a backward pass
+    if isinstance(module, nn.Module) and "_orig_mod" in module._modules:
+        return find(module._orig_mod)
     found = recurrences(module)
     if not found:
         raise TypeError(
@@ -114,23 +90,6 @@ def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
             f"or a model that contains one, got {type(module).__name__}, which contains none"
         )
     return module, found
-
-
-def gates_function(cell: nn.Module) -> Callable[..., Gates]:
-    """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
-    if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
-        return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
-
-    return lambda *arguments: as_gates(cell, cell.gates(*arguments))
-
-
-def as_gates(cell: nn.Module, found: object) -> Gates | None:
-    """What a cell's ``gates`` gave, in the order r, z, n, h."""
-    try:
-        return None if found is None else Gates(found.r, found.z, found.n, found.h)
-    except AttributeError:
-        name, got = type(cell).__name__, type(found).__name__
-        raise TypeError(f"{name}.gates: expected a result with fields r, z, n, h, got {got}") from None
 
 
 # ---- what was recorded
@@ -145,10 +104,10 @@ class Sweep:
     everything but the recurrence itself reads them.
     """
 
-    weights: Known
+    weights: Weights
     x: Tensor  # (T, B, D)
     states: Tensor  # (T+1, B, H), h_0 first
-    gates: Tensor | None
+    gates: Tensor
     output: Tensor
     packed: Packed | None = None
 
@@ -164,72 +123,57 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one recurrence read and computed, step after step in the order in which the steps were taken.
+    """What one recurrence read and computed, in the order in which the steps were taken, calls one after the other.
 
-    Several calls follow each other in time. Of a packed batch the samples stand in the order in which they came, zero
-    past their ends. Nothing here requires a gradient but ``outputs``.
+    Of a packed batch the samples stand in the order in which they came, zero past their ends. Nothing here requires a
+    gradient but ``outputs``.
     """
 
     name: str  # such as "encoder.l0_reverse"; of a bare cell its class
     module: nn.Module  # the cell or layer
-    weights: Known | None  # what the states were computed with; z keeps in them. None: by equations not known here
+    weights: Weights | None  # what the states were computed with; z keeps in them. None: by equations not known here
     x: Tensor  # (T, B, D)
     states: Tensor  # (T+1, B, H), h_0 first
     before: Tensor  # (T, B, H): what each step read; states[:-1], but where the model changed, cut or restarted it
     outputs: list[Tensor]  # what to differentiate with respect to: of each sweep its own; of a cell's calls h_0 to h_T
-    sweeps: list[Sweep] = field(default_factory=list)  # one per call of a layer; none of a cell in a loop
-    others: tuple[Tensor, ...] = ()  # what each step read of further states, such as c of an LSTM, (T, B, H) each
-    seen: tuple[Tensor, Tensor, Tensor] | None = None  # r, z, n of a cell that called its gates at every step
+    sweeps: Sequence[Sweep] = ()  # one per call of a layer; none of a cell in a loop
+    own_gates: tuple[Tensor, ...] | None = None  # r, z, n of a cell whose equations are not known
     lengths: Tensor | None = None  # (B,) of a packed batch
     reverse: bool = False
-    starts: list[int] = field(default_factory=list)  # the steps, after the first, that read nothing of the one before
+    starts: Sequence[int] = ()  # the steps, after the first, that read nothing of the one before
     changed: bool = False  # whether a model changes the state between two steps, as by scaling it
 
     @cached_property
-    def blocks(self) -> Tensor | None:
-        """The gates as :mod:`gru.bptt` keeps them, (T, B, 4H) or without the first block; None of other equations."""
-        if not isinstance(self.weights, Weights):
-            return None
+    def blocks(self) -> Tensor:
+        """The gates as :mod:`gru.bptt` keeps them, (T, B, 4H) or without the first block, z keeping."""
         if self.sweeps:
             return joined([sweep.restored(sweep.gates) for sweep in self.sweeps])
         # Every state is known, so all steps are one step of a large batch.
         x, before = self.x.flatten(0, 1).unsqueeze(0), self.before.flatten(0, 1)
         return bptt.forward(x, before, self.weights, keep=True)[1][0].unflatten(0, self.x.shape[:2])
 
-    @cached_property
-    def gates(self) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
+    @property
+    def gates(self) -> tuple[Tensor, ...] | tuple[None, None, None]:
         """r, z, n (T, B, H) with z as the cell itself has it; None where a cell has no such gates."""
-        h = self.states[1:]
-        if isinstance(self.weights, Elman):
-            return torch.ones_like(h), torch.zeros_like(h), h
-        if self.blocks is not None:
-            *_, r, z, n = self.blocks.unflatten(2, (-1, h.shape[2])).unbind(2)
-            return r, z if getattr(self.module, "z_keeps", True) else 1 - z, n
-        if self.seen is not None:
-            return self.seen
-        if not (isinstance(self.module, nn.GRUCell) or hasattr(self.module, "gates")):
-            return None, None, None
-        states = [steps.flatten(0, 1) for steps in (self.before, *self.others)]
-        with torch.no_grad():
-            found = gates_function(self.module)(self.x.flatten(0, 1), tuple(states) if self.others else states[0])
-        return tuple(gate.unflatten(0, self.x.shape[:2]) for gate in found[:3])
+        if self.weights is None:
+            return self.own_gates or (None, None, None)
+        blocks = self.blocks
+        *_, r, z, n = blocks.chunk(blocks.shape[2] // self.states.shape[2], 2)
+        return r, z if getattr(type(self.module), "z_keeps", True) else 1 - z, n
 
-    @cached_property
+    @property
     def z_keeps(self) -> bool | None:
         """Whether h' = (1 - z) n + z h, or else (1 - z) h + z n; None where it is neither."""
-        said = True if isinstance(self.module, nn.RNNBase | nn.GRUCell) else getattr(self.module, "z_keeps", None)
-        if said is not None:
-            return said
+        if self.weights is not None or hasattr(self.module, "z_keeps"):
+            return getattr(self.module, "z_keeps", True)
         _, z, n = self.gates
         if z is None:
             return None
         keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
-        return None if min(keeps, writes) > tolerance(n) else bool(keeps <= writes)
+        return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """One more step of this recurrence: the state after h (B, H)."""
-        if isinstance(self.weights, Elman):
-            return elman(x, h, *self.weights)
+        """One more step of this recurrence: the state (B, H) after h (B, H)."""
         return gates_function(self.module)(x, h).h if self.weights is None else step(x, h, self.weights).h
 
     def in_order_of_input(self, steps: Tensor) -> Tensor:
@@ -253,10 +197,7 @@ class Record(NamedTuple):
 def record(module: nn.Module, x: object, h0: Tensor | None = None, kwargs: dict | None = None) -> Record:
     """Run a module once, as ``eval()`` would and without gradients; for the arguments see :func:`gru.trace`."""
     with torch.no_grad(), recording(module) as recorder:
-        found = recorder.run(x, h0, kwargs or {})
-        for run in found.runs:
-            run.gates  # noqa: B018  while the module is in eval mode
-    return found
+        return recorder.run(x, h0, kwargs or {})
 
 
 def joined(steps: Sequence[Tensor]) -> Tensor:
@@ -267,8 +208,23 @@ def joined(steps: Sequence[Tensor]) -> Tensor:
 def tolerance(like: Tensor) -> float:
     """How far two ways to compute one step may differ in a tensor's precision."""
     cast = _arguments.autocasting(like)
-    dtype = torch.get_autocast_dtype(like.device.type) if cast else like.dtype
-    return torch.finfo(dtype).eps ** 0.75
+    return torch.finfo(torch.get_autocast_dtype(like.device.type) if cast else like.dtype).eps ** 0.75
+
+
+def gates_function(cell: nn.Module) -> Callable[..., Gates]:
+    """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
+    if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
+        return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
+    return lambda x, h: as_gates(cell, cell.gates(x, h))
+
+
+def as_gates(cell: nn.Module, found: object) -> Gates:
+    """What a cell's ``gates`` gave, in the order r, z, n, h."""
+    try:
+        return Gates(found.r, found.z, found.n, found.h)
+    except AttributeError:
+        name, got = type(cell).__name__, type(found).__name__
+        raise TypeError(f"{name}.gates: expected a result with fields r, z, n, h, got {got}") from None
 
 
 # ---- the recorder
@@ -282,8 +238,9 @@ def recording(module: nn.Module, hold_inputs: bool = False) -> Iterator["Recorde
     ``hold_inputs`` no gradient flows through what the cells read.
     """
     recorder = Recorder(module, hold_inputs)
-    # Compiled parts run as they were written.
-    with torch.compiler.set_stance("force_eager"), eval_mode(recorder.module):
+    compiled = recorder.is_model or recorder.module._compiled_call_impl is not None
+    as_written = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    with as_written, eval_mode(recorder.module):
         try:
             for tape in recorder.tapes:
                 tape.start()
@@ -291,6 +248,7 @@ def recording(module: nn.Module, hold_inputs: bool = False) -> Iterator["Recorde
         finally:
             for tape in recorder.tapes:
                 tape.stop()
+            recorder.tapes.clear()  # they refer to the recorder: no circle is to keep large tensors alive
 
 
 @contextmanager
@@ -298,7 +256,8 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     """Every part in eval mode, and afterwards in the mode it had."""
     training = [part for part in module.modules() if part.training]
     try:
-        module.eval()
+        if training:
+            module.eval()
         yield
     finally:
         for part in training:
@@ -310,16 +269,16 @@ class Recorder:
 
     def __init__(self, module: nn.Module, hold_inputs: bool) -> None:
         self.module, found = find(module)
-        self.is_model = found[0].module is not self.module
-        self.hold_inputs, self.is_open, self.last = hold_inputs, True, None
+        self.is_model, self.hold_inputs = found[0].module is not self.module, hold_inputs
         self.first_block = 0 if torch.is_grad_enabled() else 1  # of the gates that are kept: q or p serves a walk alone
+        self.is_open, self.last = True, None
         self.tapes = [(_CellTape if one.is_cell else _LayerTape)(self, one.name, one.module) for one in found]
 
     def run(self, x: object, h0: Tensor | None, kwargs: dict) -> Record:
         if not self.is_model and kwargs:
-            kind, names = type(self.module).__name__, ", ".join(kwargs)
+            names, kind = ", ".join(kwargs), type(self.module).__name__
             raise TypeError(f"{names}: expected x and h0 alone, since {kind} is not a model with keywords of its own")
-        if isinstance(self.tapes[0], _CellTape) and not self.is_model:
+        if not self.is_model and isinstance(self.tapes[0], _CellTape):
             outputs = self.tapes[0].drive(x, h0)
         else:
             outputs = self.module(*((x,) if h0 is None else (x, h0)), **kwargs)
@@ -332,145 +291,20 @@ class Recorder:
         return Record(outputs, self.last, [run for tape in called for run in tape.runs()])
 
 
-class _Tape:
-    """The calls of one cell or layer, and the methods that stand in its methods' place."""
-
-    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
-        self.recorder, self.name, self.module = recorder, name, module
-        self.kind = type(module).__name__
-        self.calls, self.replaced = [], {}
-
-    def replace(self, name: str, method: Callable) -> None:
-        self.replaced[name] = vars(self.module).get(name)
-        vars(self.module)[name] = method
-
-    def stop(self) -> None:
-        for name, before in self.replaced.items():
-            if before is None:
-                del vars(self.module)[name]
-            else:
-                vars(self.module)[name] = before
-
-    @contextmanager
-    def lining_up(self, inputs: list[Tensor]) -> Iterator[None]:
-        """Where calls cannot stand one after the other, say that their batches differ."""
-        try:
-            yield
-        except RuntimeError as error:
-            shapes = [tuple(x.shape) for x in inputs]
-            if len({shape[-2:-1] for shape in shapes}) > 1:
-                raise ValueError(
-                    f"{self.name}: expected the same batch at every call, to line them up in time, got inputs of "
-                    f"shapes {', '.join(map(str, shapes))}"
-                ) from error
-            raise
-
-
-# ---- layers
-
-
-class _LayerCall(NamedTuple):
-    received: Tensor | None  # the state before, the tensor itself
-    before: Tensor | None  # and what it held
-    after: Tensor  # what the state after held, all layers and directions of it
-    sweeps: list[Sweep]
-
-
-class _LayerTape(_Tape):
-    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
-        super().__init__(recorder, name, module)
-        self.sweep = _sweep  # what runs one recurrence: replay puts one in its place that minds its edits
-
-    def start(self) -> None:
-        if isinstance(self.module, GRU):
-            self.replace("_run", self.run)
-        elif type(self.module).forward is nn.GRU.forward and "forward" not in vars(self.module):
-            self.replace("forward", self.run)
-        else:
-            self.replace("forward", partial(self.run_beside, self.module.forward))
-
-    def run(self, input: Tensor | PackedSequence, hx: Tensor | None = None):
-        names = ("input", "hx") if self.recorder.is_model else ("x", "h0")
-        packed = None
-        if isinstance(input, PackedSequence):
-            packed = layout_of(self.module, input, hx, names)
-        sweeps = []
-
-        def engine(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
-            if not bptt.is_plain(x, h0):
-                raise RuntimeError(f"{self.name or self.kind}: expected no transform of torch.func around it, got one")
-            sweeps.append(self.sweep(x, h0, weights, self.recorder.first_block, packed))
-            return sweeps[-1].output.clone()  # the module may write into what it gets
-
-        outputs, h_n = run_layers(self.module, input, hx, partial(weights_of, self.module), engine, names)
-        if self.recorder.is_open:
-            before = None if hx is None else hx.detach().clone()
-            self.calls.append(_LayerCall(hx, before, h_n.detach().clone(), sweeps))
-            self.recorder.last = h_n[-2 if self.module.bidirectional else -1 :].clone()
-        return outputs, h_n
-
-    def run_beside(self, own: Callable, *args, **kwargs):
-        """A forward of the user's own, where it gives what the equations give."""
-        bound = inspect.signature(own).bind(*args, **kwargs)
-        output, ours = own(*args, **kwargs), self.run(*list(bound.arguments.values())[:2])
-        data = [_data(one) for one in ours]
-        found = [_data(one) for one in tree_leaves(output, is_leaf=lambda one: isinstance(one, PackedSequence))]
-        same = [[_near(a, b) for b in data] for a in found if isinstance(a, Tensor)]
-        if same == [[True, False], [False, True]] or (len(same) == 2 and same[0][0] and same[1][1]):
-            return ours
-        if torch.is_grad_enabled() or not any(map(any, same)):
-            raise TypeError(
-                f"{self.name or self.kind}: expected a forward that computes what a GRU's does, got one of "
-                f"{self.kind}'s own; let it build on gru.GRU, which records what its own forward reads"
-            )
-        return output
-
-    def runs(self) -> list[Run]:
-        ends = list(accumulate(len(call.sweeps[0].x) for call in self.calls))
-        links = [
-            (end, [sweep.output for sweep in one.sweeps], one.after, other.received, other.before)
-            for end, (one, other) in zip(ends, pairwise(self.calls), strict=False)
-        ]
-        starts, changed = _breaks(links)
-        suffixes = suffixes_of(self.module)
-        with self.lining_up([call.sweeps[0].x for call in self.calls]):
-            found = []
-            for k, suffix in enumerate(suffixes):
-                sweeps = [call.sweeps[k] for call in self.calls]
-                states = [sweep.restored(sweep.states) for sweep in sweeps]
-                packed = sweeps[0].packed if len(sweeps) == 1 else None
-                found.append(
-                    Run(
-                        name=f"{self.name}.{suffix}" if self.name else suffix,
-                        module=self.module,
-                        weights=sweeps[-1].weights,
-                        x=joined([sweep.restored(sweep.x) for sweep in sweeps]).detach(),
-                        states=joined([states[0], *(later[1:] for later in states[1:])]),
-                        before=joined([one[:-1] for one in states]),
-                        outputs=[sweep.output for sweep in sweeps],
-                        sweeps=sweeps,
-                        lengths=None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
-                        reverse=suffix.endswith("_reverse"),
-                        starts=starts,
-                        changed=changed,
-                    )
-                )
-        return found
-
-
-def _sweep(x: Tensor, h0: Tensor, weights: Known, first_block: int, packed: Packed | None = None) -> Sweep:
+def _sweep(x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None = None) -> Sweep:
     """All steps of one recurrence; parameters get no gradient, but x and h0 do where they ask for one."""
-    weights = type(weights)(*(value.detach() if isinstance(value, Tensor) else value for value in weights))
+    weights = _detached(weights)
+    states, gates = bptt.forward(x, h0, weights, keep=True, first_block=first_block)
     grad = torch.is_grad_enabled()
-    if isinstance(weights, Elman):
-        states, gates = _elman_states(x.detach(), h0.detach(), weights), None
-    else:
-        states, gates = bptt.forward(x, h0, weights, keep=True, first_block=first_block)
-    if grad and isinstance(weights, Weights) and (x.requires_grad or h0.requires_grad):
+    if grad and (x.requires_grad or h0.requires_grad):
         output = _Passing.apply(x, h0, (weights, states, gates))
     else:
         output = states[1:].detach().requires_grad_(grad)
-    return Sweep(weights, x, states, gates, output, packed)
+    return Sweep(weights, x.detach(), states, gates, output, packed)
+
+
+def _detached(weights: Weights) -> Weights:
+    return Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
 
 
 class _Passing(torch.autograd.Function):
@@ -489,59 +323,159 @@ class _Passing(torch.autograd.Function):
         return *bptt.backward(ctx.x, weights, states, gates, grad_states, needed)[:2], None
 
 
-def _elman_states(x: Tensor, h0: Tensor, weights: Elman) -> Tensor:
-    """(T+1, B, H), h_0 first."""
-    W, U, b_i, b_h = weights
-    states = torch.cat((h0.unsqueeze(0), linear(x, W, b_i)))
-    if b_h is not None:
-        states[1:] += b_h
-    with torch.inference_mode():
-        U_t, (h, *later) = U.t().contiguous(), states.unbind(0)
-        for state in later:
-            h = state.addmm_(h, U_t).tanh_()
-    return states
+class _Tape:
+    """The calls of one cell or layer, and the methods that stand in its methods' place."""
+
+    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
+        self.recorder, self.module = recorder, module
+        self.name, self.title = name, name or type(module).__name__
+        self.calls, self.replaced = [], {}
+
+    def replace(self, name: str, method: Callable) -> None:
+        self.replaced[name] = vars(self.module).get(name)
+        vars(self.module)[name] = method
+
+    def stop(self) -> None:
+        for name, before in self.replaced.items():
+            vars(self.module).pop(name)
+            if before is not None:
+                vars(self.module)[name] = before
+
+    @contextmanager
+    def lining_up(self, inputs: Iterator[Tensor]) -> Iterator[None]:
+        """Where calls cannot stand one after the other, say that their batches differ."""
+        try:
+            yield
+        except RuntimeError as error:
+            shapes = [tuple(x.shape) for x in inputs]
+            if len({shape[-2:-1] for shape in shapes}) == 1:
+                raise
+            raise ValueError(
+                f"{self.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
+                f"{', '.join(map(str, shapes))}"
+            ) from error
+
+
+class _Link(NamedTuple):
+    """Between two calls of a recurrence, of which the second begins with step ``first``."""
+
+    first: int
+    outputs: Sequence[Tensor]  # of the first call: what to differentiate with respect to
+    after: Tensor  # what its state held
+    received: Tensor | None  # the state that the second was given, the tensor itself
+    before: Tensor  # and what it held
+
+    def reaches(self) -> bool:
+        """Whether the state before counts in the step after: not where the model starts anew or cuts the graph."""
+        live = [output for output in self.outputs if output.requires_grad]
+        if self.received is None or not live or not self.received.requires_grad or self.is_same():
+            return self.received is not None and (not live or self.received.requires_grad)
+        found = torch.autograd.grad(self.received.sum(), live, retain_graph=True, allow_unused=True)
+        return any(gradient is not None for gradient in found)
+
+    def is_same(self) -> bool:
+        return self.after.shape == self.before.shape and torch.equal(self.after.nan_to_num(), self.before.nan_to_num())
+
+
+def _breaks(links: list[_Link]) -> dict[str, object]:
+    reached = [link.reaches() for link in links]
+    starts = [link.first for link, reaches in zip(links, reached, strict=True) if not reaches]
+    changed = any(reaches and not link.is_same() for link, reaches in zip(links, reached, strict=True))
+    return {"starts": starts, "changed": changed}
+
+
+# ---- layers
+
+
+class _LayerCall(NamedTuple):
+    received: Tensor | None  # the state before, the tensor itself
+    before: Tensor | None  # and what it held
+    after: Tensor  # what the state after held, all layers and directions of it
+    sweeps: list[Sweep]
+
+
+class _LayerTape(_Tape):
+    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
+        super().__init__(recorder, name, module)
+        self.sweep = _sweep  # what runs one recurrence: replay puts one in its place that minds its edits
+
+    def start(self) -> None:
+        own = type(self.module).forward not in (GRU.forward, nn.GRU.forward) or "forward" in vars(self.module)
+        # Nobody but the caller sees what a layer gives that is not inside anything: it needs no copies.
+        self.is_alone = not (own or self.recorder.is_model or self.module._forward_hooks or torch.is_grad_enabled())
+        if isinstance(self.module, GRU):
+            self.replace("_run", self.run)
+        else:
+            self.replace("forward", partial(self.run_beside, self.module.forward) if own else self.run)
+
+    def run(self, input: Tensor | PackedSequence, hx: Tensor | None = None) -> tuple:
+        names = ("input", "hx") if self.recorder.is_model else ("x", "h0")
+        packed = layout_of(self.module, input, hx, names) if isinstance(input, PackedSequence) else None
+        alone = self.is_alone
+        sweeps = []
+
+        def engine(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+            if not bptt.is_plain(x, h0):
+                raise RuntimeError(f"{self.title}: expected no transform of torch.func around it, got one")
+            sweeps.append(self.sweep(x, h0, weights, self.recorder.first_block, packed))
+            output = sweeps[-1].output
+            return output if alone else output.clone()  # a model may write into what it gets
+
+        outputs, h_n = run_layers(self.module, input, hx, partial(weights_of, self.module), engine, names)
+        if self.recorder.is_open:
+            before = None if alone or hx is None else hx.detach().clone()
+            self.calls.append(_LayerCall(hx, before, h_n if alone else h_n.detach().clone(), sweeps))
+            self.recorder.last = (h_n if alone else h_n.clone())[-2 if self.module.bidirectional else -1 :]
+        return outputs, h_n
+
+    def run_beside(self, own: Callable, *args, **kwargs) -> tuple:
+        """A forward of the user's own, where it gives what nn.GRU's would."""
+        given = inspect.signature(own).bind(*args, **kwargs).arguments.values()
+        output, ours = own(*args, **kwargs), self.run(*list(given)[:2])
+        a, b = ([_data(one) for one in pair] if isinstance(pair, tuple) else [] for pair in (output, ours))
+        if len(a) != 2 or not all(map(_near, a, b)):
+            raise TypeError(
+                f"{self.title}: expected a forward that computes what a GRU's does, got one of "
+                f"{type(self.module).__name__}'s own; let it build on gru.GRU, which records what that reads"
+            )
+        return ours
+
+    def runs(self) -> list[Run]:
+        ends = accumulate(len(call.sweeps[0].x) for call in self.calls)
+        links = [
+            _Link(end, [sweep.output for sweep in one.sweeps], one.after, other.received, other.before)
+            for end, (one, other) in zip(ends, pairwise(self.calls), strict=False)
+        ]
+        breaks = _breaks(links)
+        with self.lining_up(call.sweeps[0].x for call in self.calls):
+            return [Run(**self.joined(k), **breaks) for k in range(len(self.calls[0].sweeps))]
+
+    def joined(self, k: int) -> dict[str, object]:
+        """The fields of the run of one layer and direction."""
+        suffix = suffixes_of(self.module)[k]
+        sweeps = [call.sweeps[k] for call in self.calls]
+        states = [sweep.restored(sweep.states) for sweep in sweeps]
+        packed = sweeps[0].packed if len(sweeps) == 1 else None
+        return {
+            "name": f"{self.name}.{suffix}" if self.name else suffix,
+            "module": self.module,
+            "weights": sweeps[-1].weights,
+            "x": joined([sweep.restored(sweep.x) for sweep in sweeps]),
+            "states": joined([states[0], *(later[1:] for later in states[1:])]),
+            "before": joined([one[:-1] for one in states]),
+            "outputs": [sweep.output for sweep in sweeps],
+            "sweeps": sweeps,
+            "lengths": None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
+            "reverse": suffix.endswith("_reverse"),
+        }
 
 
 def _data(value: object) -> object:
     return value.data if isinstance(value, PackedSequence) else value
 
 
-def _leaves(output: object) -> list[object]:
-    """What may be a state in what a cell gave."""
-    return [output.h] if isinstance(getattr(output, "h", None), Tensor) else tree_leaves(output)
-
-
 def _near(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True)
-
-
-def _breaks(links: list[tuple]) -> tuple[list[int], bool]:
-    """Which steps read nothing of the state before them, and whether one reads a changed version of it.
-
-    Args:
-        links: for each call but the first: its first step, what the call before gave to differentiate with respect to,
-            what its state held, the state that the call received, and what that held.
-    """
-    starts, changed = [], False
-    for first, outputs, after, received, before in links:
-        same = received is not None and before.shape == after.shape and _equal(before, after)
-        outputs = [output for output in outputs if output.requires_grad]
-        if received is None or (outputs and not _depends(received, outputs, same)):
-            starts.append(first)
-        elif not same:
-            changed = True
-    return starts, changed
-
-
-def _depends(state: Tensor, outputs: list[Tensor], same: bool) -> bool:
-    """Whether a state was computed from earlier ones, by autograd; one that is the same only has to have a graph."""
-    if same or not state.requires_grad:
-        return state.requires_grad
-    return any(g is not None for g in torch.autograd.grad(state.sum(), outputs, retain_graph=True, allow_unused=True))
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 # ---- cells
@@ -550,86 +484,88 @@ def _equal(a: Tensor, b: Tensor) -> bool:
 class _CellCall(NamedTuple):
     x: Tensor  # what it held
     received: Tensor | None  # the state before, the tensor itself
-    read: tuple[Tensor, ...]  # what the step read in its place; h, and further states
-    before: tuple[Tensor, ...]  # and what they held
+    read: Tensor  # what the step read in its place
+    before: Tensor  # and what that held
     state: Tensor  # h after the step
-    gates: Gates | None  # where it called gates
+    gates: Gates | None
 
 
 class _CellTape(_Tape):
+    asks = True  # a cell for its gates, where its forward does not call them
+
     def start(self) -> None:
         cell = self.module
         self.is_hooked = any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules())
         self.is_plain = keeps_equations(cell)
-        self.count = len(getattr(cell, "states", "h"))
-        self.depth, self.gates, self.places = 0, None, []  # of the call at hand: its gates, and where its states are
+        self.count = count_of(cell)
+        self.inside, self.gates, self.places = False, None, []  # a call: its gates, and where its output has the states
         for name in ("forward", "gates"):
             if hasattr(cell, name):
                 method = getattr(cell, name)
                 self.replace(name, partial(self.call, method, inspect.signature(method)))
 
-    def call(self, method: Callable, signature: inspect.Signature, *args, **kwargs):
-        if self.depth:  # a forward that calls gates, as a rule
+    def call(self, method: Callable, signature: inspect.Signature, *args, **kwargs) -> object:
+        if self.inside:  # a forward that calls gates, as a rule
             self.gates = method(*args, **kwargs)
             return self.gates
-        self.depth, self.gates = 1, None
+        self.inside, self.gates = True, None
         try:
             bound = signature.bind(*args, **kwargs)
             of_x, of_h = list(signature.parameters)[:2]
             x, received = bound.arguments[of_x], bound.arguments.get(of_h)
-            read = received if isinstance(received, tuple | list) else (received,)
-            if received is None:
-                read = self.first_states(method, x)
+            read = self.zeros(method, x) if received is None else received
             if torch.is_grad_enabled():
-                read = tuple(h if h.requires_grad else h.detach().requires_grad_() for h in read)
-            bound.arguments[of_x] = x.detach() if self.recorder.hold_inputs else x
-            bound.arguments[of_h] = tuple(read) if len(read) > 1 else read[0]
-            before = tuple(h.detach().clone() for h in read)  # the model may use the same tensors again
+                read = tree_map(lambda h: h if h.requires_grad else h.detach().requires_grad_(), read)
+            before = tree_leaves(read)[0].detach().clone()  # the model may use the same tensors again
+            bound.arguments |= {of_x: x.detach() if self.recorder.hold_inputs else x, of_h: read}
             output = method(*bound.args, **bound.kwargs)
-            gates = as_gates(self.module, output if method.__name__ == "gates" else self.gates)
+            gates = self.gates_at(method, output, x, read)
             states = self.states_in(output, x, read)
             if self.recorder.is_open:
-                first = received[0] if isinstance(received, tuple | list) else received
-                self.calls.append(_CellCall(x.detach().clone(), first, read, before, states[0], gates))
+                first, h = tree_leaves(received)[0], tree_leaves(read)[0]
+                self.calls.append(_CellCall(x.detach().clone(), first, h, before, states[0], gates))
                 self.recorder.last = states[0]
             # The model may write into what it gets.
             return tree_map(lambda leaf: leaf.clone() if any(leaf is h for h in states) else leaf, output)
         finally:
-            self.depth = 0
+            self.inside = False
 
-    def first_states(self, method: Callable, x: Tensor) -> tuple[Tensor, ...]:
-        """Zeros, where a cell is called without a state; one that starts from others is refused."""
-        own = None
-        if class_of(self.module) is None:
-            with torch.no_grad(), suppress(TypeError):  # of a cell that cannot start by itself
-                own = self.states_in(method(x), x, ())[0]
-        if own is None:
-            return (x.new_zeros(*x.shape[:-1], self.module.hidden_size),) * self.count
-        zeros = (torch.zeros_like(own),) * self.count
+    def gates_at(self, method: Callable, output: object, x: Tensor, read: object) -> Gates | None:
+        """The gates of a call whose equations are not known: as it computed them, or by asking the cell."""
+        if self.is_plain or not (isinstance(self.module, nn.GRUCell) or hasattr(self.module, "gates")):
+            return None
+        found = output if method.__name__ == "gates" else self.gates
+        if found is None and not self.asks:
+            return None
         with torch.no_grad():
-            ours = self.states_in(method(x, zeros if self.count > 1 else zeros[0]), x, zeros)[0]
-        if not _near(own, ours):
-            raise TypeError(
-                f"{self.name or self.kind}: expected the state of the first step as an argument, since this cell "
-                "starts from one of its own, got None"
-            )
+            found = gates_function(self.module)(x, read) if found is None else as_gates(self.module, found)
+        return Gates(*(torch.atleast_2d(gate.detach()) for gate in found))
+
+    def zeros(self, method: Callable, x: Tensor) -> object:
+        """The states of a cell that is called without; one that starts from others is refused."""
+        zeros, fits = None, False
+        if hasattr(self.module, "hidden_size"):
+            zeros = (x.new_zeros(*x.shape[:-1], self.module.hidden_size),) * self.count
+            zeros, fits = zeros if self.count > 1 else zeros[0], True
+            if class_of(self.module) is None:
+                with torch.no_grad(), suppress(TypeError):  # of a cell that cannot start by itself
+                    pairs = zip(tree_leaves(method(x)), tree_leaves(method(x, zeros)), strict=True)
+                    fits = all(_near(a, b) for a, b in pairs if isinstance(a, Tensor))
+        if not fits:
+            raise TypeError(f"{self.title}: expected its first state as an argument, if it is not zero, got None")
         return zeros
 
-    def states_in(self, output: object, x: Tensor, read: Sequence[Tensor]) -> list[Tensor]:
+    def states_in(self, output: object, x: Tensor, read: object) -> list[Tensor]:
         """The state among what a cell gave, or the states where it has several."""
-        leaves = _leaves(output)
-        self.places = [
-            k for k, one in enumerate(leaves) if isinstance(one, Tensor) and (not read or one.shape == read[0].shape)
-        ]
-        if len(self.places) > 1 and self.count == 1 and read:  # such as an answer as wide as it: which of them is it?
+        leaves, shape = _leaves(output), tree_leaves(read)[0].shape
+        self.places = [k for k, one in enumerate(leaves) if isinstance(one, Tensor) and one.shape == shape]
+        if len(self.places) > self.count:  # such as an answer as wide as the state: which of them is it?
             with torch.no_grad():
-                h = gates_function(self.module)(x, read[0]).h
+                h = gates_function(self.module)(x, read).h
             self.places = [k for k in self.places if _near(leaves[k], h)]
         self.places = self.places[: self.count]
         if not self.places:
-            raise TypeError(
-                f"{self.name or self.kind}: expected its forward to give the state, or the state among other tensors"
-            )
+            raise TypeError(f"{self.title}: expected its forward to give the state, or the state among other tensors")
         return [leaves[k] for k in self.places]
 
     def drive(self, x: Tensor, h0: Tensor | None) -> Tensor:
@@ -638,78 +574,80 @@ class _CellTape(_Tape):
         x, h = check_drive(cell, x, h0)
         if self.is_plain and not self.is_hooked:
             h = check_step(cell, x[0], h)
-            self.calls = [_sweep(x.detach(), h.detach(), known_weights(cell), self.recorder.first_block)]
+            self.calls = [_sweep(x.detach(), h.detach(), cell_weights(cell), self.recorder.first_block)]
             states = self.calls[0].output.clone()
             self.recorder.last = states[-1]
             return states
         own_gates = class_of(cell) is None and inspect.isroutine(getattr(type(cell), "gates", None))
-        step_of, states = cell.gates if own_gates and not self.is_hooked else cell, []
+        one_step, states = cell.gates if own_gates and not self.is_hooked else cell, []
         for x_t in x.unbind(0):
-            output = _leaves(step_of(x_t) if h is None else step_of(x_t, h))
-            h = tuple(output[k] for k in self.places) if self.count > 1 else output[self.places[0]]
+            output = _leaves(one_step(x_t) if h is None else one_step(x_t, h))
             states.append(output[self.places[0]])
+            h = tuple(output[k] for k in self.places) if self.count > 1 else states[-1]
         return torch.stack(states)
 
     def runs(self) -> list[Run]:
-        name = self.name or self.kind
         if isinstance(self.calls[0], Sweep):
             (sweep,) = self.calls
-            fields = {"x": sweep.x, "states": sweep.states, "before": sweep.states[:-1]}
-            return [Run(name, self.module, sweep.weights, **fields, outputs=[sweep.output], sweeps=[sweep])]
+            fields = {"x": sweep.x, "states": sweep.states, "before": sweep.states[:-1], "sweeps": [sweep]}
+            return [Run(self.title, self.module, sweep.weights, outputs=[sweep.output], **fields)]
         links = [
-            (t, [one.state], one.state.detach(), other.received, other.before[0])
+            _Link(t, [one.state], one.state.detach(), other.received, other.before)
             for t, (one, other) in enumerate(pairwise(self.calls), start=1)
         ]
-        starts, changed = _breaks(links)
-        with self.lining_up([call.x for call in self.calls]):
-            x = torch.stack([torch.atleast_2d(call.x) for call in self.calls])
-            before, *others = (
-                torch.stack([torch.atleast_2d(h) for h in steps])
-                for steps in zip(*(call.before for call in self.calls), strict=True)
+        with self.lining_up(call.x for call in self.calls):
+            x, before, after = (
+                torch.stack([torch.atleast_2d(getattr(call, name).detach()) for call in self.calls])
+                for name in ("x", "before", "state")
             )
-            after = torch.stack([torch.atleast_2d(call.state.detach()) for call in self.calls])
-        weights = _weights_that_give(after, self.module, x, before)
+        weights, gates = _weights_that_give(after, self.module, x, before), [call.gates for call in self.calls]
+        own = (
+            None
+            if weights or not all(gates)
+            else tuple(torch.stack(gate) for gate in list(zip(*gates, strict=True))[:3])
+        )
+        outputs = [self.calls[0].read, *(call.state for call in self.calls)]
         states = torch.cat((before[:1], after))
-        outputs = [self.calls[0].read[0], *(call.state for call in self.calls)]
-        gates = [call.gates for call in self.calls]
-        seen = None
-        if weights is None and all(gates):
-            r, z, n, _ = zip(*gates, strict=True)
-            seen = tuple(torch.stack([torch.atleast_2d(one.detach()) for one in gate]) for gate in (r, z, n))
-        options = {"others": tuple(others), "seen": seen, "starts": starts, "changed": changed}
-        return [Run(name, self.module, weights, x, states, before, outputs, **options)]
+        return [Run(self.title, self.module, weights, x, states, before, outputs, own_gates=own, **_breaks(links))]
 
 
-def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor) -> Known | None:
+def _leaves(output: object) -> list[object]:
+    """What may be a state in what a cell gave."""
+    return [output.h] if isinstance(getattr(output, "h", None), Tensor) else tree_leaves(output)
+
+
+def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor) -> Weights | None:
     """The weights of a cell of a known class, where its equations lead from the states before to those after."""
     if class_of(cell) is None or not has_plain_linears(cell):
         return None
-    weights = known_weights(cell)
-    weights = type(weights)(*(value.detach() if isinstance(value, Tensor) else value for value in weights))
+    weights = _detached(cell_weights(cell))
     with torch.no_grad():
-        h = elman(x, before, *weights) if isinstance(weights, Elman) else step(x, before, weights).h
-    near = tolerance(h) * max(1.0, float(h.detach().abs().nan_to_num().amax())) if h.numel() else 0.0
-    return weights if torch.allclose(h, after.to(h), rtol=0, atol=near, equal_nan=True) else None
+        h = step(x, before, weights).h
+    scale = max(1.0, float(h.abs().nan_to_num().amax())) if h.numel() else 1.0
+    return weights if torch.allclose(h, after.to(h), rtol=0, atol=scale * tolerance(h), equal_nan=True) else None
 
 
 def check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
-    """Check what a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
+    """What a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
     _arguments.is_tensor("x", x)
-    if x.dim() < 2 or (class_of(cell) is not None and x.dim() > 3):
+    if x.dim() < 2 or (x.dim() > 3 and class_of(cell) is not None):
         raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_arguments.shape(x)}")
     if not len(x):
         raise RuntimeError(f"x: expected at least one step, got shape {_arguments.shape(x)}")
-    single, count = x.dim() == 2, len(getattr(cell, "states", "h"))
-    several = isinstance(h0, tuple | list)
-    for h in h0 if several else [] if h0 is None else [h0]:
+    H = getattr(cell, "hidden_size", None) if x.dim() < 4 else None
+    expected = (*x.shape[1:-1], H)
+    for h in [] if h0 is None else tree_leaves(h0):
         _arguments.is_tensor("h0", h, "a Tensor or None")
-        expected = (*x.shape[1:-1], getattr(cell, "hidden_size", h.shape[-1] if h.dim() else "H"))
-        if x.dim() < 4 and tuple(h.shape) != expected:
+        if H is not None and tuple(h.shape) != expected:
             raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_arguments.shape(h)}")
-    if single:
-        x = x.unsqueeze(1)
-        h0 = tuple(h.unsqueeze(0) for h in h0) if several else None if h0 is None else h0.unsqueeze(0)
-    if h0 is None and x.dim() == 3 and hasattr(cell, "hidden_size"):
-        zeros = x.new_zeros(x.shape[1], cell.hidden_size)
-        h0 = zeros if count == 1 else (zeros,) * count
-    return x, tuple(h0) if several else h0
+    if h0 is None and H is not None:
+        h0 = x.new_zeros(expected)
+        h0 = h0 if count_of(cell) == 1 else (h0,) * count_of(cell)
+    if x.dim() > 2:
+        return x, h0
+    return x.unsqueeze(1), None if h0 is None else tree_map(lambda h: h.unsqueeze(0), h0)
+
+
+def count_of(cell: nn.Module) -> int:
+    """How many states a cell has, of which h is the first."""
+    return len(getattr(cell, "states", "h"))

@@ -121,8 +121,11 @@ def replay(
     editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
     with torch.no_grad(), _editing_cells(editors), recording(module) as recorder:
         for tape in recorder.tapes:
+            own = [editor for editor in editors if editor.run.module is tape.module]
             if isinstance(tape.module, nn.RNNBase):
-                tape.sweep = _Sweeps([editor for editor in editors if editor.run.module is tape.module], tape.sweep)
+                tape.sweep = _Sweeps(own, tape.sweep)
+            elif any(editor.held for editor in own):
+                tape.asks = False  # each call of gates is a step of the editor
         found = recorder.run(x, h0, kwargs)
     return found.outputs, trace_of(found.runs)
 
