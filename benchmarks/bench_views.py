@@ -79,11 +79,16 @@ SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => on
 
 
 def defaults() -> dict[str, views.View]:
-    """Each kind of view as it is without arguments; GateExplorer, which needs some, at the book's size."""
+    """Each kind of view as it is without arguments; those that need some, at the book's size."""
     torch.manual_seed(0)
-    explorer = views.GateExplorer(gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12))
-    kinds = [getattr(views, name) for name in views.__all__ if name not in ("View", "page_script")]
-    made = [explorer if kind is views.GateExplorer else kind() for kind in kinds]
+    given = {
+        views.GateExplorer: (gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12)),
+        views.VowelPlayer: (0.1 * torch.randn(29, 4, 12),),
+    }
+    kinds = [
+        kind for name in views.__all__ if isinstance(kind := getattr(views, name), type) and kind is not views.View
+    ]
+    made = [kind(*given.get(kind, ())) for kind in kinds]
     return {view.module.replace("_", "-"): view for view in made}
 
 
