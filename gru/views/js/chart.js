@@ -26,6 +26,9 @@ import { panelOf } from "./panel.js";
  * @property {Band[]} [bands]  areas between two lines, below them all
  */
 
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)}%`;
+const text = (/** @type {string | Node} */ name) => (typeof name === "string" ? name : (name.textContent ?? ""));
+
 /**
  * Lines in a plot.
  * @param {HTMLElement} plot
@@ -34,11 +37,27 @@ import { panelOf } from "./panel.js";
 export function linesIn(plot, gap = 0.13) {
   const grid = make("path", { class: "gru-grid" });
   const group = make("g");
-  const words = make("div", { class: "gru-words", "aria-hidden": "true" });
-  plot.prepend(make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, grid, group), words);
-  /** @type {{ line: Line, end: HTMLElement, value: HTMLElement }[]} */
+  const layer = () => make("div", { class: "gru-words", "aria-hidden": "true" });
+  const [scale, happenings, names] = [layer(), layer(), layer()];
+  const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, grid, group);
+  plot.prepend(svg, scale, happenings, names);
+  /** @type {Line[]} */
   let named = [];
   let height = (/** @type {number} */ y) => y;
+  const drawScale = renewed(scale, (/** @type {[number, string][]} */ rows) =>
+    rows.map(([place, word]) => make("span", { class: "gru-tick", style: `top:${percent(place)};--at:${place.toFixed(3)}` }, word)),
+  );
+  const drawMarks = renewed(happenings, (/** @type {[number, string][]} */ marks) =>
+    marks.map(([place, word]) =>
+      make("span", { class: "gru-moment", style: `left:${percent(place)};--at:${place.toFixed(3)}` }, make("span", {}, word)),
+    ),
+  );
+  const drawNames = renewed(names, (/** @type {[string, string][]} */ kinds) =>
+    kinds.map(([kind], i) => {
+      const name = make("span", { class: "gru-name" }, named[i].name ?? "");
+      return make("span", { class: `gru-end ${kind}-name` }, name, make("b", { class: "gru-value" }));
+    }),
+  );
 
   return {
     /** @param {Drawing} what */
@@ -49,35 +68,14 @@ export function linesIn(plot, gap = 0.13) {
       const usual = () => (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
       const rows = /** @type {[number, string][]} */ (yTicks ?? usual());
       grid.setAttribute("d", rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join(""));
-      group.replaceChildren(
-        ...bands.map((band) => make("path", { class: `gru-band ${band.kind}`, d: area(band, across, height) })),
-        ...lines.map((line) => make("path", { class: `gru-line ${line.kind}`, d: outline(line, across, height) })),
-      );
-      named = lines
-        .filter((line) => line.name !== undefined && line.values.length)
-        .map((line) => {
-          const value = make("b", { class: "gru-value" });
-          return {
-            line,
-            value,
-            end: make(
-              "span",
-              { class: `gru-end ${line.kind}-name` },
-              make("span", { class: "gru-name" }, line.name ?? ""),
-              line.words ? value : "",
-            ),
-          };
-        });
-      const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)}%`;
-      words.replaceChildren(
-        ...rows.map(([v, text]) =>
-          make("span", { class: "gru-tick", style: `top:${percent(height(v))};--at:${height(v).toFixed(3)}` }, text),
-        ),
-        ...marks.map(({ x: at, text }) =>
-          make("span", { class: "gru-moment", style: `left:${percent(across(at))};--at:${across(at).toFixed(3)}` }, make("span", {}, text)),
-        ),
-        ...named.map(({ end }) => end),
-      );
+      paths(group, [
+        ...bands.map((band) => [`gru-band ${band.kind}`, area(band, across, height)]),
+        ...lines.map((line) => [`gru-line ${line.kind}`, outline(line, across, height)]),
+      ]);
+      named = lines.filter((line) => line.name !== undefined && line.values.length);
+      drawScale(rows.map(([v, word]) => [height(v), word]));
+      drawMarks(marks.map((mark) => [across(mark.x), mark.text]));
+      drawNames(named.map(({ kind, name = "" }) => [kind, text(name)]));
       this.read(null);
     },
     /**
@@ -88,16 +86,37 @@ export function linesIn(plot, gap = 0.13) {
     read(x, riding = false) {
       const value = (/** @type {Line} */ { values, from = 0, by = 1 }, /** @type {number | null} */ at) =>
         values[at === null ? values.length - 1 : clamp(Math.round((at - from) / by), 0, values.length - 1)];
-      const places = spread(
-        named.map(({ line }) => clamp(height(value(line, riding ? x : null)), 0, 1)),
-        gap,
-      );
-      named.forEach(({ line, end, value: text }, i) => {
-        end.style.top = `${(100 * places[i]).toFixed(2)}%`;
-        if (line.words) write(text, line.words(value(line, x)));
+      const wanted = named.map((line) => clamp(height(value(line, riding ? x : null)), 0, 1));
+      spread(wanted, gap).forEach((place, i) => {
+        const end = /** @type {HTMLElement} */ (names.children[i]);
+        end.style.top = percent(place);
+        write(/** @type {Element} */ (end.lastElementChild), named[i].words?.(value(named[i], x)) ?? "");
       });
     },
   };
+}
+
+/**
+ * The children of an element, made anew where what they show is not what they showed.
+ * @template T
+ * @param {Element} parent
+ * @param {(what: T) => Node[]} children
+ */
+function renewed(parent, children) {
+  let known = "";
+  return (/** @type {T} */ what) => {
+    if (known !== (known = JSON.stringify(what))) parent.replaceChildren(...children(what));
+  };
+}
+
+/** As many paths as there are shapes; those that are there are used again. @param {SVGElement} group @param {string[][]} shapes  class and outline */
+function paths(group, shapes) {
+  while (group.childElementCount > shapes.length) group.lastElementChild?.remove();
+  while (group.childElementCount < shapes.length) group.append(make("path"));
+  shapes.forEach(([kind, d], i) => {
+    group.children[i].setAttribute("class", kind);
+    group.children[i].setAttribute("d", d);
+  });
 }
 
 /**
