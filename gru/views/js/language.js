@@ -31,6 +31,7 @@ const MAX_CHARACTERS = 10_000;
 const MAX_DEPTH = 100; // of parentheses
 
 export const FUNCTIONS = words.functions;
+const [PYTHON, MODULE] = [new Set(words.python), new Set(words.module)];
 /** @type {Record<string, number>} */
 const PRECEDENCE = { "+": 1, "-": 1, "*": 2, "@": 2 };
 const TOKEN = /([A-Za-z_][A-Za-z0-9_]*)|((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|([-+*@(),=])/y;
@@ -223,8 +224,8 @@ class Line {
 
   /** @param {Token} token */
   checkName(token) {
-    if (words.python.includes(token.text)) throw this.fault(token, "a name", `'${token.text}', a word of Python`);
-    if (words.module.includes(token.text)) throw this.fault(token, "another name", `'${token.text}', which every cell has already`);
+    if (PYTHON.has(token.text)) throw this.fault(token, "a name", `'${token.text}', a word of Python`);
+    if (MODULE.has(token.text)) throw this.fault(token, "another name", `'${token.text}', which every cell has already`);
   }
 
   /** @param {Token} token */

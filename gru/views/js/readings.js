@@ -43,29 +43,38 @@ const REFERENCES = {
 const WRITES = " And z writes; or, if it is to keep, z and 1 - z have changed places.";
 const NONE = "A cell of its own: none that this page knows computes the same.";
 
-/** @type {Known[] | null} */
-let known = null;
+/** The cells that have been made. @type {Known[]} */
+const known = [];
 
-/** Every cell of the catalogue, made once, one at a time. @returns {Generator<undefined, Known[]>} */
+/** Every cell of the catalogue, each made when it is first asked for: the likeliest first. */
 function* everyCell() {
-  if (known) return known;
-  const found = CELLS.filter(({ sentence }) => sentence).map(({ name, text, sentence }) => make(name, text, sentence, "", ""));
-  for (const role of ["keeps", "writes"]) {
-    for (const place of ["after", "before"]) {
-      found.push(make("", textOf({}, place, role), REFERENCES[`${place} ${role}`], place, role));
-      for (const [name, { sentence, formulas = [] }] of Object.entries(/** @type {Record<string, any>} */ (catalogue.mistakes))) {
-        // What is another place or another role is another reference here; biases are looked at by the way they fit.
-        if (["z_swapped", "reset_before_product", "reset_after_product"].includes(name) || name in BIASES) continue;
-        for (const change of formulas) {
-          const text = textOf(change, place, role);
-          if (text) found.push(make(name, text, change.says ? `${sentence} ${change.says}` : sentence, place, role));
-          yield;
-        }
+  yield* known;
+  let k = 0;
+  for (const [name, text, sentence, place, role] of texts()) {
+    if ((k += 1) <= known.length) continue;
+    known.push(make(name, text, sentence, place, role));
+    yield known[k - 1];
+  }
+}
+
+/** @returns {Generator<[name: string, text: string, sentence: string, place: string, role: string]>} */
+function* texts() {
+  for (const { name, text, sentence } of CELLS) if (sentence) yield [name, text, sentence, "", ""];
+  for (const both of Object.keys(REFERENCES)) {
+    const [place, role] = both.split(" ");
+    yield ["", textOf({}, place, role), REFERENCES[both], place, role];
+  }
+  for (const both of Object.keys(REFERENCES)) {
+    const [place, role] = both.split(" ");
+    for (const [name, { sentence, formulas = [] }] of Object.entries(/** @type {Record<string, any>} */ (catalogue.mistakes))) {
+      // What is another place or another role is another reference here; biases are looked at by the way they fit.
+      if (["z_swapped", "reset_before_product", "reset_after_product"].includes(name) || name in BIASES) continue;
+      for (const change of formulas) {
+        const text = textOf(change, place, role);
+        if (text) yield [name, text, change.says ? `${sentence} ${change.says}` : sentence, place, role];
       }
     }
   }
-  known = found;
-  return known;
 }
 
 /** The equations with some lines changed; "" where this place has no such mistake. @param {Record<string, any>} change @param {string} place @param {string} role */
@@ -178,9 +187,12 @@ export function* whatItIs(text) {
   for (const { values } of formula.parameters.values()) values.set(normal((seed += 1), values.length).map((value) => 0.7 * value));
   const wanted = stepOf(formula);
   const roles = withParameters(program);
+  const isGRU = [..."rzn"].some((name) => roles.has(name));
   const matches = [];
-  for (const cell of yield* everyCell()) {
-    matches.push(...fits(cell, formula, roles, wanted));
+  for (const cell of everyCell()) {
+    const found = fits(cell, formula, roles, wanted);
+    matches.push(...found);
+    if (found.length && (cell.place ? !cell.name : !isGRU)) break; // right, so it is no mistake
     yield;
   }
   return said(matches, roles);

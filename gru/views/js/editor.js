@@ -1,0 +1,73 @@
+// @ts-check
+/** The equations as a reader writes them: under each line its shape or its fault, and below them what the cell is. */
+
+import { make, write } from "./dom.js";
+import { read } from "./language.js";
+import { whatItIs } from "./readings.js";
+
+const BUDGET = 6; // ms of a frame, for the naming
+
+/**
+ * @template {{ text: string, units: number, run: import("./bench_run.js").Run }} Now
+ * @param {import("./state.js").State<Now>} state
+ */
+export function editor(state) {
+  const area = make("textarea", { spellcheck: "false", autocapitalize: "off", autocomplete: "off", wrap: "off", rows: 6 });
+  const notes = make("div", { class: "gru-notes", "aria-hidden": "true" });
+  const said = make("p", { class: "gru-reading" });
+  const label = make("label", { class: "gru-control gru-equations" }, make("span", { class: "gru-label" }, "Equations"), area);
+  const element = make("div", {}, make("div", { class: "gru-editor" }, label, notes), said);
+  state.on(area, "input", () => state.put({ text: area.value }));
+  state.on(area, "scroll", () => {
+    notes.style.translate = `0 ${-area.scrollTop}px`;
+  });
+
+  let shown = "";
+  let named = ""; // the text that is being named, or was
+  /** @type {ReturnType<typeof whatItIs> | null} */
+  let naming = null;
+  let reading = "";
+
+  /** Name the cell as far as the frame allows; whether there is more to do. @param {string} text */
+  const name = (text) => {
+    if (text !== named) {
+      named = text;
+      naming = whatItIs(text);
+    }
+    const end = performance.now() + BUDGET;
+    while (naming && performance.now() < end) {
+      const { done, value } = naming.next();
+      if (!done) continue;
+      naming = null;
+      reading = value.sentence;
+    }
+    write(said, reading);
+    return naming !== null;
+  };
+
+  return {
+    element,
+    /** What the cell is, in a sentence. */
+    reading: () => reading,
+    /** @param {Now} now @returns {boolean} whether it has to be called again */
+    draw({ text, units, run }) {
+      if (area.value !== text) area.value = text;
+      const key = JSON.stringify([text, units, run.settings.task]);
+      if (key !== shown) {
+        shown = key;
+        const { faults, set } = read(text, run.task.D, units);
+        const lines = text.split(/\r\n|\r|\n/);
+        area.rows = Math.min(14, Math.max(4, lines.length));
+        area.setAttribute("aria-invalid", String(faults.length > 0));
+        notes.replaceChildren(
+          ...lines.map((_, i) => {
+            const fault = faults.find(({ line }) => line === i + 1);
+            const found = set.filter(({ line }) => line === i + 1).map(({ name: one, width }) => (width === null ? `${one}: a number` : `${one} (${width},)`));
+            return make("span", { class: fault ? "gru-fault" : "" }, fault ? fault.message : found.join(", "));
+          }),
+        );
+      }
+      return name(text);
+    },
+  };
+}

@@ -1,0 +1,317 @@
+// @ts-check
+/**
+ * Workbench: a reader writes a recurrent cell as equations, is told what it is, trains it in the page, and looks inside.
+ *
+ * The equations are read by language.js and named by readings.js (editor.js shows both), trained by bench.js in the
+ * slices of bench_run.js, and drawn here: curves over the updates (bench_curves.js), and one sequence (bench_inside.js).
+ */
+
+import { choice, list, reset, slider, tries } from "./bound.js";
+import { curves } from "./bench_curves.js";
+import { inside } from "./bench_inside.js";
+import { SEQUENCES, sessionOf } from "./bench_run.js";
+import { TASKS } from "./bench_tasks.js";
+import { CELLS } from "./cells.js";
+import { button, origin } from "./controls.js";
+import { make, write } from "./dom.js";
+import { percent, power, short } from "./draw.js";
+import { editor } from "./editor.js";
+import { stateOf } from "./state.js";
+import { view } from "./view.js";
+
+/** @typedef {import("./bench_run.js").Run} Run */
+/** @typedef {import("./bench_run.js").Session} Session */
+/** @typedef {ReturnType<typeof read>} Now */
+/** @typedef {import("./state.js").State<Now>} State */
+
+const SETTINGS = ["text", "task", "steps", "units", "batch", "lr", "epsilon", "clip", "gate", "recurrent", "seed"];
+const TRAITS = [...SETTINGS, "curve", "update", "sequence", "step", "play", "_data"];
+const GATES = { torch: "as PyTorch", zero: "0", one: "1", chrono: "chrono" };
+const RECURRENT = { uniform: "uniform", orthogonal: "orthogonal", identity: "the identity" };
+const BATCHES = [1, 4, 8, 16, 32, 64];
+const RATES = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1];
+const EPSILONS = [1e-16, 1e-12, 1e-8, 1e-4];
+const CLIPS = [0, 0.1, 1, 10];
+const SPOKEN = 1000; // ms from one sentence to the next while it learns
+
+/** One of the keys. @template {string} K @param {Record<K, unknown>} all @param {string} key @returns {K} */
+const among = (all, key) => /** @type {K} */ (Object.hasOwn(all, key) ? key : Object.keys(all)[0]);
+
+/** The state, from the traits and the runs. @param {import("./state.js").Reader} traits @param {Session} session */
+function read({ whole, number, text, sent }, session) {
+  const settings = {
+    task: among(TASKS, text("task")),
+    steps: whole("steps", 2, 100),
+    units: whole("units", 1, 64),
+    batch: whole("batch", 1, 64),
+    lr: number("lr", 1e-6, 10),
+    epsilon: number("epsilon", 0, 1),
+    clip: number("clip", 0, 1e6),
+    gate: among(GATES, text("gate")),
+    recurrent: among(RECURRENT, text("recurrent")),
+    seed: whole("seed", 0, 99),
+  };
+  const { against, name, weights } = sent("_data");
+  const run = session.use(text("text"), settings, { against, name, weights });
+  const T = run.task.length(settings.steps);
+  return {
+    ...settings,
+    text: text("text"),
+    run,
+    updates: run.updates,
+    update: sent("update") < 0 ? run.updates : whole("update", 0, run.updates),
+    sequence: whole("sequence", 0, SEQUENCES - 1),
+    step: whole("step", 0, T - 1),
+    curve: sent("curve") === "right" ? "right" : "loss",
+    T,
+  };
+}
+
+/** @param {import("./view.js").Context} context */
+function build(context) {
+  const { model, root, signal, redraw } = context;
+  const session = sessionOf(model, redraw, signal);
+  const state = stateOf(context, (traits) => read(traits, session));
+  session.report = (run) => tell(model, run);
+  const written = editor(state);
+  const over = curves(state, session, nameOf);
+  const seen = inside(state, SEQUENCES);
+  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const buttons = actions(state, session);
+  state.lay(
+    make("p", { class: "gru-question" }, "Take a gate away. Does it still learn?"),
+    says,
+    make(
+      "div",
+      { class: "gru-bench" },
+      make("div", { class: "gru-write" }, begin(state), written.element, buttons.element),
+      make("div", { class: "gru-learn" }, task(state), over.element),
+    ),
+    settingsOf(state),
+    seen.element,
+    tries(state, TRIALS),
+    make("p", { class: "gru-where" }, origin()),
+  );
+  root.setAttribute("aria-label", "Workbench: write a recurrent cell, train it, look inside");
+  startOnce(context, session);
+
+  let spoken = 0;
+  return () => {
+    const now = state.refresh();
+    const busy = session.training;
+    if (written.draw(now)) redraw();
+    buttons.draw(now);
+    over.draw(now);
+    seen.draw(now, busy);
+    root.classList.toggle("gru-untrained", !now.updates);
+    if (busy && performance.now() - spoken < SPOKEN) return; // nobody can listen as fast as it learns
+    spoken = performance.now();
+    write(says, sentence(now, written.reading(), session));
+  };
+}
+
+/** Press Train for a reader who has it in sight, unless motion is unwanted. @param {import("./view.js").Context} context @param {Session} session */
+function startOnce({ model, root, signal }, session) {
+  if (!model.get("play") || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const observer = new IntersectionObserver(
+    ([{ isIntersecting }]) => {
+      if (!isIntersecting) return;
+      observer.disconnect();
+      session.train(true);
+    },
+    { threshold: 0.3 },
+  );
+  observer.observe(root);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
+/** Tell Python what was learned. @param {import("./view.js").Model} model @param {Run} run */
+function tell(model, { bench, text, settings, moments, seconds }) {
+  if (!bench) return;
+  const weights = Object.fromEntries([...bench.parameters].map(([name, { values }]) => [name, [...values].map((value) => (Number.isFinite(value) ? value : 0))]));
+  const finite = moments.filter(({ loss }) => Number.isFinite(loss));
+  model.set("_trained", { text, ...settings, weights, loss: finite.map(({ loss }) => loss), right: finite.map(({ right }) => right), seconds });
+  model.save_changes();
+}
+
+/** @param {State} state */
+function begin(state) {
+  const cells = [...CELLS.map(({ name }) => name), "Your own"];
+  const at = (/** @type {string} */ text) => CELLS.findIndex((cell) => cell.text === text);
+  const chosen = list(/** @type {any} */ (withIndex(state, "cell", ({ text }) => (at(text) < 0 ? CELLS.length : at(text)))), "cell", "Begin from", {
+    names: ({ text }) => (at(text) < 0 ? cells : cells.slice(0, -1)),
+    put: (i, { text }) => (CELLS[i] ? { text: CELLS[i].text, ...(CELLS[i].name.startsWith("IRNN") ? { recurrent: "identity" } : {}) } : { text }),
+  });
+  return make("div", { class: "gru-bar" }, chosen);
+}
+
+/**
+ * The state with one more value in it, for a control whose trait is not what it shows.
+ * @param {State} state
+ * @param {string} name
+ * @param {(now: Now) => number} value
+ */
+function withIndex(state, name, value) {
+  return { ...state, follow: (/** @type {(now: any) => string | null} */ show) => state.follow((now) => show({ ...now, [name]: value(now) })) };
+}
+
+/** A list of values for a trait; one that is not among them is added. @param {State} state @param {keyof Now} trait @param {string} text @param {readonly (number | string)[]} values @param {(value: any) => string} words */
+function values(state, trait, text, values, words) {
+  const all = (/** @type {Now} */ now) => {
+    const value = /** @type {number | string} */ (now[trait]);
+    return values.includes(value) ? [...values] : [...values, value];
+  };
+  return list(/** @type {any} */ (withIndex(state, "at", (now) => all(now).indexOf(/** @type {number | string} */ (now[trait])))), "at", text, {
+    names: (now) => all(now).map(words),
+    put: (i, now) => ({ [trait]: all(now)[i] }),
+  });
+}
+
+/** @param {State} state */
+function task(state) {
+  const names = Object.keys(TASKS);
+  const goal = make("p", { class: "gru-note" });
+  const chosen = values(state, "task", "Task", names, (name) => TASKS[name].title);
+  const curve = choice(state, "curve", "Curve", [
+    ["loss", "loss"],
+    ["right", "share right"],
+  ]);
+  state.follow(({ run }) => {
+    write(goal, run.task.goal);
+    return null;
+  });
+  return make("div", {}, make("div", { class: "gru-bar" }, chosen, curve), goal);
+}
+
+/** @param {State} state */
+function settingsOf(state) {
+  const summary = make("summary");
+  state.follow((now) => {
+    write(summary, `Settings: ${settled(now)}`);
+    return null;
+  });
+  const size = (/** @type {number} */ value) => (value >= 1e-4 ? String(value) : power(Math.round(Math.log10(value))));
+  return make(
+    "div",
+    {},
+    make(
+      "div",
+      { class: "gru-bar" },
+      slider(state, "steps", "Steps", { min: 2, max: 100 }),
+      values(state, "gate", "Update gate starts", Object.keys(GATES), (key) => GATES[among(GATES, key)]),
+      values(state, "recurrent", "U starts", Object.keys(RECURRENT), (key) => RECURRENT[among(RECURRENT, key)]),
+      reset(state, [...TRAITS.filter((name) => name !== "_data" && name !== "play")]),
+    ),
+    make(
+      "details",
+      { class: "gru-settings" },
+      summary,
+      make(
+        "div",
+        { class: "gru-bar" },
+        slider(state, "units", "Units", { min: 1, max: 64 }),
+        values(state, "batch", "Batch", BATCHES, String),
+        values(state, "lr", "Learning rate", RATES, String),
+        values(state, "epsilon", "Adam's epsilon", EPSILONS, (value) => (value ? size(value) : "0")),
+        values(state, "clip", "Clip the gradient at", CLIPS, (value) => (value ? String(value) : "no length")),
+        slider(state, "seed", "Seed", { min: 0, max: 99 }),
+      ),
+    ),
+  );
+}
+
+/** @param {Now} now */
+function settled({ steps, units, batch, lr, epsilon, clip, gate, recurrent, seed }) {
+  const starts = `update gate ${GATES[gate]}, U ${RECURRENT[recurrent]}`;
+  return `${steps} steps, ${units} units, batches of ${batch}, Adam at ${lr} (epsilon ${epsilon ? power(Math.round(Math.log10(epsilon))) : 0})${clip ? `, clipped at ${clip}` : ""}, ${starts}, seed ${seed}`;
+}
+
+/** What to call a run beside others. @param {Now} now */
+export function nameOf({ text, gate, recurrent, epsilon }) {
+  const known = CELLS.find((cell) => cell.text === text)?.name.replace(/ \(.*/, "");
+  const more = [gate === "torch" ? "" : `z ${GATES[gate]}`, recurrent === "uniform" ? "" : `U ${recurrent}`, epsilon === 1e-8 ? "" : `ε ${short(epsilon)}`];
+  return [known ?? "own cell", ...more].filter(Boolean).join(", ");
+}
+
+/** Train, and what else a run can do. @param {State} state @param {Session} session */
+function actions(state, session) {
+  const [train, one, again, pin] = ["Train", "One update", "Start again", "Pin this run"].map(button);
+  train.classList.add("gru-train");
+  state.on(train, "click", () => session.train(!session.training));
+  state.on(one, "click", () => session.one());
+  state.on(again, "click", () => session.again());
+  state.on(pin, "click", () => session.pin(nameOf(state.pinned())));
+  return {
+    element: make("div", { class: "gru-bar gru-actions" }, train, one, again, pin),
+    /** @param {Now} now */
+    draw({ run }) {
+      write(train, session.training ? "Pause" : "Train");
+      train.disabled = one.disabled = !run.canGo;
+      again.disabled = pin.disabled = !run.updates;
+    },
+  };
+}
+
+/** @param {Now} now @param {string} reading @param {Session} session */
+function sentence(now, reading, { beside }) {
+  const { run, updates, update, T, sequence, step } = now;
+  if (run.faults.length) return `The equations cannot be read: ${run.faults[0].message}.`;
+  if (run.stuck && !updates) return run.stuck;
+  const guess = run.task.guess(T);
+  const looked = `Sequence ${sequence + 1}, step ${step + 1} of ${T}.`;
+  if (!updates || !update) {
+    const start = updates ? "Before the first update" : "Not trained yet";
+    return `${start}: ${settled(now)}. An answer that remembers nothing is ${percent(guess.right)} ${run.task.unit}. ${reading} ${looked}`;
+  }
+  const recent = mean(run, update);
+  const parts = [`Update ${update}: ${percent(recent.right)} ${run.task.unit} (without memory ${percent(guess.right)}), loss ${short(recent.loss)}.`, flow(recent)];
+  if (beside?.run.updates) parts.push(`${beside.name}: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
+  if (run.stuck) parts.unshift(run.stuck);
+  return [...parts, looked].join(" ");
+}
+
+/** What happens to the gradient. @param {{ first: number, last: number }} recent */
+function flow({ first, last }) {
+  if (!(last > 0)) return "No gradient reaches the state.";
+  const share = first / last;
+  if (!Number.isFinite(share)) return "The gradient has overflowed on its way back.";
+  const length = `its length there is ${short(share)} of what it is after the last step`;
+  if (share < 1e-3) return `The gradient is lost before the first step: ${length}.`;
+  if (share > 1e3) return `The gradient explodes on its way to the first step: ${length}.`;
+  return `The gradient reaches the first step: ${length}.`;
+}
+
+/** Over the last updates before one. @param {Run} run @param {number} update */
+function mean({ moments }, update) {
+  const some = moments.slice(Math.max(0, update - 20), Math.max(1, update));
+  const over = (/** @type {"loss" | "right" | "first" | "last"} */ name) => some.reduce((sum, one) => sum + one[name], 0) / some.length;
+  return { loss: over("loss"), right: over("right"), first: over("first"), last: over("last") };
+}
+
+const [AFTER, , , PLAIN] = CELLS.map(({ text }) => text);
+
+/** @type {import("./bound.js").Trial<Now>[]} */
+const TRIALS = [
+  {
+    name: "No reset gate",
+    put: () => ({ text: AFTER.replace("r * (U_n @ h + b_hn)", "U_n @ h + b_hn"), task: "adding", steps: 20 }),
+    see: () => "Train it. On this task the reset gate is not missed; the sentence under the equations names what is gone.",
+  },
+  {
+    name: "No update gate",
+    put: () => ({ text: AFTER.replace("(1 - z) * n + z * h", "n"), task: "adding", steps: 20 }),
+    see: () => "Train it, and look at the gradient that reaches the first step: without z there is no way for it to pass straight on.",
+  },
+  {
+    name: "Latch over 50 steps",
+    put: () => ({ text: AFTER, task: "latch", steps: 50, gate: "torch", lr: 0.003 }),
+    see: () => "As PyTorch starts it, it stays near guessing for a long time. Pin the run, let the update gate start as chrono, and train again.",
+  },
+  {
+    name: "Break Adam",
+    put: () => ({ text: PLAIN, task: "latch", steps: 30, epsilon: 1e-4 }),
+    see: () => "Where the gradient is smaller than epsilon, Adam hardly moves. Pin the run, set epsilon to 10⁻¹⁶, and train again.",
+  },
+];
+
+export default view("workbench", TRAITS, build);
