@@ -18,6 +18,7 @@ from gru.cells import ElmanCell, ResetAfterCell, ResetBeforeCell
 from gru.devices import available_devices, best_device
 from gru.equations import Gates, Weights
 from gru.formula import FormulaCell, FormulaClassifier
+from gru.history import History
 from gru.init import init_chrono_, init_orthogonal_
 from gru.inspect.automaton import Automaton, automaton
 from gru.inspect.dynamics import FixedPoints, Solution, fixed_points, lyapunov, solve
@@ -28,7 +29,7 @@ from gru.inspect.replay import Edit, replay
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of
 from gru.models import GRUClassifier, GRUForecaster
-from gru.training import History, fit
+from gru.training import fit
 
 __version__ = "0.1.0"
 

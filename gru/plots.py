@@ -24,9 +24,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from gru import _arguments
+from gru.history import History
 from gru.inspect.trace import Trace
 from gru.palette import COLOURS, NEUTRAL
-from gru.training import History
 
 TEXT = "#737373"  # contrast 4.7 : 1 on white, 4 : 1 on JupyterLab's dark #111
 NAMES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "state"}

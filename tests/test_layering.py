@@ -27,6 +27,7 @@ ALLOWED = {
     "_walk": CORE,
     "_tools": [],
     "_language": [],
+    "history": [],
     "formula": [*MODELS, "_language"],
     "layer": CELLS,
     "inspect": [*LAYER, "inspect"],
@@ -34,9 +35,9 @@ ALLOWED = {
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,
     "convert": [*LAYER, "convert"],
-    "plots": [*TRACED, "models", "training"],
+    "plots": [*TRACED, "models", "history"],
     "checks": [*TRACED, "models", "checks"],
-    "views": [*TRACED, "convert", "devices", "models", "views"],  # never training
+    "views": [*TRACED, "convert", "devices", "models", "formula", "history", "views"],  # never training
     "tasks": ["_arguments", "devices", "datasets"],
     "datasets": ["_arguments", "datasets"],
     "_batches": ["_arguments", "models"],
@@ -44,6 +45,7 @@ ALLOWED = {
     "recipes": [*MODELS, "writers", "forecasting", "datasets", "training", "recipes"],
     "training": [
         "_arguments",
+        "history",
         "_batches",
         "_progress",
         "devices",

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 
 import gru
 from gru import plots
+from gru.history import History
 from gru.palette import COLOURS, NEUTRAL
-from gru.training import History
 
 
 def images(figure):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 import gru
-from gru.training import History
+from gru.history import History
 
 LENGTHS = torch.tensor([6, 3, 5, 4] * 8)
 

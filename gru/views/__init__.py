@@ -18,6 +18,7 @@ from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
 from gru.views.vowel_player import VowelPlayer
 from gru.views.weight_layouts import WeightLayouts
+from gru.views.workbench import Workbench
 
 __all__ = [
     "CellAnatomy",
@@ -30,6 +31,7 @@ __all__ = [
     "View",
     "VowelPlayer",
     "WeightLayouts",
+    "Workbench",
     "offline",
     "page_script",
 ]

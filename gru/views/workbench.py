@@ -100,7 +100,7 @@ class Workbench(View, module="workbench", state=STATE):
         if against is None:
             against = GRU if "text" not in traits else ""
         traits.setdefault("step", max(0, traits.get("steps", 20) - 1))
-        super().__init__(_data={"against": against, "name": "the GRU", "weights": weights}, **traits)
+        super().__init__(_data={"against": against, "weights": weights}, **traits)
 
     @property
     def module(self) -> FormulaClassifier:
@@ -111,7 +111,9 @@ class Workbench(View, module="workbench", state=STATE):
         """
         found = self._trained
         if not found:
-            raise LookupError("module: expected a trained cell, but nothing has been trained yet; press Train, then Pause")
+            raise LookupError(
+                "module: expected a trained cell, but nothing has been trained yet; press Train, then Pause"
+            )
         D, C = TASKS[found["task"]]
         cell = FormulaCell(found["text"], D, found["units"], dtype=torch.double)
         module = FormulaClassifier(cell, C or 1)

@@ -122,4 +122,5 @@ SMALL = {
     "variant-lab": views.VariantLab,
     "vowel-player": lambda: views.VowelPlayer(*vowels()),
     "weight-layouts": views.WeightLayouts,
+    "workbench": lambda: views.Workbench(steps=8, units=6, batch=4),
 }

@@ -11,7 +11,7 @@ import { slider } from "./bound.js";
 /** @typedef {import("./chart.js").Line} Line */
 /** @typedef {{ run: import("./bench_run.js").Run, updates: number, update: number, curve: string, T: number }} Shown */
 
-const POINTS = 200; // of a line
+const POINTS = 80; // of a line: one batch alone says little
 
 /**
  * The means of a few neighbours each, so that a line has no more than so many points.
@@ -65,7 +65,7 @@ export function curves(state, session, nameOf) {
   const drawn = memo((/** @type {any[]} */ ..._key) => ({}));
   let last = {};
   return {
-    element: make("div", {}, area, make("div", { class: "gru-bar" }, moment)),
+    element: make("div", {}, area, make("div", { class: "gru-bar gru-moment" }, moment)),
     /** @param {Now} now */
     draw(now) {
       const { run, updates, update, curve, T } = now;
@@ -75,11 +75,10 @@ export function curves(state, session, nameOf) {
         last = fresh;
         lines(now);
       }
-      const cursor = updates && update < updates ? update : null;
       const at = run.moments[clamp(update - 1, 0, updates - 1)];
-      loss.mark(cursor, at ? (curve === "loss" ? short(at.loss) : percent(at.right)) : "");
-      gates.mark(cursor, at ? Object.entries(at.gates).map(([name, [, middle]]) => `${name} ${middle.toFixed(2)}`).join(", ") : "");
-      reach.mark(cursor, at ? `${short(at.first)} and ${short(at.last)}` : "");
+      loss.mark(update, at ? (curve === "loss" ? short(at.loss) : percent(at.right)) : "");
+      gates.mark(update, at ? Object.entries(at.gates).map(([name, [, middle]]) => `${name} ${middle.toFixed(2)}`).join(", ") : "");
+      reach.mark(update, at ? `${short(at.first)} and ${short(at.last)}` : "");
     },
   };
 

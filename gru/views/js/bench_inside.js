@@ -28,12 +28,12 @@ export function inside(state, sequences) {
   const answer = heatMap("answer", ["answer"], ["ground", "ink"]);
   const guess = strip("guess", ["answer"], "gru-lines gru-low");
   const guessed = linesIn(guess.plot, 0.3);
-  const reach = strip("reach-t", ["dL/dh, its length"], "gru-lines");
+  const reach = strip("reach-t", ["|dL/dh|"], "gru-lines");
   const reached = linesIn(reach.plot, 0.16);
-  /** @type {Map<string, ReturnType<typeof heatMap>>} */
-  const maps = new Map();
+  /** Panels for the quantities, made when they are first needed. @type {ReturnType<typeof heatMap>[]} */
+  const maps = [];
   const rest = make("p", { class: "gru-note" });
-  const stack = score(state, [input.panel, reach.panel, guess.panel, answer.panel], {
+  const stack = score(state, [input.panel, reach.panel], {
     count: ({ T }) => T,
     names: () => null,
     keys: "Arrow keys move to another step.",
@@ -41,17 +41,13 @@ export function inside(state, sequences) {
   const place = /** @type {HTMLElement} */ (reach.panel);
   const chosen = list(state, "sequence", "Sequence", { names: () => Array.from({ length: sequences }, (_, i) => `${i + 1} of ${sequences}`) });
 
-  /** A panel for a quantity, made when it is first needed. @param {string} name @param {boolean} isGate */
-  const mapOf = (name, isGate) => {
-    const key = `${name} ${isGate}`;
-    const colour = COLOURED.includes(name) ? name : "ink";
-    const known = maps.get(key);
-    if (known) return known;
+  /** The panel of the k-th quantity. @param {number} k @param {string} name */
+  const mapOf = (k, name) => {
+    maps[k] ??= heatMap("quantity", [], ["ground", "ink"]);
+    if (!maps[k].panel.isConnected) place.before(maps[k].panel);
     const title = COLOURED.includes(name) ? letter(name) : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
-    const map = heatMap("quantity", [title], isGate ? ["ground", colour] : ["below", "ground", colour]);
-    maps.set(key, map);
-    place.before(map.panel);
-    return map;
+    maps[k].panel.querySelector(".gru-title")?.replaceChildren(title);
+    return maps[k];
   };
 
   const newest = memo((/** @type {Run} */ run, /** @type {number} */ update) => run.bench && { update, weights: run.bench.weights() });
@@ -90,13 +86,13 @@ export function inside(state, sequences) {
     input.draw(found.x, { steps: T, units: task.D, low: 0, high: 1 });
     input.describe(`Input: ${task.letters.join(", ")}, over ${T} steps`);
     const names = quantities(found.at.bench);
-    for (const { panel } of maps.values()) panel.hidden = true;
-    for (const [name, { values, columns, isGate }] of names.slice(0, MOST_MAPS)) {
-      const map = mapOf(name, isGate);
-      map.panel.hidden = false;
-      place.before(map.panel); // in the order of the equations
+    for (const { panel } of maps.slice(names.length)) panel.remove();
+    for (const [k, [name, { values, columns, isGate }]] of names.slice(0, MOST_MAPS).entries()) {
+      const map = mapOf(k, name);
+      const colour = COLOURED.includes(name) ? name : "ink";
+      const colours = isGate ? ["ground", colour] : ["below", "ground", colour];
       const most = values.reduce((top, value) => Math.max(top, Number.isFinite(value) ? Math.abs(value) : 0), 1);
-      map.draw(values, { steps: T, units: columns, low: isGate ? 0 : -most, high: most });
+      map.draw(values, { steps: T, units: columns, low: isGate ? 0 : -most, high: most, colours });
       write(map.note, isGate ? "0 to 1" : `±${short(most)}`);
       map.describe(`Heat map of ${name}, ${columns} units over ${T} steps, from ${isGate ? 0 : short(-most)} to ${short(most)}`);
     }
@@ -115,7 +111,7 @@ export function inside(state, sequences) {
       x: [-0.5, T - 0.5],
       y: [10 ** low, 10 ** Math.max(high, low + 1)],
       log: true,
-      lines: [{ values: lengths.slice(1), kind: "gru-line-h", name: "|dL/dh|", words: short }],
+      lines: [{ values: lengths.slice(1), kind: "gru-line-h", name: "length", words: short }],
       yTicks: [low, Math.max(high, low + 1)].map((e) => [10 ** e, power(e)]),
     });
     reach.plot.setAttribute("aria-label", `Length of dL/dh after every step, logarithmic: ${short(lengths[1] ?? 0)} after the first, ${short(lengths[T] ?? 0)} after the last`);
@@ -124,8 +120,9 @@ export function inside(state, sequences) {
   /** @param {Run} run @param {NonNullable<ReturnType<typeof looked>>} found @param {number} T */
   function drawAnswer({ task }, { at, wanted }, T) {
     const { bench } = at;
-    answer.panel.hidden = !task.classes;
-    guess.panel.hidden = Boolean(task.classes);
+    const [shown, other] = task.classes ? [answer.panel, guess.panel] : [guess.panel, answer.panel];
+    other.remove();
+    if (!shown.isConnected) reach.panel.after(shown);
     const scores = Array.from({ length: T }, (_, t) => [...bench.answer(t, 0)]);
     if (task.classes) {
       const shares = Float64Array.from(scores.flatMap((row) => softmax(row)));
@@ -138,6 +135,7 @@ export function inside(state, sequences) {
     guessed.draw({
       x: [-0.5, T - 0.5],
       y: [0, 2],
+      yTicks: [0, 1, 2].map((v) => [v, String(v)]),
       lines: [
         { values: [wanted[T - 1], wanted[T - 1]], from: 0, by: T - 1, kind: "gru-line-bound", name: "wanted", words: (v) => format(v) },
         { values, kind: "gru-line-plain", name: "answer", words: (v) => format(v) },

@@ -9,6 +9,7 @@ import { Bench } from "./bench.js";
 import { TASKS } from "./bench_tasks.js";
 import { read } from "./language.js";
 import { uniform } from "./random.js";
+import { whatItIs } from "./readings.js";
 
 /** @typedef {import("./bench.js").Settings} Settings */
 /** @typedef {import("./bench.js").Moment} Moment */
@@ -153,6 +154,28 @@ export class Session {
     this.listeners = new Set();
     /** @type {(run: Run) => void} */
     this.report = () => {};
+    /** What the cell is, in a sentence. */
+    this.reading = "";
+    this.named = ""; // the text that is being named, or was
+    /** @type {ReturnType<typeof whatItIs> | null} */
+    this.naming = null;
+  }
+
+  /** Name the cell, as far as a part of a frame allows; every display is told when it is done. @param {string} text @returns {boolean} whether there is more to do */
+  name(text) {
+    if (text !== this.named) {
+      this.named = text;
+      this.naming = whatItIs(text);
+    }
+    const end = performance.now() + SLICE / 2;
+    while (this.naming && performance.now() < end) {
+      const { done, value } = this.naming.next();
+      if (!done) continue;
+      this.naming = null;
+      this.reading = value.sentence;
+      this.tell();
+    }
+    return this.naming !== null;
   }
 
   /** The run of these equations and settings; a new one where they are others than before. @param {string} text @param {Settings} settings @param {{ against: string, name: string, weights: Record<string, number[]> | null }} more */

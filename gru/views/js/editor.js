@@ -3,9 +3,6 @@
 
 import { make, write } from "./dom.js";
 import { read } from "./language.js";
-import { whatItIs } from "./readings.js";
-
-const BUDGET = 6; // ms of a frame, for the naming
 
 /**
  * @template {{ text: string, units: number, run: import("./bench_run.js").Run }} Now
@@ -23,34 +20,11 @@ export function editor(state) {
   });
 
   let shown = "";
-  let named = ""; // the text that is being named, or was
-  /** @type {ReturnType<typeof whatItIs> | null} */
-  let naming = null;
-  let reading = "";
-
-  /** Name the cell as far as the frame allows; whether there is more to do. @param {string} text */
-  const name = (text) => {
-    if (text !== named) {
-      named = text;
-      naming = whatItIs(text);
-    }
-    const end = performance.now() + BUDGET;
-    while (naming && performance.now() < end) {
-      const { done, value } = naming.next();
-      if (!done) continue;
-      naming = null;
-      reading = value.sentence;
-    }
-    write(said, reading);
-    return naming !== null;
-  };
-
   return {
     element,
-    /** What the cell is, in a sentence. */
-    reading: () => reading,
-    /** @param {Now} now @returns {boolean} whether it has to be called again */
-    draw({ text, units, run }) {
+    /** @param {Now} now @param {string} reading  what the cell is, in a sentence */
+    draw({ text, units, run }, reading) {
+      write(said, reading);
       if (area.value !== text) area.value = text;
       const key = JSON.stringify([text, units, run.settings.task]);
       if (key !== shown) {
@@ -67,7 +41,6 @@ export function editor(state) {
           }),
         );
       }
-      return name(text);
     },
   };
 }

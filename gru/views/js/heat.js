@@ -21,12 +21,12 @@ export function heatMap(name, title, colours) {
     note,
     /**
      * @param {ArrayLike<number>} values  (T, H)
-     * @param {{ steps: number, units: number, low: number, high: number, order?: number[] }} how
-     *   low, high: the values of the first and last colour; order: which unit stands in which row
+     * @param {{ steps: number, units: number, low: number, high: number, order?: number[], colours?: string[] }} how
+     *   low, high: the values of the first and last colour; order: which unit stands in which row; colours: others now
      */
-    draw(values, { steps, units, low, high, order }) {
+    draw(values, { steps, units, low, high, order, colours: now = colours }) {
       const css = getComputedStyle(plot);
-      const bytes = ramp(colours.map((colour) => css.getPropertyValue(`--gru-${colour}`)));
+      const bytes = ramp(now.map((colour) => css.getPropertyValue(`--gru-${colour}`)));
       if (canvas.width !== steps || canvas.height !== units) Object.assign(canvas, { width: steps, height: units });
       // One pixel per value; CSS scales it with hard edges, so it is sharp at any size and any pixel ratio.
       const context = canvas.getContext("2d", { willReadFrequently: true }); // in main memory, where the numbers are

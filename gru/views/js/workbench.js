@@ -51,8 +51,8 @@ function read({ whole, number, text, sent }, session) {
     recurrent: among(RECURRENT, text("recurrent")),
     seed: whole("seed", 0, 99),
   };
-  const { against, name, weights } = sent("_data");
-  const run = session.use(text("text"), settings, { against, name, weights });
+  const { against, weights } = sent("_data");
+  const run = session.use(text("text"), settings, { against, name: titleOf(against), weights });
   const T = run.task.length(settings.steps);
   return {
     ...settings,
@@ -87,7 +87,7 @@ function build(context) {
       make("div", { class: "gru-write" }, begin(state), written.element, buttons.element),
       make("div", { class: "gru-learn" }, task(state), over.element),
     ),
-    settingsOf(state),
+    settingsOf(state, session),
     seen.element,
     tries(state, TRIALS),
     make("p", { class: "gru-where" }, origin()),
@@ -99,14 +99,15 @@ function build(context) {
   return () => {
     const now = state.refresh();
     const busy = session.training;
-    if (written.draw(now)) redraw();
+    if (session.name(now.text)) redraw();
+    written.draw(now, session.reading);
     buttons.draw(now);
     over.draw(now);
     seen.draw(now, busy);
     root.classList.toggle("gru-untrained", !now.updates);
     if (busy && performance.now() - spoken < SPOKEN) return; // nobody can listen as fast as it learns
     spoken = performance.now();
-    write(says, sentence(now, written.reading(), session));
+    write(says, sentence(now, session));
   };
 }
 
@@ -183,8 +184,10 @@ function task(state) {
   return make("div", {}, make("div", { class: "gru-bar" }, chosen, curve), goal);
 }
 
-/** @param {State} state */
-function settingsOf(state) {
+/** @param {State} state @param {Session} session */
+function settingsOf(state, session) {
+  const back = reset(state, TRAITS.filter((name) => name !== "_data" && name !== "play"));
+  state.on(back, "click", () => session.clear());
   const summary = make("summary");
   state.follow((now) => {
     write(summary, `Settings: ${settled(now)}`);
@@ -200,7 +203,7 @@ function settingsOf(state) {
       slider(state, "steps", "Steps", { min: 2, max: 100 }),
       values(state, "gate", "Update gate starts", Object.keys(GATES), (key) => GATES[among(GATES, key)]),
       values(state, "recurrent", "U starts", Object.keys(RECURRENT), (key) => RECURRENT[among(RECURRENT, key)]),
-      reset(state, [...TRAITS.filter((name) => name !== "_data" && name !== "play")]),
+      back,
     ),
     make(
       "details",
@@ -226,11 +229,13 @@ function settled({ steps, units, batch, lr, epsilon, clip, gate, recurrent, seed
   return `${steps} steps, ${units} units, batches of ${batch}, Adam at ${lr} (epsilon ${epsilon ? power(Math.round(Math.log10(epsilon))) : 0})${clip ? `, clipped at ${clip}` : ""}, ${starts}, seed ${seed}`;
 }
 
-/** What to call a run beside others. @param {Now} now */
-export function nameOf({ text, gate, recurrent, epsilon }) {
-  const known = CELLS.find((cell) => cell.text === text)?.name.replace(/ \(.*/, "");
+/** What to call a cell beside others. @param {string} text */
+const titleOf = (text) => CELLS.find((cell) => cell.text === text)?.name.replace(/ \(.*/, "") ?? "own cell";
+
+/** And its run. @param {Now} now */
+function nameOf({ text, gate, recurrent, epsilon }) {
   const more = [gate === "torch" ? "" : `z ${GATES[gate]}`, recurrent === "uniform" ? "" : `U ${recurrent}`, epsilon === 1e-8 ? "" : `ε ${short(epsilon)}`];
-  return [known ?? "own cell", ...more].filter(Boolean).join(", ");
+  return [titleOf(text), ...more].filter(Boolean).join(", ");
 }
 
 /** Train, and what else a run can do. @param {State} state @param {Session} session */
@@ -252,8 +257,8 @@ function actions(state, session) {
   };
 }
 
-/** @param {Now} now @param {string} reading @param {Session} session */
-function sentence(now, reading, { beside }) {
+/** @param {Now} now @param {Session} session */
+function sentence(now, { beside, reading }) {
   const { run, updates, update, T, sequence, step } = now;
   if (run.faults.length) return `The equations cannot be read: ${run.faults[0].message}.`;
   if (run.stuck && !updates) return run.stuck;
@@ -265,7 +270,7 @@ function sentence(now, reading, { beside }) {
   }
   const recent = mean(run, update);
   const parts = [`Update ${update}: ${percent(recent.right)} ${run.task.unit} (without memory ${percent(guess.right)}), loss ${short(recent.loss)}.`, flow(recent)];
-  if (beside?.run.updates) parts.push(`${beside.name}: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
+  if (beside?.run.updates) parts.push(`${beside.name}, trained beside it: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
   if (run.stuck) parts.unshift(run.stuck);
   return [...parts, looked].join(" ");
 }
