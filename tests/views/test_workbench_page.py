@@ -1,0 +1,272 @@
+"""The workbench on a static page: writing, training, pausing, looking back, pinning; and what it must bear."""
+
+import re
+import time
+
+import pytest
+from views.conftest import FRAME
+from views.test_formula_js import HOSTILE
+
+from gru import views
+from gru.views.workbench import GRU
+
+FAST = {"steps": 6, "units": 4, "batch": 4}
+
+
+@pytest.fixture
+def bench(open_views):
+    """bench(**traits) -> a page with one workbench, and the locator of its root."""
+
+    def bench(width=1000, **traits):
+        page = open_views(views.Workbench(**(FAST | traits)), width=width)
+        return page, page.locator(".gru-view")
+
+    return bench
+
+
+def says(root):
+    return root.locator(".gru-says").inner_text()
+
+
+def press(root, name):
+    root.get_by_role("button", name=name, exact=True).click()
+
+
+def updates(root):
+    return int(re.search(r"(\d+) of (\d+)", root.locator(".gru-moment output").inner_text())[2])
+
+
+def until(page, condition, seconds=60):
+    """Wait for the thing itself; how long it takes is the machine's affair."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        page.wait_for_timeout(50)
+
+
+def test_it_trains_pauses_and_starts_again(bench):
+    page, root = bench()
+    assert says(root).startswith("Not trained yet: 6 steps, 4 units")
+    press(root, "Train")
+    until(page, lambda: updates(root) > 20)
+    first = says(root)
+    until(page, lambda: says(root) != first)  # the words change while it trains
+    press(root, "Pause")
+    page.evaluate(FRAME)
+    now, words = updates(root), says(root)
+    assert re.match(rf"Update {now}: \d+ % within 0.1 \(without memory 19 %\), loss ", words)
+    assert "gradient" in words
+    page.wait_for_timeout(200)
+    assert updates(root) == now
+    press(root, "One update")
+    until(page, lambda: updates(root) == now + 1)
+    press(root, "Start again")
+    until(page, lambda: says(root).startswith("Not trained yet"))
+
+
+def test_it_learns_latch(bench):
+    page, root = bench(text=GRU, task="latch", steps=20, units=16, batch=16)
+    press(root, "Train")
+    until(page, lambda: "100 % right" in says(root), seconds=120)
+
+
+def test_by_keyboard_alone(bench):
+    page, root = bench()
+    area = root.get_by_label("Equations")
+    area.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("h = tanh(W @ x)")
+    until(page, lambda: "A cell of its own" in root.locator(".gru-reading").inner_text())
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Train":
+            break
+    page.keyboard.press("Enter")
+    until(page, lambda: updates(root) > 3)
+    assert page.evaluate("document.activeElement.textContent") == "Pause"
+    page.keyboard.press("Enter")
+    until(page, lambda: page.evaluate("document.activeElement.textContent") == "Train")
+
+
+def test_a_fault_stands_in_the_sentence_and_under_its_line(bench):
+    page, root = bench()
+    area = root.get_by_label("Equations")
+    area.fill("z = sigmoid(W @ x\nh = z * V @ h")
+    message = "line 1, column 18: expected ')', got the end of the line"
+    until(page, lambda: message in says(root))
+    assert root.locator(".gru-notes > span").all_inner_texts() == [message, ""]
+    assert root.get_attribute("data-state") == "ready"
+    assert area.get_attribute("aria-invalid") == "true"
+    assert root.get_by_role("button", name="Train").is_disabled()
+    area.fill("z = sigmoid(W @ x)\nh = z * V @ h")
+    until(page, lambda: "write z * (V @ h)" in says(root))
+    assert "write z * (V @ h)" in root.locator(".gru-notes > span").nth(1).inner_text()
+    area.fill("both = cat(x, h)\nz = sigmoid(V @ both)\nh = z * h")
+    until(page, lambda: root.locator(".gru-notes > span").all_inner_texts() == ["both (6,)", "z (4,)", "h (4,)"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("r * (U_n @ h + b_hn)", "U_n @ h + b_hn"), "The reset gate is not used"),
+        (
+            ("(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+            "z writes; or, if z is to keep, z and 1 - z have changed places",
+        ),
+        (("", ""), "What torch.nn.GRU computes"),
+    ],
+)
+def test_it_says_what_the_cell_is(bench, change, words):
+    page, root = bench()
+    root.get_by_label("Equations").fill(GRU.replace(*change))
+    until(page, lambda: words in root.locator(".gru-reading").inner_text())
+    until(page, lambda: words in says(root))
+
+
+def test_looking_back_shows_what_was_answered_then(bench):
+    page, root = bench()
+    for _ in range(3):
+        press(root, "One update")
+    until(page, lambda: updates(root) == 3)
+    pixels = "(root) => [...root.querySelectorAll('canvas')].map((one) => one.toDataURL()).join()"
+    newest = root.evaluate(pixels)
+    slider = root.get_by_role("slider", name="Update")
+    slider.focus()
+    page.keyboard.press("Home")
+    until(page, lambda: says(root).startswith("Before the first update"))
+    assert root.evaluate(pixels) != newest
+    page.keyboard.press("End")
+    until(page, lambda: says(root).startswith("Update 3:"))
+    assert root.evaluate(pixels) == newest
+
+
+def test_a_pinned_run_stays_under_the_next(bench):
+    page, root = bench(text=GRU, against="")
+    for _ in range(2):
+        press(root, "One update")
+    until(page, lambda: updates(root) == 2)
+    press(root, "Pin this run")
+    root.get_by_label("Update gate starts").select_option(label="chrono")
+    until(page, lambda: updates(root) == 0)
+    names = root.locator(".gru-panel-loss .gru-end")
+    assert names.all_inner_texts() == ["no memory", "GRU"]
+    press(root, "One update")
+    until(page, lambda: names.all_inner_texts() == ["no memory", "GRU", "this run"])
+    names.last.dispatch_event("pointerdown")  # a click on a line's end pins it
+    until(page, lambda: "GRU, z chrono" in names.all_inner_texts())
+    press(root, "Reset")
+    until(page, lambda: names.all_inner_texts() == ["no memory"])
+
+
+def test_the_same_seed_gives_the_same_curve(bench):
+    seen = []
+    for _ in range(2):
+        page, root = bench(task="parity")
+        for _ in range(3):
+            press(root, "One update")
+        until(page, lambda root=root: updates(root) == 3)
+        seen.append(root.locator(".gru-panel-loss .gru-this").get_attribute("d"))
+    assert seen[0] == seen[1]
+    assert len(seen[0]) > 20
+
+
+# What it must bear
+
+EXPLODING = [
+    "h = exp(h + W @ x)",
+    "h = 1e300 * h + W @ x",
+    "h = 1e200 * (W @ x) * (V @ x)",
+    "h = exp(exp(exp(U @ h + W @ x + 9)))",
+]
+
+
+@pytest.mark.parametrize("text", EXPLODING)
+def test_what_overflows_ends_in_a_sentence(bench, text):
+    page, root = bench(text=text, steps=20)
+    press(root, "Train")
+    until(page, lambda: "overflowed" in says(root))
+    assert root.get_attribute("data-state") == "ready"
+    assert root.get_by_role("button", name="Train").is_disabled()
+    assert root.evaluate("(root) => /NaN|undefined|Infinity/.test(root.outerHTML)") is False
+
+
+def test_28_hostile_texts(bench):
+    page, root = bench()
+    area = root.get_by_label("Equations")
+    texts = [text for text in HOSTILE if "\0" not in text and "\r" not in text]
+    assert len(texts) >= 28
+    for text in texts:
+        area.fill(text)
+        page.evaluate(FRAME)
+        page.evaluate(FRAME)
+        assert root.get_attribute("data-state") == "ready", text[:40]
+        faulty = root.locator(".gru-fault").count() > 0
+        assert faulty == ("cannot be read" in says(root)), text[:40]
+        assert faulty == root.get_by_role("button", name="Train").is_disabled() or "room for" in says(root), text[:40]
+    area.fill("</textarea><img src=x onerror=alert(1)>")
+    page.evaluate(FRAME)
+    assert root.locator("img").count() == 0
+
+
+def test_a_cell_of_5000_characters(bench):
+    lines = [f"a{i} = tanh(W{i} @ x + U{i} @ h + b{i})" for i in range(110)]
+    text = "\n".join([*lines, "h = " + " + ".join(f"0.01 * a{i}" for i in range(110))])
+    assert 5_000 < len(text) < 10_000
+    page, root = bench(text=text)
+    press(root, "One update")
+    until(page, lambda: updates(root) == 1)
+    assert "The first 12 of 111 quantities are drawn." in root.inner_text()
+
+
+def test_2000_updates_leave_the_heap_as_it_was(bench):
+    page, root = bench()
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+
+    def held():
+        for _ in range(2):
+            devtools.send("HeapProfiler.collectGarbage")
+        metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+        return metrics["JSHeapUsedSize"]
+
+    def train_to(count):
+        press(root, "Train")
+        until(page, lambda: updates(root) >= count, seconds=120)
+        press(root, "Pause")
+        page.evaluate(FRAME)
+
+    train_to(300)
+    press(root, "Start again")
+    page.evaluate(FRAME)
+    before = held()
+    train_to(2000)
+    press(root, "Start again")
+    page.evaluate(FRAME)
+    assert held() < 1.1 * before
+
+
+def test_two_workbenches_on_one_page(open_views):
+    page = open_views(*(views.Workbench(**FAST, task=task) for task in ("parity", "latch")))
+    first, second = (page.locator(".gru-view").nth(i) for i in range(2))
+    press(first, "Train")
+    press(second, "Train")
+    until(page, lambda: min(updates(first), updates(second)) > 5)
+    press(first, "Pause")
+    page.evaluate(FRAME)
+    now = updates(first)
+    then = updates(second)
+    until(page, lambda: updates(second) > then)
+    assert updates(first) == now
+    press(second, "Pause")
+
+
+def test_on_a_phone(bench):
+    page, root = bench(width=360, text=GRU)
+    press(root, "Train")
+    until(page, lambda: updates(root) > 5)
+    press(root, "Pause")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+    for name in ("Train", "One update", "Start again", "Pin this run"):
+        box = root.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box["height"] >= 24
+        assert box["x"] + box["width"] <= 360
