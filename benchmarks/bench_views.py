@@ -89,7 +89,7 @@ def defaults() -> dict[str, views.View]:
         kind for name in views.__all__ if isinstance(kind := getattr(views, name), type) and kind is not views.View
     ]
     made = [kind(*given.get(kind, ())) for kind in kinds]
-    return {view.module.replace("_", "-"): view for view in made}
+    return {view.script.replace("_", "-"): view for view in made}
 
 
 def open_page(browser: Browser, folder: Path, *shown: str) -> Page:

@@ -37,7 +37,7 @@ class View(anywidget.AnyWidget):
     ``class Dial(View, module="dial", state=("angle",))`` takes ``js/dial.js`` and ``css/dial.css``.
     """
 
-    module: ClassVar[str]  # of its ES module in js/, without ".js"
+    script: ClassVar[str]  # its ES module in js/, without ".js"
     state: ClassVar[tuple[str, ...]]  # names of the traits that the module reads
     modules: ClassVar[list[str]] = []  # of every view there is
 
@@ -50,7 +50,7 @@ class View(anywidget.AnyWidget):
     def __init_subclass__(cls, *, module: str | None = None, state: tuple[str, ...] = (), **keywords: Any) -> None:
         # Without a module this is the nameless subclass that traitlets' add_traits makes: it inherits everything.
         if module is not None:
-            cls.module, cls.state = module, state
+            cls.script, cls.state = module, state
             cls._esm = f"{_modules.bundle(module)}\nexport default ${module}.default;\n"
             cls._css = _style.style(module)
             View.modules.append(module)
@@ -65,7 +65,7 @@ class View(anywidget.AnyWidget):
             raise TypeError(f"{type(self).__name__}: unknown keyword {', '.join(map(repr, unknown))}{hint}")
         # On a page, displays of one widget share one model: they find each other by this number. It counts from 1 in
         # every kernel, so that a page is built the same every time.
-        page = {"view": self.module.replace("_", "-"), "number": next(View._numbers), "state": list(self.state)}
+        page = {"view": self.script.replace("_", "-"), "number": next(View._numbers), "state": list(self.state)}
         super().__init__(_page=page, **traits)
 
     def to(self, device: torch.device | str) -> Self:
@@ -126,7 +126,7 @@ class View(anywidget.AnyWidget):
             title=html.escape(type(self).__name__ if title is None else title),
             body=self.to_html(),
             licence=LICENCE,
-            script=page_script(self.module),
+            script=page_script(self.script),
         )
         path.write_text(page, encoding="utf-8")
         return path
@@ -160,7 +160,7 @@ def page_script(*modules: str) -> str:
     It is not a module: browsers refuse module scripts on pages opened from a file.
 
     Args:
-        modules: of the views, as :attr:`View.module` names them; all there are if none is named.
+        modules: of the views, as :attr:`View.script` names them; all there are if none is named.
     """
     modules = modules or tuple(View.modules)
     views = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in modules)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 KINDS = {
-    kind.module: name
+    kind.script: name
     for name in views.__all__
     if isinstance(kind := getattr(views, name), type) and issubclass(kind, views.View) and kind is not views.View
 }

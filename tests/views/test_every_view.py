@@ -36,8 +36,8 @@ def open_view(open_views):
 def test_every_class_is_here():
     classes = {getattr(views, name) for name in views.__all__}
     kinds = {one for one in classes if isinstance(one, type) and issubclass(one, views.View)} - {views.View}
-    assert {kind.module.replace("_", "-") for kind in kinds} == set(SMALL)
-    assert all(make().module.replace("_", "-") == name for name, make in SMALL.items())
+    assert {kind.script.replace("_", "-") for kind in kinds} == set(SMALL)
+    assert all(make().script.replace("_", "-") == name for name, make in SMALL.items())
 
 
 # What it is
@@ -294,7 +294,7 @@ def bare(open_views):
 
     def bare():
         page = open_views(init=COUNTING)
-        names = [make().module for make in SMALL.values()]
+        names = [make().script for make in SMALL.values()]
         modules = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in names)
         page.add_script_tag(content=f"{bundle('host', *names)}\nwindow.modules = {{ {modules} }};")
         page.add_script_tag(content=ACTING)

@@ -77,7 +77,14 @@ export function curves(state, session, nameOf) {
       }
       const at = run.moments[clamp(update - 1, 0, updates - 1)];
       loss.mark(update, at ? (curve === "loss" ? short(at.loss) : percent(at.right)) : "");
-      gates.mark(update, at ? Object.entries(at.gates).map(([name, [, middle]]) => `${name} ${middle.toFixed(2)}`).join(", ") : "");
+      gates.mark(
+        update,
+        at
+          ? Object.entries(at.gates)
+              .map(([name, [, middle]]) => `${name} ${middle.toFixed(2)}`)
+              .join(", ")
+          : "",
+      );
       reach.mark(update, at ? `${short(at.first)} and ${short(at.last)}` : "");
     },
   };
@@ -136,8 +143,12 @@ export function curves(state, session, nameOf) {
       ],
     });
     const [end] = run.moments.slice(-1);
-    loss.describe(`${isLoss ? "Loss" : "Share right"} over ${updates} updates${end ? `, now ${isLoss ? short(end.loss) : percent(end.right)}` : ""}; without memory ${isLoss ? short(base) : percent(base)}`);
+    loss.describe(
+      `${isLoss ? "Loss" : "Share right"} over ${updates} updates${end ? `, now ${isLoss ? short(end.loss) : percent(end.right)}` : ""}; without memory ${isLoss ? short(base) : percent(base)}`,
+    );
     gates.describe(`Spread of the gates ${names.join(", ")} over ${updates} updates`);
-    reach.describe(`Length of the gradient after the first and after the last step over ${updates} updates, logarithmic${end ? `: now ${short(end.first)} and ${short(end.last)}` : ""}`);
+    reach.describe(
+      `Length of the gradient after the first and after the last step over ${updates} updates, logarithmic${end ? `: now ${short(end.first)} and ${short(end.last)}` : ""}`,
+    );
   }
 }

@@ -39,23 +39,29 @@ export function inside(state, sequences) {
     keys: "Arrow keys move to another step.",
   });
   const place = /** @type {HTMLElement} */ (reach.panel);
-  const chosen = list(state, "sequence", "Sequence", { names: () => Array.from({ length: sequences }, (_, i) => `${i + 1} of ${sequences}`) });
+  const chosen = list(state, "sequence", "Sequence", {
+    names: () => Array.from({ length: sequences }, (_, i) => `${i + 1} of ${sequences}`),
+  });
 
   /** The panel of the k-th quantity. @param {number} k @param {string} name */
   const mapOf = (k, name) => {
     maps[k] ??= heatMap("quantity", [], ["ground", "ink"]);
     if (!maps[k].panel.isConnected) place.before(maps[k].panel);
-    const title = COLOURED.includes(name) ? letter(name) : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
+    const title = COLOURED.includes(name)
+      ? letter(name)
+      : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
     maps[k].panel.querySelector(".gru-title")?.replaceChildren(title);
     return maps[k];
   };
 
   const newest = memo((/** @type {Run} */ run, /** @type {number} */ update) => run.bench && { update, weights: run.bench.weights() });
   const look = memo((/** @type {Run} */ run) => (run.canGo || run.updates ? new Look(run) : null));
-  const looked = memo((/** @type {Run} */ run, /** @type {{ update: number, weights: Float64Array } | null} */ kept, /** @type {number} */ sequence) => {
-    const at = look(run);
-    return at && kept ? { ...at.at(kept.weights, sequence), at } : null;
-  });
+  const looked = memo(
+    (/** @type {Run} */ run, /** @type {{ update: number, weights: Float64Array } | null} */ kept, /** @type {number} */ sequence) => {
+      const at = look(run);
+      return at && kept ? { ...at.at(kept.weights, sequence), at } : null;
+    },
+  );
   let last = /** @type {unknown} */ (null);
   let theme = "";
 
@@ -114,7 +120,10 @@ export function inside(state, sequences) {
       lines: [{ values: lengths.slice(1), kind: "gru-line-h", name: "length", words: short }],
       yTicks: [low, Math.max(high, low + 1)].map((e) => [10 ** e, power(e)]),
     });
-    reach.plot.setAttribute("aria-label", `Length of dL/dh after every step, logarithmic: ${short(lengths[1] ?? 0)} after the first, ${short(lengths[T] ?? 0)} after the last`);
+    reach.plot.setAttribute(
+      "aria-label",
+      `Length of dL/dh after every step, logarithmic: ${short(lengths[1] ?? 0)} after the first, ${short(lengths[T] ?? 0)} after the last`,
+    );
   }
 
   /** @param {Run} run @param {NonNullable<ReturnType<typeof looked>>} found @param {number} T */
@@ -137,11 +146,11 @@ export function inside(state, sequences) {
       y: [0, 2],
       yTicks: [0, 1, 2].map((v) => [v, String(v)]),
       lines: [
-        { values: [wanted[T - 1], wanted[T - 1]], from: 0, by: T - 1, kind: "gru-line-bound", name: "wanted", words: (v) => format(v) },
-        { values, kind: "gru-line-plain", name: "answer", words: (v) => format(v) },
+        { values: [wanted[T - 1], wanted[T - 1]], from: 0, by: T - 1, kind: "gru-line-bound", name: "wanted", words: told },
+        { values, kind: "gru-line-plain", name: "answer", words: told },
       ],
     });
-    guess.plot.setAttribute("aria-label", `The answer after every step, at last ${format(values[T - 1])}; wanted is ${format(wanted[T - 1])}`);
+    guess.plot.setAttribute("aria-label", `The answer after every step, at last ${told(values[T - 1])}; wanted is ${told(wanted[T - 1])}`);
   }
 
   /** The values at the cursor. @param {Run} run @param {NonNullable<ReturnType<typeof looked>>} found @param {number} step */
@@ -150,7 +159,11 @@ export function inside(state, sequences) {
     guessed.read(step);
     const row = Array.from({ length: task.D }, (_, d) => x[step * task.D + d]);
     const most = row.indexOf(Math.max(...row));
-    input.read(task.classes ? most : 0, task.D, task.classes ? (row[most] ? task.letters[most] : "nothing") : row.map((v) => format(v)).join(", "));
+    input.read(
+      task.classes ? most : 0,
+      task.D,
+      task.classes ? (row[most] ? task.letters[most] : "nothing") : row.map((v) => format(v)).join(", "),
+    );
     if (!task.classes) return;
     const shares = softmax([...at.bench.answer(step, 0)]);
     const best = shares.indexOf(Math.max(...shares));
@@ -169,6 +182,9 @@ function quantities({ formula, T, program }) {
     return [name, { values: all, columns, isGate: program.nodes[last].op === "sigmoid" }];
   });
 }
+
+/** @param {number} value */
+const told = (value) => (Number.isFinite(value) ? format(value) : short(value));
 
 /** @param {number[]} scores */
 function softmax(scores) {

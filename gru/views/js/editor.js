@@ -36,7 +36,9 @@ export function editor(state) {
         notes.replaceChildren(
           ...lines.map((_, i) => {
             const fault = faults.find(({ line }) => line === i + 1);
-            const found = set.filter(({ line }) => line === i + 1).map(({ name: one, width }) => (width === null ? `${one}: a number` : `${one} (${width},)`));
+            const found = set
+              .filter(({ line }) => line === i + 1)
+              .map(({ name: one, width }) => (width === null ? `${one}: a number` : `${one} (${width},)`));
             return make("span", { class: fault ? "gru-fault" : "" }, fault ? fault.message : found.join(", "));
           }),
         );

@@ -129,9 +129,18 @@ function startOnce({ model, root, signal }, session) {
 /** Tell Python what was learned. @param {import("./view.js").Model} model @param {Run} run */
 function tell(model, { bench, text, settings, moments, seconds }) {
   if (!bench) return;
-  const weights = Object.fromEntries([...bench.parameters].map(([name, { values }]) => [name, [...values].map((value) => (Number.isFinite(value) ? value : 0))]));
+  const weights = Object.fromEntries(
+    [...bench.parameters].map(([name, { values }]) => [name, [...values].map((value) => (Number.isFinite(value) ? value : 0))]),
+  );
   const finite = moments.filter(({ loss }) => Number.isFinite(loss));
-  model.set("_trained", { text, ...settings, weights, loss: finite.map(({ loss }) => loss), right: finite.map(({ right }) => right), seconds });
+  model.set("_trained", {
+    text,
+    ...settings,
+    weights,
+    loss: finite.map(({ loss }) => loss),
+    right: finite.map(({ right }) => right),
+    seconds,
+  });
   model.save_changes();
 }
 
@@ -139,10 +148,16 @@ function tell(model, { bench, text, settings, moments, seconds }) {
 function begin(state) {
   const cells = [...CELLS.map(({ name }) => name), "Your own"];
   const at = (/** @type {string} */ text) => CELLS.findIndex((cell) => cell.text === text);
-  const chosen = list(/** @type {any} */ (withIndex(state, "cell", ({ text }) => (at(text) < 0 ? CELLS.length : at(text)))), "cell", "Begin from", {
-    names: ({ text }) => (at(text) < 0 ? cells : cells.slice(0, -1)),
-    put: (i, { text }) => (CELLS[i] ? { text: CELLS[i].text, ...(CELLS[i].name.startsWith("IRNN") ? { recurrent: "identity" } : {}) } : { text }),
-  });
+  const chosen = list(
+    /** @type {any} */ (withIndex(state, "cell", ({ text }) => (at(text) < 0 ? CELLS.length : at(text)))),
+    "cell",
+    "Begin from",
+    {
+      names: ({ text }) => (at(text) < 0 ? cells : cells.slice(0, -1)),
+      put: (i, { text }) =>
+        CELLS[i] ? { text: CELLS[i].text, ...(CELLS[i].name.startsWith("IRNN") ? { recurrent: "identity" } : {}) } : { text },
+    },
+  );
   return make("div", { class: "gru-bar" }, chosen);
 }
 
@@ -153,7 +168,10 @@ function begin(state) {
  * @param {(now: Now) => number} value
  */
 function withIndex(state, name, value) {
-  return { ...state, follow: (/** @type {(now: any) => string | null} */ show) => state.follow((now) => show({ ...now, [name]: value(now) })) };
+  return {
+    ...state,
+    follow: (/** @type {(now: any) => string | null} */ show) => state.follow((now) => show({ ...now, [name]: value(now) })),
+  };
 }
 
 /** A list of values for a trait; one that is not among them is added. @param {State} state @param {keyof Now} trait @param {string} text @param {readonly (number | string)[]} values @param {(value: any) => string} words */
@@ -162,10 +180,15 @@ function values(state, trait, text, values, words) {
     const value = /** @type {number | string} */ (now[trait]);
     return values.includes(value) ? [...values] : [...values, value];
   };
-  return list(/** @type {any} */ (withIndex(state, "at", (now) => all(now).indexOf(/** @type {number | string} */ (now[trait])))), "at", text, {
-    names: (now) => all(now).map(words),
-    put: (i, now) => ({ [trait]: all(now)[i] }),
-  });
+  return list(
+    /** @type {any} */ (withIndex(state, "at", (now) => all(now).indexOf(/** @type {number | string} */ (now[trait])))),
+    "at",
+    text,
+    {
+      names: (now) => all(now).map(words),
+      put: (i, now) => ({ [trait]: all(now)[i] }),
+    },
+  );
 }
 
 /** @param {State} state */
@@ -186,7 +209,10 @@ function task(state) {
 
 /** @param {State} state @param {Session} session */
 function settingsOf(state, session) {
-  const back = reset(state, TRAITS.filter((name) => name !== "_data" && name !== "play"));
+  const back = reset(
+    state,
+    TRAITS.filter((name) => name !== "_data" && name !== "play"),
+  );
   state.on(back, "click", () => session.clear());
   const summary = make("summary");
   state.follow((now) => {
@@ -230,11 +256,15 @@ function settled({ steps, units, batch, lr, epsilon, clip, gate, recurrent, seed
 }
 
 /** What to call a cell beside others. @param {string} text */
-const titleOf = (text) => CELLS.find((cell) => cell.text === text)?.name.replace(/ \(.*/, "") ?? "own cell";
+const titleOf = (text) => CELLS.find((cell) => cell.text === text)?.title ?? "own cell";
 
 /** And its run. @param {Now} now */
 function nameOf({ text, gate, recurrent, epsilon }) {
-  const more = [gate === "torch" ? "" : `z ${GATES[gate]}`, recurrent === "uniform" ? "" : `U ${recurrent}`, epsilon === 1e-8 ? "" : `ε ${short(epsilon)}`];
+  const more = [
+    gate === "torch" ? "" : `z ${GATES[gate]}`,
+    recurrent === "uniform" ? "" : `U ${recurrent}`,
+    epsilon === 1e-8 ? "" : `ε ${short(epsilon)}`,
+  ];
   return [titleOf(text), ...more].filter(Boolean).join(", ");
 }
 
@@ -269,9 +299,13 @@ function sentence(now, { beside, reading }) {
     return `${start}: ${settled(now)}. An answer that remembers nothing is ${percent(guess.right)} ${run.task.unit}. ${reading} ${looked}`;
   }
   const recent = mean(run, update);
-  const parts = [`Update ${update}: ${percent(recent.right)} ${run.task.unit} (without memory ${percent(guess.right)}), loss ${short(recent.loss)}.`, flow(recent)];
-  if (beside?.run.updates) parts.push(`${beside.name}, trained beside it: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
-  if (run.stuck) parts.unshift(run.stuck);
+  const parts = [
+    `Update ${update}: ${percent(recent.right)} ${run.task.unit} (without memory ${percent(guess.right)}), loss ${short(recent.loss)}.`,
+    flow(recent),
+  ];
+  if (beside?.run.updates)
+    parts.push(`${beside.name}, trained beside it: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
+  if (run.stuck) return `${run.stuck} ${looked}`;
   return [...parts, looked].join(" ");
 }
 
@@ -310,7 +344,8 @@ const TRIALS = [
   {
     name: "Latch over 50 steps",
     put: () => ({ text: AFTER, task: "latch", steps: 50, gate: "torch", lr: 0.003 }),
-    see: () => "As PyTorch starts it, it stays near guessing for a long time. Pin the run, let the update gate start as chrono, and train again.",
+    see: () =>
+      "As PyTorch starts it, it stays near guessing for a long time. Pin the run, let the update gate start as chrono, and train again.",
   },
   {
     name: "Break Adam",
