@@ -1,8 +1,8 @@
 """Every mistake that the checks know by name: one sentence each, and the equation to look at.
 
-They stand in ``catalogue.json``, which the workbench's page reads as well, so that both name a mistake by the same
-name. There a mistake that a formula can hold has its ``formulas``: the lines that differ from the reference's, where
-the reset acts ``after`` the product or ``before`` it, and where z ``keeps`` or ``writes``; k is the old state's share.
+Those that a formula can hold stand in ``catalogue.json``, which the workbench's page reads as well, so that both name a
+mistake by the same name. There each has its ``formulas``: the lines that differ from the reference's, where the reset
+acts ``after`` the product or ``before`` it, and where z ``keeps`` or ``writes``; k is the old state's share.
 """
 
 import json
@@ -18,7 +18,72 @@ class Mistake(NamedTuple):
 
 
 _READ = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
-CATALOGUE = {name: Mistake(one["sentence"], one.get("equation")) for name, one in _READ["mistakes"].items()}
+_FORMULAS = {name: Mistake(one["sentence"], one.get("equation")) for name, one in _READ["mistakes"].items()}
+
+CATALOGUE = _FORMULAS | {
+    # The class and its parameters
+    "not_a_module": Mistake(
+        "The class does not derive from torch.nn.Module, so its layers cannot be found or trained."
+    ),
+    "constructor_raises": Mistake("An error is raised while the class is built from (input_size, hidden_size)."),
+    "missing_parameters": Mistake("Parameters of the reference are missing, so its weights cannot be copied in."),
+    "extra_parameters": Mistake("There are parameters or buffers that the reference does not have."),
+    "wrong_parameter_shape": Mistake("A parameter has another shape than in the reference."),
+    "shared_parameters": Mistake("Two layers are one and the same object, so they can never learn different weights."),
+    "several_recurrences": Mistake(
+        "More than one module inside bears the names of a recurrence; exactly one was expected."
+    ),
+    # The call
+    "raises": Mistake("Calling it raises an error."),
+    "prints": Mistake("It prints when it is built or called, which would repeat at every step of every sequence."),
+    "returns_nothing": Mistake("It returns None: the return statement is missing."),
+    "returns_no_tensor": Mistake("What it returns is no tensor."),
+    "returns_tuple": Mistake("The cell returns a tuple where the new state h' alone is expected."),
+    "wrong_shape": Mistake("What it returns has the wrong shape."),
+    "wrong_dtype": Mistake("What it returns has another dtype than what it was given."),
+    "returns_nan": Mistake("It returns NaN or infinity for finite inputs."),
+    "precision_lost": Mistake("It computes in a lower precision than its inputs and weights have."),
+    "modifies_input": Mistake("It writes into a tensor that it was given, so the caller's copy changes too."),
+    "depends_on_earlier_calls": Mistake(
+        "Called twice with the same tensors it answers differently: it keeps something between calls."
+    ),
+    "depends_on_chance": Mistake(
+        "Called twice with the same tensors it answers differently, because it draws random numbers."
+    ),
+    "gradient_cut": Mistake(
+        "The gradient does not flow where the equations let it flow: detach, .data, .item(), no_grad or NumPy cuts it."
+    ),
+    "backward_raises": Mistake("The forward pass works, but the backward pass raises an error."),
+    # What is read
+    "h_before_x": Mistake("The state is concatenated before the input; the weights expect x first, then h."),
+    # A layer's results
+    "result_not_a_pair": Mistake("The layer should return two tensors, (out, h_n)."),
+    "result_order_swapped": Mistake("The layer returns (h_n, out); the order should be (out, h_n)."),
+    "only_last_output": Mistake(
+        "out holds the last state alone; it should hold the state after every step, (T, B, H)."
+    ),
+    "last_batch_row": Mistake("The last row of the batch is taken where the last step in time was meant."),
+    "h_n_shape": Mistake("h_n has the right numbers in the wrong shape."),
+    "h_n_wrong": Mistake("h_n is not the state after the last step."),
+    # A layer's steps
+    "batch_and_time_swapped": Mistake("The batch and time axes are swapped; the first axis of x is time."),
+    "state_not_carried": Mistake(
+        "The state is not carried from step to step: every step starts from the initial state."
+    ),
+    "h0_ignored": Mistake("The initial state h0 is ignored: the run starts from zeros."),
+    "h0_required": Mistake("The layer fails without h0; it should start from zeros then."),
+    "start_not_zero": Mistake("Without h0 the run does not start from zeros."),
+    "one_step_only": Mistake("Only one step is run, not the whole sequence."),
+    "outputs_shifted": Mistake("out holds the state before each step where it should hold the state after it."),
+    "reversed_in_time": Mistake("Time runs backwards."),
+    "outputs_overwritten": Mistake(
+        "Every entry of out is the last state: one tensor was overwritten at each step and stacked T times."
+    ),
+    "padding_read": Mistake("With lengths, the result depends on the padding behind the end of a sequence."),
+    "lengths_wrong": Mistake("With lengths, the valid outputs or the last states are wrong."),
+    "detached_between_steps": Mistake("The state is detached between steps, so no gradient flows back through time."),
+}
+
 MISTAKES = {name: mistake.sentence for name, mistake in CATALOGUE.items()}
 
 
@@ -31,7 +96,7 @@ def formulas(name: str, place: str, role: str) -> list[tuple[str, str]]:
         role: what z does, "keeps" or "writes".
     """
     found = []
-    for change in [{}] if not name else _READ["mistakes"][name].get("formulas", []):
+    for change in [{}] if not name else _READ["mistakes"].get(name, {}).get("formulas", []):
         lines = {}
         for key in "rznkh":
             line = change.get(key, _READ["reference"][key])
