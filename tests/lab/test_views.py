@@ -11,7 +11,7 @@ from lab.notebook import DRAWING, IDLE, run, run_until
 from gru import views
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import ElementHandle, Page
 
 KINDS = {
     kind.script: name
@@ -19,7 +19,10 @@ KINDS = {
     if isinstance(kind := getattr(views, name), type) and issubclass(kind, views.View) and kind is not views.View
 }
 # What a reader would write; most views need nothing to begin with.
-CODE = {"gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))"}
+CODE = {
+    "gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))",
+    "vowel_player": "views.VowelPlayer(0.1 * torch.randn(6, 2, 12))",
+}
 
 TRAITS = "print(json.dumps({name: getattr(view, name) for name in view.state if name[0] != '_'}))"
 SAYS = "(views) => views.map((view) => view.querySelector('.gru-says').innerText)"
@@ -86,10 +89,10 @@ class Twice:
         now = json.loads(run_until(self.page, TRAITS, lambda printed: json.loads(printed) != before))
         return [name for name in now if now[name] != before[name]]
 
-    def slider(self) -> Locator:
-        """The first one that can be moved, in the first display."""
-        sliders = self.roots.first.locator("input[type=range]").all()
-        return next(one for one in sliders if one.is_visible() and one.is_enabled())
+    def control(self) -> ElementHandle:
+        """What arrow keys move in the first display: the first slider, or where there is none, the first choice."""
+        found = self.roots.first.locator("input[type=range]").or_(self.roots.first.locator("input[type=radio]:checked"))
+        return next(one for one in found.element_handles() if one.is_visible() and one.is_enabled())
 
 
 @pytest.mark.parametrize("module", KINDS)
@@ -101,12 +104,13 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     before = view.traits()
 
     # From the page to Python, and to the other display.
-    slider = view.slider()
-    slider.scroll_into_view_if_needed()
-    slider.focus()
-    value = slider.input_value()
+    control = view.control()
+    control.scroll_into_view_if_needed()
+    control.focus()
+    stands = "(one) => `${one.value} ${one.checked}`"
+    before_key = control.evaluate(stands)
     notebook.keyboard.press("ArrowUp")
-    if slider.input_value() == value:  # it stood at its end
+    if control.evaluate(stands) == before_key:  # it stood at its end
         notebook.keyboard.press("ArrowDown")
     view.wait(says, drawing, False)
     moved = view.changed_traits(before)
@@ -120,6 +124,23 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     # Closed in Python, nothing stays on the page.
     run(notebook, "view.close()")
     view.roots.first.wait_for(state="detached")
+
+
+def test_a_key_that_no_control_uses_is_jupyterlabs(notebook: Page) -> None:
+    """Ctrl+S in a view saves the notebook; arrow keys stay, so that the chosen cell stays as well."""
+    view = Twice(notebook, "gate_explorer")
+    view.control().focus()
+    cell = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+    before = notebook.evaluate(cell)
+    notebook.keyboard.press("ArrowLeft")
+    assert notebook.evaluate(cell) == before
+    notebook.keyboard.press("Control+s")
+    # A new notebook asks for its name first.
+    saved = "() => document.querySelector('.jp-Dialog') || !jupyterapp.shell.currentWidget.context.model.dirty"
+    notebook.wait_for_function(saved)
+    notebook.keyboard.press("Escape")
+    notebook.locator(".jp-Dialog").wait_for(state="detached")
+    run(notebook, "view.close()")
 
 
 def test_choices_of_two_views_leave_each_other_alone(notebook: Page) -> None:
