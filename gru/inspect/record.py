@@ -508,7 +508,7 @@ class _CellTape(_Tape):
         if self.inside:  # a forward that calls gates, as a rule
             self.gates = method(*args, **kwargs)
             return self.gates
-        self.inside, self.gates = True, None
+        self.inside = True
         try:
             bound = signature.bind(*args, **kwargs)
             of_x, of_h = list(signature.parameters)[:2]
@@ -518,6 +518,7 @@ class _CellTape(_Tape):
                 read = tree_map(lambda h: h if h.requires_grad else h.detach().requires_grad_(), read)
             before = tree_leaves(read)[0].detach().clone()  # the model may use the same tensors again
             bound.arguments |= {of_x: x.detach() if self.recorder.hold_inputs else x, of_h: read}
+            self.gates = None
             output = method(*bound.args, **bound.kwargs)
             gates = self.gates_at(method, output, x, read)
             states = self.states_in(output, x, read)
@@ -543,15 +544,17 @@ class _CellTape(_Tape):
 
     def zeros(self, method: Callable, x: Tensor) -> object:
         """The states of a cell that is called without; one that starts from others is refused."""
-        zeros, fits = None, False
-        if hasattr(self.module, "hidden_size"):
-            zeros = (x.new_zeros(*x.shape[:-1], self.module.hidden_size),) * self.count
-            zeros, fits = zeros if self.count > 1 else zeros[0], True
-            if class_of(self.module) is None:
-                with torch.no_grad(), suppress(TypeError):  # of a cell that cannot start by itself
-                    pairs = zip(tree_leaves(method(x)), tree_leaves(method(x, zeros)), strict=True)
-                    fits = all(_near(a, b) for a, b in pairs if isinstance(a, Tensor))
-        if not fits:
+        cell, zeros, fits = self.module, None, True
+        with torch.no_grad(), suppress(TypeError):  # of a cell that cannot start by itself
+            if hasattr(cell, "hidden_size"):
+                h = x.new_zeros(*x.shape[:-1], cell.hidden_size)
+            else:
+                h = torch.zeros_like(as_gates(cell, cell.gates(x)).h)
+            zeros = h if self.count == 1 else (h,) * self.count
+            if class_of(cell) is None:
+                pairs = zip(tree_leaves(method(x)), tree_leaves(method(x, zeros)), strict=True)
+                fits = all(_near(a, b) for a, b in pairs if isinstance(a, Tensor))
+        if zeros is None or not fits:
             raise TypeError(f"{self.title}: expected its first state as an argument, if it is not zero, got None")
         return zeros
 

@@ -12,6 +12,7 @@ controls.js, the device's name is that of ``_data.device_of``, and ``_data.apart
 
 import difflib
 import html
+import inspect
 import itertools
 import json
 import os
@@ -60,6 +61,8 @@ class View(anywidget.AnyWidget):
         names = self.trait_names()
         if unknown := [name for name in traits if name not in names]:
             public = [name for name in self.state if not name.startswith("_")]
+            own = inspect.signature(type(self).__init__).parameters.values()
+            public = [one.name for one in own if one.kind is not one.VAR_KEYWORD and one.name != "self"] + public
             close = [match for name in unknown for match in difflib.get_close_matches(name, public, n=1)]
             hint = f"; did you mean {', '.join(close)}?" if close else f"; it takes {', '.join(public)}"
             raise TypeError(f"{type(self).__name__}: unknown keyword {', '.join(map(repr, unknown))}{hint}")
@@ -67,6 +70,14 @@ class View(anywidget.AnyWidget):
         # every kernel, so that a page is built the same every time.
         page = {"view": self.script.replace("_", "-"), "number": next(View._numbers), "state": list(self.state)}
         super().__init__(_page=page, **traits)
+
+    @classmethod
+    def keywords_of(cls, module: torch.nn.Module | None, traits: dict[str, Any]) -> dict[str, Any]:
+        """Take from what a view was given the keywords of its model's forward, such as ``text_lengths``."""
+        if module is None or isinstance(module, torch.nn.RNNBase):
+            return {}
+        forward = inspect.signature(module.forward).parameters
+        return {name: traits.pop(name) for name in list(traits) if name in forward and not cls.class_traits().get(name)}
 
     def to(self, device: torch.device | str) -> Self:
         """Move the view's model to a device, as ``torch.nn.Module.to`` does, and compute there what the view shows.

@@ -7,8 +7,8 @@ Glossary
 """
 
 import base64
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -149,10 +149,27 @@ def convention_of(part: Part, entries: list[Entry]) -> str | None:
     return "keeps" if keeps <= writes else "writes"
 
 
-def trace_each(module: nn.Module, inputs: list[Tensor], names: list[str]) -> list[list[Entry]]:
-    """The entries of every sequence, traced as a batch of one each, so that no padding can matter to any model."""
+def batches_of_one(
+    module: nn.Module, inputs: list[Tensor], keywords: dict[str, Any]
+) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+    """What to call a module with for each sequence, so that no padding can matter to any model.
+
+    Of a keyword of its forward that is a tensor with one entry per sequence, each gets its own.
+    """
     batch_axis = 0 if is_batch_first(module) else 1
-    traces = [entries_of(trace(module, as_read_by(module, x).unsqueeze(batch_axis))) for x in inputs]
+    for i, x in enumerate(inputs):
+        own = {
+            name: value[i : i + 1] if isinstance(value, Tensor) and value.shape[:1] == (len(inputs),) else value
+            for name, value in keywords.items()
+        }
+        yield as_read_by(module, x).unsqueeze(batch_axis), own
+
+
+def trace_each(
+    module: nn.Module, inputs: list[Tensor], names: list[str], keywords: dict[str, Any]
+) -> list[list[Entry]]:
+    """The entries of every sequence, each traced alone."""
+    traces = [entries_of(trace(module, x, **own)) for x, own in batches_of_one(module, inputs, keywords)]
     for sequence_name, entries in zip(names, traces, strict=True):
         for entry in entries:
             for name, field in entry._asdict().items():

@@ -12,15 +12,19 @@ from typing import Any
 import torch
 import traitlets
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+from gru.inspect.record import eval_mode
 from gru.inspect.trace import Trace
 from gru.models import GRUClassifier
 from gru.views._base import View
 from gru.views._data import (
+    TOLERANCE,
     Entry,
     Part,
     apart,
     as_read_by,
+    batches_of_one,
     convention_of,
     device_of,
     encode,
@@ -64,6 +68,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         compact: only x, z, h, the probabilities and the slider.
         play: play the sequence once, in about three seconds, when a reader first has it in sight; not where less motion
             is asked for.
+        **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
+            sequence, each sequence gets its own.
 
     Traits, in step with the page both ways. They count from 0, as Python does; the page counts from 1, as equations do:
         sequence, step, unit, layer (int); update_bias (float, -6 to 6); compact, play (bool).
@@ -105,8 +111,9 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         if not isinstance(module, nn.Module):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
-        self._head = _head_of(module, head)
+        self._head, self._head_is_given = _head_of(module, head), head is not None
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
+        self._keywords = self.keywords_of(module, traits)
         count = len(self._inputs)
         self._names = _labels("names", names, count, "sequence")
         self._step_names = _step_names(step_names, [len(x) for x in self._inputs])
@@ -118,7 +125,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self._targets = _classes(targets, count, classes)
         data = self._read()
         if "step" not in traits and 0 <= traits.get("sequence", 0) < count:
-            traits["step"] = len(self._inputs[traits.get("sequence", 0)]) - 1
+            traits["step"] = data["sequences"][traits.get("sequence", 0)]["steps"] - 1
         super().__init__(_data=data, **traits)
 
     def refresh(self) -> None:
@@ -160,7 +167,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     def _read(self) -> dict[str, Any]:
         """Trace every sequence, see whether the equations give the same, and put together what the page needs."""
-        self._traces = trace_each(self._module, self._inputs, self._names)
+        self._traces = trace_each(self._module, self._inputs, self._names, self._keywords)
         self._parts = parts_of(self._module, len(self._traces[0]))
         self._conventions = [convention_of(part, entries) for part, entries in self._by_part()]
         reason = self._reason()
@@ -168,6 +175,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             width = _top(self._parts, self._traces[0]).shape[-1]
             if self._head.in_features != width:
                 raise ValueError(f"head: expected a Linear({width}, C), for the last layer's state, got {self._head}")
+            if self._head_is_given:
+                self._expect_its_answer()
         return {
             "reason": reason,
             "device": device_of(self._module),
@@ -215,6 +224,23 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
     @torch.no_grad()
     def _beliefs(self, top: Tensor) -> Tensor:
         return torch.softmax(self._head(as_read_by(self._head, top)), -1)  # (T, C)
+
+    @torch.no_grad()
+    def _expect_its_answer(self) -> None:
+        """Refuse a head where something stands between the last state and it: the view would not show the answer."""
+        with eval_mode(self._module):
+            called = [self._module(x, **own) for x, own in batches_of_one(self._module, self._inputs, self._keywords)]
+        for output, entries in zip(called, self._traces, strict=True):
+            found = [one.reshape(1, -1) for one in tree_leaves(output) if isinstance(one, Tensor)]
+            found = [one.to("cpu", torch.float32) for one in found if one.shape[1] == self._head.out_features]
+            tops = [_top(self._parts, entries)[-1:], _ends(self._parts, entries)]
+            heads = [self._beliefs(top).to("cpu", torch.float32) for top in tops]
+            near = [(a - b).abs().max() < TOLERANCE for one in found for a in (one.softmax(1), one) for b in heads]
+            if found and not any(near):
+                raise ValueError(
+                    f"head: expected the layer that the model answers with, on its last state, got {self._head}, from "
+                    "which its answer differs: something stands between; without head the view shows the gates alone"
+                )
 
     def _traced_beliefs(self, entries: list[Entry]) -> str | None:
         return None if self._head is None else encode(self._beliefs(_top(self._parts, entries)))
@@ -300,3 +326,13 @@ def _top(parts: list[Part], entries: list[Entry]) -> Tensor:
     """The last layer's states, directions side by side."""
     last = [entry.h for part, entry in zip(parts, entries, strict=True) if part.layer == parts[-1].layer]
     return torch.cat(last, -1)  # (T, H) or (T, 2H)
+
+
+def _ends(parts: list[Part], entries: list[Entry]) -> Tensor:
+    """The last layer's states after each direction's last step, side by side (1, H) or (1, 2H)."""
+    last = [
+        entry.h[0 if part.reverse else -1]
+        for part, entry in zip(parts, entries, strict=True)
+        if part.layer == parts[-1].layer
+    ]
+    return torch.cat(last, -1).unsqueeze(0)

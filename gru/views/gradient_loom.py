@@ -58,6 +58,8 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
         names: what to call each sequence.
         sequence, layer, step, loss_step, loss_unit, unit, muted, log: what to show first; Reset leads back to it.
+        **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
+            sequence, each sequence gets its own.
 
     Traits, in step with the page both ways:
         sequence, layer (int).
@@ -111,6 +113,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
+        self._keywords = self.keywords_of(module, traits)
         count = len(self._inputs)
         self._names = [f"sequence {i + 1}" for i in range(count)] if names is None else [str(name) for name in names]
         if len(self._names) != count:
@@ -155,7 +158,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
 
     def _read(self) -> dict[str, Any]:
         """Trace every sequence, and put together what the page needs to walk back through it."""
-        traces = trace_each(self._module, self._inputs, self._names)
+        traces = trace_each(self._module, self._inputs, self._names, self._keywords)
         self._parts = parts_of(self._module, len(traces[0]))
         if any(part.inner is None for part in self._parts):
             raise ValueError("module: expected every recurrence in it to be called once for a sequence")

@@ -85,6 +85,8 @@ class MemoryDial(View, module="memory_dial", state=STATE):
             list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
         update_bias, z_keeps, noise, steps, step, log, layer: what to show first; Reset leads back to it.
+        **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
+            sequence, each sequence gets its own.
 
     Traits, in step with the page both ways:
         update_bias (float, -6 to 6): b.
@@ -133,6 +135,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         if (module is None) != (x is None):
             raise TypeError("x: expected with a module, and a module with x; MemoryDial() shows the dial alone")
         self._module, self._parts = module, []
+        self._keywords = self.keywords_of(module, traits)
         if module is not None:
             self._inputs = read_sequences(x, lengths, is_batch_first(module))
         data = self._read()
@@ -245,7 +248,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         if self._module is None:
             return {"parts": [], "lengths": [], "bit": BIT, "place": ""}
         names = [f"sequence {i + 1}" for i in range(len(self._inputs))]
-        traces = trace_each(self._module, self._inputs, names)
+        traces = trace_each(self._module, self._inputs, names, self._keywords)
         self._parts = parts_of(self._module, len(traces[0]))
         # What is run is in the order in which its steps are taken.
         self._traces = [[_in_order(part, entries[i]) for entries in traces] for i, part in enumerate(self._parts)]

@@ -426,6 +426,22 @@ def test_an_own_cell_that_starts_from_a_state_of_its_own_says_so():
         gru.trace(Loop(), torch.randn(T, B, D))
 
 
+def test_an_own_cell_that_says_no_size_and_starts_by_itself():
+    class Sizeless(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = gru.ResetAfterCell(D, H)
+
+        def gates(self, x, h=None):
+            return self.inner.gates(x, h)
+
+        def forward(self, x, h=None):
+            return self.gates(x, h).h
+
+    cell, x = Sizeless(), torch.randn(T, B, D)
+    assert_same_looks(cell, x, cell.inner)
+
+
 def test_a_model_may_call_gates_itself():
     class Reading(nn.Module):
         def __init__(self):

@@ -305,3 +305,48 @@ def test_traced_again_on_another_device():
     view.to("cpu")
     assert view._data["device"] == "the CPU"
     assert torch.equal(view.probabilities, before)
+
+
+class Pooling(nn.Module):
+    """A model with something between its states and its answer."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.norm, self.fc = nn.GRU(4, 8, batch_first=True), nn.LayerNorm(8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.rnn(x)[0].mean(1)))
+
+
+def test_a_head_that_is_not_what_the_model_answers_with_is_refused():
+    torch.manual_seed(0)
+    model, x = Pooling(), torch.randn(3, 20, 4)
+    with pytest.raises(ValueError, match=r"head: expected the layer that the model answers with"):
+        views.GateExplorer(model, x, head=model.fc)
+    assert views.GateExplorer(model, x).probabilities is None
+    classifier = gru.GRUClassifier(4, 8, 3)
+    view = views.GateExplorer(classifier, torch.randn(20, 2, 4), head=classifier.head)
+    assert view.probabilities.shape == (20, 3)
+
+
+class Demanding(nn.Module):
+    """A model whose forward wants the lengths, under a name of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.rnn, self.fc = nn.Embedding(30, 6), nn.GRU(6, 8), nn.Linear(8, 2)
+
+    def forward(self, text, text_lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(self.embedding(text), text_lengths, enforce_sorted=False)
+        return self.fc(self.rnn(packed)[1][-1])
+
+
+def test_keywords_of_the_model_s_forward():
+    model, text, lengths = Demanding(), torch.randint(1, 30, (11, 4)), torch.tensor([11, 4, 7, 2])
+    view = views.GateExplorer(model, text, text_lengths=lengths, sequence=1, head=model.fc)
+    assert view.trace.h.shape == (4, 8)
+    assert view.step == 3
+    torch.testing.assert_close(view.probabilities[-1], model(text, lengths).softmax(-1)[1], rtol=0, atol=1e-5)
+    assert views.MemoryDial(model, text, text_lengths=lengths).measured is not None
+    with pytest.raises(TypeError, match=r"unknown keyword 'xyz'; it takes module, x, lengths, names, .*head, sequence"):
+        views.GateExplorer(gru.GRU(3, 4), torch.randn(5, 2, 3), xyz=1)
