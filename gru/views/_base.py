@@ -72,7 +72,7 @@ class View(anywidget.AnyWidget):
         super().__init__(_page=page, **traits)
 
     @classmethod
-    def keywords_of(cls, module: torch.nn.Module | None, traits: dict[str, Any]) -> dict[str, Any]:
+    def _keywords_of(cls, module: torch.nn.Module | None, traits: dict[str, Any]) -> dict[str, Any]:
         """Take from what a view was given the keywords of its model's forward, such as ``text_lengths``."""
         if module is None or isinstance(module, torch.nn.RNNBase):
             return {}

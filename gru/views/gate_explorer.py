@@ -113,7 +113,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self._module = module
         self._head, self._head_is_given = _head_of(module, head), head is not None
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
-        self._keywords = self.keywords_of(module, traits)
+        self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
         self._names = _labels("names", names, count, "sequence")
         self._step_names = _step_names(step_names, [len(x) for x in self._inputs])

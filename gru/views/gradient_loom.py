@@ -113,7 +113,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
-        self._keywords = self.keywords_of(module, traits)
+        self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
         self._names = [f"sequence {i + 1}" for i in range(count)] if names is None else [str(name) for name in names]
         if len(self._names) != count:

@@ -135,7 +135,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         if (module is None) != (x is None):
             raise TypeError("x: expected with a module, and a module with x; MemoryDial() shows the dial alone")
         self._module, self._parts = module, []
-        self._keywords = self.keywords_of(module, traits)
+        self._keywords = self._keywords_of(module, traits)
         if module is not None:
             self._inputs = read_sequences(x, lengths, is_batch_first(module))
         data = self._read()
