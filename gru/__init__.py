@@ -24,7 +24,7 @@ from gru.inspect.automaton import Automaton, automaton
 from gru.inspect.dynamics import FixedPoints, Solution, fixed_points, lyapunov, solve
 from gru.inspect.flow import Flow, gradient_flow, jacobian_norms, step_jacobian
 from gru.inspect.ledger import Ledger, ledger
-from gru.inspect.record import Recurrence, recurrences
+from gru.inspect.recurrences import Recurrence, recurrences
 from gru.inspect.replay import Edit, replay
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of

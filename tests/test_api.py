@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "api.md"
 DIRECTIVE = re.compile(r"^\.\. api:: (gru(?:\.\w+)+)\n((?:   :\w+:\n)*)", re.MULTILINE)
 # Modules whose names readers have no use for: the layer's engine, and the colours.
-INSIDE = {"gru.bptt", "gru.palette", "gru.recipes"}
+INSIDE = {"gru.bptt", "gru.inspect.record", "gru.inspect.run", "gru.palette", "gru.recipes"}
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import api_pages  # noqa: E402

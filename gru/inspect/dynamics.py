@@ -27,7 +27,9 @@ from gru import _arguments
 from gru.cells import cell_weights, class_of, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
-from gru.inspect.record import Run, count_of, find, gates_function, record
+from gru.inspect.record import count_of, record
+from gru.inspect.recurrences import find, gates_function
+from gru.inspect.run import Run
 from gru.layer import weights_of
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty

@@ -31,9 +31,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gru import bptt
-from gru.cells import ElmanCell, check_step, keeps_equations
-from gru.equations import step
-from gru.inspect.record import Run, Sweep, Weights, cell_weights, joined, record, recording
+from gru.cells import ElmanCell, cell_weights, check_step, keeps_equations
+from gru.equations import Weights, step
+from gru.inspect.record import record, recording
+from gru.inspect.run import Run, Sweep, joined
 from gru.layer import weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gru import _arguments
-from gru.inspect.record import Run, record
+from gru.inspect.record import record
+from gru.inspect.run import Run
 
 
 class Ledger:

@@ -11,179 +11,27 @@ model's doing, as is whatever it does to a state between two calls. Parameters g
 stands until the recording ends, because activation checkpointing calls a forward again while autograd runs; what is
 called after the run is not recorded.
 
-Glossary
-    T, B, D, H    time, batch, input size, hidden size
-    sweep         one call of an engine: all steps of one recurrence that the call took
+Symbols, and what a Run and a Sweep hold: :mod:`gru.inspect.run`.
 """
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gru import _arguments, bptt
 from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
 from gru.equations import Gates, Weights, step
-from gru.layer import GRU, Packed, layout_of, run_layers, suffixes_of, weights_of
-
-# ---- which recurrences a module has
-
-
-class Recurrence(NamedTuple):
-    """A cell or a layer inside a module, and its dotted name ("" for the module itself)."""
-
-    name: str
-    module: nn.Module
-    is_cell: bool
-
-
-def recurrences(module: nn.Module) -> list[Recurrence]:
-    """The cells and layers inside a module, in the order of its children.
-
-    These are our cells and layer, ``torch.nn.GRU`` and ``GRUCell``, and any module whose class has ``gates(x, h)``.
-    What lies inside such a one belongs to it, and one that is used under two names is listed once.
-
-    >>> from torch import nn
-    >>> model = nn.ModuleDict({"encoder": nn.GRU(4, 5), "head": nn.Linear(5, 2)})
-    >>> [(found.name, found.is_cell) for found in recurrences(model)]
-    [('encoder', False)]
-    """
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
-    found: dict[int, Recurrence] = {}
-    for one in _search(module, ""):
-        found.setdefault(id(one.module), one)
-    return list(found.values())
-
-
-def _search(module: nn.Module, name: str) -> Iterator[Recurrence]:
-    gates = getattr(type(module), "gates", None)
-    if isinstance(module, GRU | nn.GRU):
-        yield Recurrence(name, module, is_cell=False)
-    elif isinstance(module, nn.GRUCell) or inspect.isroutine(gates) or isinstance(gates, property):
-        yield Recurrence(name, module, is_cell=True)
-    else:
-        for child_name, child in module.named_children():
-            names = (name, "" if child_name == "_orig_mod" else child_name)  # the latter is torch.compile's
-            yield from _search(child, ".".join(filter(None, names)))
-
-
-def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
-    """A module, out of what torch.compile or DistributedDataParallel wrapped around it, and what recurs in it."""
-    if isinstance(module, nn.parallel.DistributedDataParallel):
-        return find(module.module)  # its own forward would wait for a backward pass
-    if isinstance(module, nn.Module) and "_orig_mod" in module._modules:
-        return find(module._orig_mod)
-    found = recurrences(module)
-    if not found:
-        raise TypeError(
-            "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, a cell of your own with a method gates(x, h), "
-            f"or a model that contains one, got {type(module).__name__}, which contains none"
-        )
-    return module, found
-
-
-# ---- what was recorded
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """One call of an engine, in the order in which its steps were taken; a packed batch has its longest sample first.
-
-    ``gates`` are r, z, n side by side (T, B, 3H), z keeping; where gradients are enabled (T, B, 4H), with q or p of
-    :mod:`gru.bptt` before them. ``output`` (T, B, H) is what to differentiate a loss with respect to: the states as
-    everything but the recurrence itself reads them.
-    """
-
-    weights: Weights
-    x: Tensor  # (T, B, D)
-    states: Tensor  # (T+1, B, H), h_0 first
-    gates: Tensor
-    output: Tensor
-    packed: Packed | None = None
-
-    def restored(self, steps: Tensor) -> Tensor:
-        """Steps (T, B, ..) or states (T+1, B, ..) with the samples in the order they came, zero past their ends."""
-        if self.packed is None:
-            return steps
-        valid = self.packed.valid
-        if len(steps) > len(valid):
-            valid = torch.cat((torch.ones_like(valid[:1]), valid))
-        return self.packed.restore(steps.masked_fill(~valid.unsqueeze(-1), 0))
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """What one recurrence read and computed, in the order in which the steps were taken, calls one after the other.
-
-    Of a packed batch the samples stand in the order in which they came, zero past their ends. Nothing here requires a
-    gradient but ``outputs``.
-    """
-
-    name: str  # such as "encoder.l0_reverse"; of a bare cell its class
-    module: nn.Module  # the cell or layer
-    weights: Weights | None  # what the states were computed with; z keeps in them. None: by equations not known here
-    x: Tensor  # (T, B, D)
-    states: Tensor  # (T+1, B, H), h_0 first
-    before: Tensor  # (T, B, H): what each step read; states[:-1], but where the model changed, cut or restarted it
-    outputs: list[Tensor]  # what to differentiate with respect to: of each sweep its own; of a cell's calls h_0 to h_T
-    sweeps: Sequence[Sweep] = ()  # one per call of a layer; none of a cell in a loop
-    own_gates: tuple[Tensor, ...] | None = None  # r, z, n of a cell whose equations are not known
-    lengths: Tensor | None = None  # (B,) of a packed batch
-    reverse: bool = False
-    starts: Sequence[int] = ()  # the steps, after the first, that read nothing of the one before
-    changed: bool = False  # whether a model changes the state between two steps, as by scaling it
-
-    @cached_property
-    def blocks(self) -> Tensor:
-        """The gates as :mod:`gru.bptt` keeps them, (T, B, 4H) or without the first block, z keeping."""
-        if self.sweeps:
-            return joined([sweep.restored(sweep.gates) for sweep in self.sweeps])
-        # Every state is known, so all steps are one step of a large batch.
-        x, before = self.x.flatten(0, 1).unsqueeze(0), self.before.flatten(0, 1)
-        return bptt.forward(x, before, self.weights, keep=True)[1][0].unflatten(0, self.x.shape[:2])
-
-    @property
-    def gates(self) -> tuple[Tensor, ...] | tuple[None, None, None]:
-        """r, z, n (T, B, H) with z as the cell itself has it; None where a cell has no such gates."""
-        if self.weights is None:
-            return self.own_gates or (None, None, None)
-        blocks = self.blocks
-        *_, r, z, n = blocks.chunk(blocks.shape[2] // self.states.shape[2], 2)
-        return r, z if getattr(type(self.module), "z_keeps", True) else 1 - z, n
-
-    @property
-    def z_keeps(self) -> bool | None:
-        """Whether h' = (1 - z) n + z h, or else (1 - z) h + z n; None where it is neither."""
-        if self.weights is not None or hasattr(self.module, "z_keeps"):
-            return getattr(self.module, "z_keeps", True)
-        _, z, n = self.gates
-        if z is None:
-            return None
-        keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
-        return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
-
-    def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """One more step of this recurrence: the state (B, H) after h (B, H)."""
-        return gates_function(self.module)(x, h).h if self.weights is None else step(x, h, self.weights).h
-
-    def in_order_of_input(self, steps: Tensor) -> Tensor:
-        """Steps (T, B, ..) where their inputs stand: the reverse direction begins at a sequence's end."""
-        if not self.reverse:
-            return steps
-        if self.lengths is None:
-            return steps.flip(0)
-        t = torch.arange(len(steps), device=steps.device).unsqueeze(1)
-        return steps[torch.where(t < self.lengths, self.lengths - 1 - t, t), torch.arange(len(self.lengths))]
+from gru.inspect.recurrences import as_gates, find, gates_function
+from gru.inspect.run import Run, Sweep, detached, joined, run_sweep, tolerance
+from gru.layer import GRU, layout_of, run_layers, suffixes_of, weights_of
 
 
 class Record(NamedTuple):
@@ -198,36 +46,6 @@ def record(module: nn.Module, x: object, h0: Tensor | None = None, kwargs: dict 
     """Run a module once, as ``eval()`` would and without gradients; for the arguments see :func:`gru.trace`."""
     with torch.no_grad(), recording(module) as recorder:
         return recorder.run(x, h0, kwargs or {})
-
-
-def joined(steps: Sequence[Tensor]) -> Tensor:
-    """One tensor along time; of a single one, which is the rule, no copy."""
-    return steps[0] if len(steps) == 1 else torch.cat(list(steps))
-
-
-def tolerance(like: Tensor) -> float:
-    """How far two ways to compute one step may differ in a tensor's precision."""
-    cast = _arguments.autocasting(like)
-    return torch.finfo(torch.get_autocast_dtype(like.device.type) if cast else like.dtype).eps ** 0.75
-
-
-def gates_function(cell: nn.Module) -> Callable[..., Gates]:
-    """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
-    if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
-        return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
-    return lambda x, h: as_gates(cell, cell.gates(x, h))
-
-
-def as_gates(cell: nn.Module, found: object) -> Gates:
-    """What a cell's ``gates`` gave, in the order r, z, n, h."""
-    try:
-        return Gates(found.r, found.z, found.n, found.h)
-    except AttributeError:
-        name, got = type(cell).__name__, type(found).__name__
-        raise TypeError(f"{name}.gates: expected a result with fields r, z, n, h, got {got}") from None
-
-
-# ---- the recorder
 
 
 @contextmanager
@@ -289,38 +107,6 @@ class Recorder:
             names = ", ".join(tape.name for tape in self.tapes)
             raise RuntimeError(f"module: expected its forward to call {names}, but it called none of them")
         return Record(outputs, self.last, [run for tape in called for run in tape.runs()])
-
-
-def _sweep(x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None = None) -> Sweep:
-    """All steps of one recurrence; parameters get no gradient, but x and h0 do where they ask for one."""
-    weights = _detached(weights)
-    states, gates = bptt.forward(x, h0, weights, keep=True, first_block=first_block)
-    grad = torch.is_grad_enabled()
-    if grad and (x.requires_grad or h0.requires_grad):
-        output = _Passing.apply(x, h0, (weights, states, gates))
-    else:
-        output = states[1:].detach().requires_grad_(grad)
-    return Sweep(weights, x.detach(), states, gates, output, packed)
-
-
-def _detached(weights: Weights) -> Weights:
-    return Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
-
-
-class _Passing(torch.autograd.Function):
-    """The states of a sweep, and the way of their gradients back to its x and h0."""
-
-    @staticmethod
-    def forward(ctx, x, h0, kept):
-        ctx.x, ctx.kept = x.detach(), kept
-        return kept[1][1:]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_states):
-        needed = (*ctx.needs_input_grad[:2], False, False, False, False)
-        weights, states, gates = ctx.kept
-        return *bptt.backward(ctx.x, weights, states, gates, grad_states, needed)[:2], None
 
 
 class _Tape:
@@ -397,7 +183,7 @@ class _LayerCall(NamedTuple):
 class _LayerTape(_Tape):
     def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
         super().__init__(recorder, name, module)
-        self.sweep = _sweep  # what runs one recurrence: replay puts one in its place that minds its edits
+        self.sweep = run_sweep  # what runs one recurrence: replay puts one in its place that minds its edits
 
     def start(self) -> None:
         own = type(self.module).forward not in (GRU.forward, nn.GRU.forward) or "forward" in vars(self.module)
@@ -577,7 +363,7 @@ class _CellTape(_Tape):
         x, h = check_drive(cell, x, h0)
         if self.is_plain and not self.is_hooked:
             h = check_step(cell, x[0], h)
-            self.calls = [_sweep(x.detach(), h.detach(), cell_weights(cell), self.recorder.first_block)]
+            self.calls = [run_sweep(x.detach(), h.detach(), cell_weights(cell), self.recorder.first_block)]
             states = self.calls[0].output.clone()
             self.recorder.last = states[-1]
             return states
@@ -623,7 +409,7 @@ def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor
     """The weights of a cell of a known class, where its equations lead from the states before to those after."""
     if class_of(cell) is None or not has_plain_linears(cell):
         return None
-    weights = _detached(cell_weights(cell))
+    weights = detached(cell_weights(cell))
     with torch.no_grad():
         h = step(x, before, weights).h
     scale = max(1.0, float(h.abs().nan_to_num().amax())) if h.numel() else 1.0

@@ -19,7 +19,9 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import _arguments
 from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
-from gru.inspect.record import Run, Sweep, as_gates, check_drive, eval_mode, find, gates_function, record, recording
+from gru.inspect.record import check_drive, eval_mode, record, recording
+from gru.inspect.recurrences import as_gates, find, gates_function
+from gru.inspect.run import Run, Sweep
 from gru.inspect.trace import Trace, trace_of
 from gru.layer import Packed
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from gru.inspect.record import Run, record
+from gru.inspect.record import record
+from gru.inspect.run import Run
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gru.devices import device_name
 from gru.equations import Weights, step
-from gru.inspect.record import recurrences
+from gru.inspect.recurrences import recurrences
 from gru.inspect.trace import Trace, trace
 from gru.layer import weights_of
 from gru.models import is_batch_first

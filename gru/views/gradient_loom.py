@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gru.cells import ElmanCell
 from gru.equations import Weights, step
 from gru.inspect.flow import PATHS, Flow, gradient_flow, step_jacobian
-from gru.inspect.record import gates_function
+from gru.inspect.recurrences import gates_function
 from gru.layer import GRU
 from gru.views._base import View
 from gru.views._data import (

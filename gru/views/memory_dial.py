@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from gru.equations import step
-from gru.inspect.record import gates_function
+from gru.inspect.recurrences import gates_function
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_s
 
 import gru
 from gru.equations import step
-from gru.inspect.record import recurrences
+from gru.inspect.recurrences import recurrences
 from gru.inspect.trace import Trace, trace
 from gru.layer import weights_of
 

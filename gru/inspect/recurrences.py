@@ -1,0 +1,81 @@
+"""Which recurrences a module has: our cells and layer, PyTorch's, and any cell with a method ``gates(x, h)``."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from torch import nn
+
+from gru.cells import cell_weights, check_step
+from gru.equations import Gates, step
+from gru.layer import GRU
+
+
+class Recurrence(NamedTuple):
+    """A cell or a layer inside a module, and its dotted name ("" for the module itself)."""
+
+    name: str
+    module: nn.Module
+    is_cell: bool
+
+
+def recurrences(module: nn.Module) -> list[Recurrence]:
+    """The cells and layers inside a module, in the order of its children.
+
+    These are our cells and layer, ``torch.nn.GRU`` and ``GRUCell``, and any module whose class has ``gates(x, h)``.
+    What lies inside such a one belongs to it, and one that is used under two names is listed once.
+
+    >>> from torch import nn
+    >>> model = nn.ModuleDict({"encoder": nn.GRU(4, 5), "head": nn.Linear(5, 2)})
+    >>> [(found.name, found.is_cell) for found in recurrences(model)]
+    [('encoder', False)]
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+    found: dict[int, Recurrence] = {}
+    for one in _search(module, ""):
+        found.setdefault(id(one.module), one)
+    return list(found.values())
+
+
+def _search(module: nn.Module, name: str) -> Iterator[Recurrence]:
+    gates = getattr(type(module), "gates", None)
+    if isinstance(module, GRU | nn.GRU):
+        yield Recurrence(name, module, is_cell=False)
+    elif isinstance(module, nn.GRUCell) or inspect.isroutine(gates) or isinstance(gates, property):
+        yield Recurrence(name, module, is_cell=True)
+    else:
+        for child_name, child in module.named_children():
+            names = (name, "" if child_name == "_orig_mod" else child_name)  # the latter is torch.compile's
+            yield from _search(child, ".".join(filter(None, names)))
+
+
+def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
+    """A module, out of what torch.compile or DistributedDataParallel wrapped around it, and what recurs in it."""
+    if isinstance(module, nn.parallel.DistributedDataParallel):
+        return find(module.module)  # its own forward would wait for a backward pass
+    if isinstance(module, nn.Module) and "_orig_mod" in module._modules:
+        return find(module._orig_mod)
+    found = recurrences(module)
+    if not found:
+        raise TypeError(
+            "module: expected a cell, gru.GRU, torch.nn.GRU or GRUCell, a cell of your own with a method gates(x, h), "
+            f"or a model that contains one, got {type(module).__name__}, which contains none"
+        )
+    return module, found
+
+
+def gates_function(cell: nn.Module) -> Callable[..., Gates]:
+    """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
+    if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
+        return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
+    return lambda x, h: as_gates(cell, cell.gates(x, h))
+
+
+def as_gates(cell: nn.Module, found: object) -> Gates:
+    """What a cell's ``gates`` gave, in the order r, z, n, h."""
+    try:
+        return Gates(found.r, found.z, found.n, found.h)
+    except AttributeError:
+        name, got = type(cell).__name__, type(found).__name__
+        raise TypeError(f"{name}.gates: expected a result with fields r, z, n, h, got {got}") from None

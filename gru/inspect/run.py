@@ -1,0 +1,154 @@
+r"""What one recurrence read and computed during one run of a module: what :mod:`gru.inspect.record` leaves.
+
+Glossary
+    T, B, D, H    time, batch, input size, hidden size
+    sweep         one call of an engine: all steps of one recurrence that the call took
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from gru import _arguments, bptt
+from gru.equations import Weights, step
+from gru.inspect.recurrences import gates_function
+from gru.layer import Packed
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One call of an engine, in the order in which its steps were taken; a packed batch has its longest sample first.
+
+    ``gates`` are r, z, n side by side (T, B, 3H), z keeping; where gradients are enabled (T, B, 4H), with q or p of
+    :mod:`gru.bptt` before them. ``output`` (T, B, H) is what to differentiate a loss with respect to: the states as
+    everything but the recurrence itself reads them.
+    """
+
+    weights: Weights
+    x: Tensor  # (T, B, D)
+    states: Tensor  # (T+1, B, H), h_0 first
+    gates: Tensor
+    output: Tensor
+    packed: Packed | None = None
+
+    def restored(self, steps: Tensor) -> Tensor:
+        """Steps (T, B, ..) or states (T+1, B, ..) with the samples in the order they came, zero past their ends."""
+        if self.packed is None:
+            return steps
+        valid = self.packed.valid
+        if len(steps) > len(valid):
+            valid = torch.cat((torch.ones_like(valid[:1]), valid))
+        return self.packed.restore(steps.masked_fill(~valid.unsqueeze(-1), 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one recurrence read and computed, in the order in which the steps were taken, calls one after the other.
+
+    Of a packed batch the samples stand in the order in which they came, zero past their ends. Nothing here requires a
+    gradient but ``outputs``.
+    """
+
+    name: str  # such as "encoder.l0_reverse"; of a bare cell its class
+    module: nn.Module  # the cell or layer
+    weights: Weights | None  # what the states were computed with; z keeps in them. None: by equations not known here
+    x: Tensor  # (T, B, D)
+    states: Tensor  # (T+1, B, H), h_0 first
+    before: Tensor  # (T, B, H): what each step read; states[:-1], but where the model changed, cut or restarted it
+    outputs: list[Tensor]  # what to differentiate with respect to: of each sweep its own; of a cell's calls h_0 to h_T
+    sweeps: Sequence[Sweep] = ()  # one per call of a layer; none of a cell in a loop
+    own_gates: tuple[Tensor, ...] | None = None  # r, z, n of a cell whose equations are not known
+    lengths: Tensor | None = None  # (B,) of a packed batch
+    reverse: bool = False
+    starts: Sequence[int] = ()  # the steps, after the first, that read nothing of the one before
+    changed: bool = False  # whether a model changes the state between two steps, as by scaling it
+
+    @cached_property
+    def blocks(self) -> Tensor:
+        """The gates as :mod:`gru.bptt` keeps them, (T, B, 4H) or without the first block, z keeping."""
+        if self.sweeps:
+            return joined([sweep.restored(sweep.gates) for sweep in self.sweeps])
+        # Every state is known, so all steps are one step of a large batch.
+        x, before = self.x.flatten(0, 1).unsqueeze(0), self.before.flatten(0, 1)
+        return bptt.forward(x, before, self.weights, keep=True)[1][0].unflatten(0, self.x.shape[:2])
+
+    @property
+    def gates(self) -> tuple[Tensor, ...] | tuple[None, None, None]:
+        """r, z, n (T, B, H) with z as the cell itself has it; None where a cell has no such gates."""
+        if self.weights is None:
+            return self.own_gates or (None, None, None)
+        blocks = self.blocks
+        *_, r, z, n = blocks.chunk(blocks.shape[2] // self.states.shape[2], 2)
+        return r, z if getattr(type(self.module), "z_keeps", True) else 1 - z, n
+
+    @property
+    def z_keeps(self) -> bool | None:
+        """Whether h' = (1 - z) n + z h, or else (1 - z) h + z n; None where it is neither."""
+        if self.weights is not None or hasattr(self.module, "z_keeps"):
+            return getattr(self.module, "z_keeps", True)
+        _, z, n = self.gates
+        if z is None:
+            return None
+        keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
+        return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """One more step of this recurrence: the state (B, H) after h (B, H)."""
+        return gates_function(self.module)(x, h).h if self.weights is None else step(x, h, self.weights).h
+
+    def in_order_of_input(self, steps: Tensor) -> Tensor:
+        """Steps (T, B, ..) where their inputs stand: the reverse direction begins at a sequence's end."""
+        if not self.reverse:
+            return steps
+        if self.lengths is None:
+            return steps.flip(0)
+        t = torch.arange(len(steps), device=steps.device).unsqueeze(1)
+        return steps[torch.where(t < self.lengths, self.lengths - 1 - t, t), torch.arange(len(self.lengths))]
+
+
+def run_sweep(x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None = None) -> Sweep:
+    """All steps of one recurrence; parameters get no gradient, but x and h0 do where they ask for one."""
+    weights = detached(weights)
+    states, gates = bptt.forward(x, h0, weights, keep=True, first_block=first_block)
+    grad = torch.is_grad_enabled()
+    if grad and (x.requires_grad or h0.requires_grad):
+        output = _Passing.apply(x, h0, (weights, states, gates))
+    else:
+        output = states[1:].detach().requires_grad_(grad)
+    return Sweep(weights, x.detach(), states, gates, output, packed)
+
+
+def detached(weights: Weights) -> Weights:
+    """The same numbers, through which no gradient flows."""
+    return Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
+
+
+class _Passing(torch.autograd.Function):
+    """The states of a sweep, and the way of their gradients back to its x and h0."""
+
+    @staticmethod
+    def forward(ctx, x, h0, kept):
+        ctx.x, ctx.kept = x.detach(), kept
+        return kept[1][1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_states):
+        needed = (*ctx.needs_input_grad[:2], False, False, False, False)
+        weights, states, gates = ctx.kept
+        return *bptt.backward(ctx.x, weights, states, gates, grad_states, needed)[:2], None
+
+
+def joined(steps: Sequence[Tensor]) -> Tensor:
+    """One tensor along time; of a single one, which is the rule, no copy."""
+    return steps[0] if len(steps) == 1 else torch.cat(list(steps))
+
+
+def tolerance(like: Tensor) -> float:
+    """How far two ways to compute one step may differ in a tensor's precision."""
+    cast = _arguments.autocasting(like)
+    return torch.finfo(torch.get_autocast_dtype(like.device.type) if cast else like.dtype).eps ** 0.75
