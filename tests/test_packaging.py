@@ -1,5 +1,6 @@
 """What is handed on: a source distribution with its tests, a wheel with its data and types, and how to cite both."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -68,3 +69,14 @@ def test_another_project_of_that_name_is_warned_of():
         assert "`gru-book`" in text, place
         assert "PyPI" in text, place
         assert "`pip install gru`" in text, place
+
+
+def test_the_promised_torch_is_the_one_that_was_tried():
+    """The range holds the pin, and README names the versions at its ends."""
+    (promised,) = [one for one in PROJECT["dependencies"] if one.startswith("torch")]
+    lowest, above = re.fullmatch(r"torch>=([\d.]+),<([\d.]+)", promised).groups()
+    (pin,) = re.findall(r"^torch==([\d.]+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    tried = re.findall(r"(\d+\.\d+)\.\d+ with ", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert pin.startswith(f"{lowest}.")
+    major, minor = above.split(".")
+    assert tried == [lowest, f"{major}.{int(minor) - 1}"]
