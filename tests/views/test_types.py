@@ -6,7 +6,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "gru/views/js").glob("*.js"), *(ROOT / "book").rglob("_static/*.js")])
-UNTYPED = 70  # uses of `any`
+UNTYPED = 50  # uses of `any`; 15 once the views of LONG are redrawn
+
+LINES = 90  # of a function at most
+# Not redrawn yet: none may be added.
+LONG = {
+    "anatomy.js: arithmetic",
+    "bench_curves.js: curves",
+    "bench_inside.js: inside",
+    "cell_anatomy.js: build",
+    "cell_anatomy.js: diagram",
+    "dial.js: dialOf",
+    "gradient_loom.js: build",
+    "jacobian_plane.js: build",
+    "memory_dial.js: build",
+    "vanishing_lab.js: build",
+    "vowel_player.js: build",
+    "wiring.js: layout",
+}
 
 
 def test_every_script_asks_for_the_check():
@@ -32,3 +49,13 @@ def test_few_things_are_of_any_type():
         if re.search(r"[{<(|,:] *any\b", line) and ("@" in line or "*" in line)
     ]
     assert len(untyped) <= UNTYPED, "\n".join(untyped)
+
+
+def test_no_function_is_too_long():
+    found = set()
+    for path in (ROOT / "gru/views/js").glob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        for one in re.finditer(r"^(?:export )?(?:async )?function\*? (\w+).*?^}$", text, re.MULTILINE | re.DOTALL):
+            if one[0].count("\n") + 1 > LINES:
+                found.add(f"{path.name}: {one[1]}")
+    assert found <= LONG
