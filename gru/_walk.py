@@ -76,7 +76,7 @@ def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tens
 
 
 class Backward:
-    """One chunk of steps backward: what the kernel of the same name in :mod:`gru.bptt` computes.
+    """One chunk of steps backward: what the class of the same name in :mod:`gru._tensors` computes.
 
     ``grads`` (C+1, B, H) come with what the loss sends straight into each state, and dL/dh at the chunk's end; they
     become dL/dh. ``deltas`` (C, B, 4H) are filled.

@@ -8,7 +8,7 @@ import torch
 from torch.autograd import forward_ad
 
 import gru
-from gru import bptt
+from gru import _tensors, _walk, bptt
 from gru.equations import Weights
 
 EXACT = {"rtol": 0, "atol": 1e-10}
@@ -17,11 +17,18 @@ EXACT = {"rtol": 0, "atol": 1e-10}
 SHAPES = {
     "one": (1, 1, 1, 1),
     "small": (7, 3, 4, 5),
-    "chunks": (bptt.CHUNK_STEPS * 2 + 1, 2, 3, 4),
+    "chunks": (_tensors.CHUNK_STEPS * 2 + 1, 2, 3, 4),
     "fast tanh": (5, 20, 3, 33),
     "fast tanh in chunks": (70, 20, 3, 33),
     "no batch": (3, 0, 2, 2),
 }
+
+
+@pytest.fixture(autouse=True, params=["tensors", "compiled"])
+def engine(request, monkeypatch):
+    """Everything here holds for either walk; without a compiler both are the same."""
+    if request.param == "tensors":
+        monkeypatch.setattr(_walk, "suits", lambda *_: False)
 
 
 def inputs(shape, bias="both", dtype=torch.float64, device="cpu"):
@@ -77,7 +84,7 @@ def test_the_cpu_s_tanh_is_tanh(after):
     for dtype, atol in ((torch.float32, 2e-7), (torch.float64, 4e-16)):
         a = torch.cat((torch.linspace(-30, 30, 1001), torch.linspace(-1e-3, 1e-3, 1001))).to(dtype)
         double = 2 * a
-        bptt._fast_tanh_(torch.tensor(-1.0, dtype=dtype), double)
+        _tensors._fast_tanh_(torch.tensor(-1.0, dtype=dtype), double)
         torch.testing.assert_close(double, torch.tanh(a), rtol=0, atol=atol)
     tensors = inputs((5, 20, 3, 33), dtype=torch.float32)
     exact = call(bptt.loop, [tensor.double() for tensor in tensors], after)
