@@ -105,8 +105,8 @@ function sparse(all) {
   const every = (/** @type {number} */ room) =>
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => (all.length / n) * size <= room) ?? all.length;
   const [wide, narrow] = [every(WIDE), every(NARROW)];
-  // Numbers go 5, 10, 15; the first one is always there.
-  const stands = (/** @type {number} */ i, /** @type {number} */ n) => i === 0 || ((n === 1 || (i + 1) % n === 0) && i + 1 >= n / 2);
+  // Numbers go 5, 10, 15; the first one is always there, and has room.
+  const stands = (/** @type {number} */ i, /** @type {number} */ n) => i === 0 || n === 1 || ((i + 1) % n === 0 && i >= 0.75 * n);
   return all.flatMap((_, i) => (stands(i, wide) ? [/** @type {[number, boolean]} */ ([i, stands(i, narrow)])] : []));
 }
 
