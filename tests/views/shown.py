@@ -34,6 +34,13 @@ class Shown:
                 return found
             self.page.wait_for_timeout(50)
 
+    def again(self, before):
+        """What is seen once it is what it was before; if that never comes, what is seen then."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while (now := self.seen()) != before and time.monotonic() < end:
+            self.page.wait_for_timeout(50)
+        return now
+
     def reset(self):
         self.root.get_by_role("button", name="Reset", exact=True).click()
 

@@ -116,7 +116,7 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
                 assert view.changed(first, "says", "drawing", enough=1), label
             view.reset()
             view.page.mouse.move(0, 0)
-            assert view.seen() == first, f"{label}, then Reset"
+            assert view.again(first) == first, f"{label}, then Reset"
     assert moved >= 2
     assert view.run("(view) => odd(view)") == []
 
