@@ -130,17 +130,17 @@ def test_the_step_without_changes_is_that_of_the_equations():
     x, h = draw((4, 3)), draw((4, 5))
     for cell in (gru.ResetAfterCell(3, 5).double(), gru.ResetBeforeCell(3, 5).double()):
         after = isinstance(cell, gru.ResetAfterCell)
-        layout = _candidate.LAYOUTS["reset_after" if after else "reset_before"][0]
+        layout = _candidate.layouts("reset_after" if after else "reset_before")[0]
         parts = layout.parts(dict(cell.named_parameters()))
         torch.testing.assert_close(_steps.step(parts, x, h), cell(x, h), rtol=0, atol=1e-12)
     for after in (True, False):
         layer = gru.GRU(3, 5, reset_after=after).double()
-        parts = _candidate.LAYOUTS["reset_after" if after else "reset_before"][2].parts(dict(layer.named_parameters()))
+        parts = _candidate.layouts("reset_after" if after else "reset_before")[2].parts(dict(layer.named_parameters()))
         expected = gru.equations.step(x, h, layer.weights()).h
         torch.testing.assert_close(_steps.step(parts, x, h), expected, rtol=0, atol=1e-12)
 
 
-LAYOUTS = [layout for layouts in _candidate.LAYOUTS.values() for layout in layouts[:2]]
+LAYOUTS = [layout for variant in _candidate.VARIANTS for layout in _candidate.layouts(variant)[:2]]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: f"{layout.variant}-{len(layout.shapes)}")
@@ -412,6 +412,54 @@ def test_a_state_kept_between_calls_is_found():
     assert "depends_on_earlier_calls" in check_cell(_Remembers).found
 
 
+# One size, one call: right there, and wrong elsewhere
+
+
+class _Batch(Six):
+    """Keeps what fits the first batch it meets."""
+
+    def forward(self, x, h):
+        if not hasattr(self, "ones"):
+            self.ones = torch.ones_like(h)
+        return super().forward(x, h * self.ones)
+
+
+def _only(right, base=Six):
+    """A cell that forgets its state wherever ``right`` of the sizes (B, D, H) does not hold."""
+
+    def forward(self, x, h):
+        return base.forward(self, x, h if right(*x.shape, h.shape[1]) else 0 * h)
+
+    return type("Only", (base,), {"forward": forward})
+
+
+def _h_of_five(self, x, h):
+    return Six.forward(self, x, h.reshape(-1, 5))
+
+
+WRONG_ELSEWHERE = [
+    ("batch_of_one", type("C", (Six,), {"forward": lambda s, x, h: Six.forward(s, x, h).squeeze()}), "got (5,)"),
+    ("batch_of_one", type("C", (Six,), {"forward": lambda s, x, h: Six.forward(s, x, h).squeeze(0)}), "B = 1"),
+    ("sizes_assumed", type("C", (Six,), {"forward": lambda s, x, h: Six.forward(s, x, h.view(4, -1)) if len(x) > 1
+        else Six.forward(s, x, h)}), "With B = 7"),
+    ("sizes_assumed", type("C", (Six,), {"forward": _h_of_five}), "With H = 2"),
+    ("sizes_assumed", type("C", (Six,), {"forward": lambda s, x, h: Six.forward(s, x[:, :3], h)}), "With D = 8"),
+    ("sizes_assumed", _only(lambda B, D, H: D != H or D == 1), "With D = 4, H = 4"),
+    ("sizes_assumed", _only(lambda B, D, H: H < 10), "H = 17"),
+    ("sizes_assumed", _only(lambda B, D, H: D > 1), "With B = 3, D = 1, H = 1: h'"),
+    ("sizes_assumed", type("C", (Six,), {"new": lambda s, n, h, z: Six.new(s, n, h.detach() if len(h) == 2 else h, z)}),
+        "A wrong gradient"),
+    ("depends_on_earlier_calls", _Batch, "After a call with inputs of other sizes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "cell", "words"), WRONG_ELSEWHERE, ids=range(len(WRONG_ELSEWHERE)))
+def test_a_cell_that_is_right_for_some_sizes_only_does_not_pass(name, cell, words):
+    report = check_cell(cell, variant_of(cell))
+    assert report.found == [name], report
+    assert words in report.message
+
+
 # What stands in the seed of this project, as it was
 
 
@@ -598,7 +646,7 @@ class Own(Six):
     """The layer is the cell too; its outputs behind the end are zero, its h_n is (1, B, H)."""
 
     def forward(self, x, h0=None, lengths=None):
-        h = x.new_zeros(x.shape[1], 5) if h0 is None else h0
+        h = x.new_zeros(x.shape[1], self.input_reset.out_features) if h0 is None else h0
         out = []
         for t, x_t in enumerate(x):
             new = Six.forward(self, x_t, h)
@@ -800,6 +848,63 @@ def test_an_unknown_layer_gets_a_lead():
     assert "check_cell" in report.message
 
 
+def goes_on(self, x, h0=None):
+    h0 = getattr(self, "kept", None) if h0 is None else h0
+    out, h = Layer.forward(self, x, h0)
+    self.kept = h.detach()
+    return out, h
+
+
+def goes_on_where_it_fits(self, x, h0=None, lengths=None):
+    kept = getattr(self, "kept", None)
+    if h0 is None and kept is not None and len(kept) == x.shape[1]:
+        h0 = kept
+    out, h = Layer.forward(self, x, h0, lengths)
+    self.kept = h.detach()
+    return out, h
+
+
+def keeps_its_zeros(self, x, h0=None):
+    if not hasattr(self, "zeros"):
+        self.zeros = x.new_zeros(x.shape[1], self.hidden_size)
+    return Layer.forward(self, x, self.zeros if h0 is None else h0)
+
+
+def truncated(self, x, h):
+    out = []
+    for t, x_t in enumerate(x):
+        h = self.cell(x_t, h.detach() if t == 10 else h)
+        out.append(h)
+    return torch.stack(out)
+
+
+def rows_in_order(self, out, lengths):
+    return Layer.last(self, out, lengths if lengths is None or out.shape[1] > 1 else None)
+
+
+LAYERS_WRONG_ELSEWHERE = [
+    ("depends_on_earlier_calls", {"forward": goes_on}, "Without h0"),
+    ("depends_on_earlier_calls", {"forward": goes_on_where_it_fits}, "Without h0"),
+    ("depends_on_earlier_calls", {"forward": keeps_its_zeros}, "After a call with inputs of other sizes"),
+    ("sizes_assumed", {"start": lambda s, x, h0: x.new_zeros(x.shape[1], 5) if h0 is None else h0}, "With H = 2"),
+    ("batch_of_one", {"start": lambda s, x, h0: x.new_zeros(4, s.hidden_size) if h0 is None else h0}, "(1, 5)"),
+    ("sizes_assumed", {"sweep": lambda s, x, h: Layer.sweep(s, x[:6], h)}, "With T = 13"),
+    ("sizes_assumed", {"sweep": truncated}, "With T = 13"),
+    ("sizes_assumed", {"sweep": lambda s, x, h: Layer.sweep(s, x, h) * min(1, len(x) - 1)}, "With T = 1"),
+    ("batch_of_one", {"last": lambda s, out, lengths: Layer.last(s, out, lengths).squeeze()}, "h_n: expected"),
+    ("batch_of_one", {"sweep": lambda s, x, h: Layer.sweep(s, x, h).squeeze(1)}, "With B = 1"),
+    ("batch_of_one", {"last": rows_in_order}, "with lengths, h_n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "methods", "words"), LAYERS_WRONG_ELSEWHERE, ids=range(len(LAYERS_WRONG_ELSEWHERE)))
+def test_a_layer_that_is_right_for_some_sizes_or_calls_only_does_not_pass(name, methods, words):
+    report = check_layer(type("MyLayer", (Layer,), methods))
+    assert name in report.found, report
+    assert len(report.found) == 1, report
+    assert words in report.message
+
+
 def test_a_layer_that_takes_the_first_of_h0_gets_three_axes():
     assert check_layer(
         type("L", (Layer,), {"start": lambda s, x, h0: Layer.start(s, x, None) if h0 is None else h0[0]})
@@ -855,8 +960,8 @@ def test_whatever_is_returned_the_check_answers(odd, when):
 
 
 def test_every_entry_of_the_catalogue_is_tried():
-    tried = {name for name, *_ in WRONG_STEP + WRONG_MANNERS + WRONG_LAYER}
-    assert set(MISTAKES) == tried | {"depends_on_earlier_calls"}  # it has a test of its own
+    tried = {name for name, *_ in WRONG_STEP + WRONG_MANNERS + WRONG_ELSEWHERE + WRONG_LAYER}
+    assert set(MISTAKES) == tried
     assert all(sentence.endswith(".") and len(sentence) < 140 for sentence in MISTAKES.values())
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gru.checks import _compare as compare
-from gru.checks._candidate import Candidate, Draw, build, extra_names, seed_everything, told
+from gru.checks._candidate import FIRST, OTHER_SIZES, Candidate, Draw, Sizes, build, extra_names, seed_everything, told
 from gru.checks._catalogue import CATALOGUE
 from gru.checks._report import Finding, Halt, Report
 
@@ -21,6 +21,7 @@ class Check(ABC):
     it, is a run of the reference, with mistakes made on purpose, that gives the candidate's numbers.
     """
 
+    axes: str  # the sizes that its inputs have, of B, D, H and T
     right: str  # what the report says where nothing was found
 
     def __init__(self, candidate_class: type, variant: str) -> None:
@@ -62,16 +63,20 @@ class Check(ABC):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """What the candidate makes of these inputs, and what the explanation does, whose parameters are ``leaves``."""
 
+    @abstractmethod
+    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
+        """What is wrong where the inputs have these sizes, in words; "" where the candidate is right."""
+
     def name_cut(self, got: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Any) -> Finding | None:
         """A name for these wrong gradients that says more than "cut", if one is known."""
         return None
 
     # The questions, in order
 
-    def new(self) -> Candidate:
-        """A fresh instance, always with the same weights."""
+    def new(self, sizes: Sizes = FIRST) -> Candidate:
+        """A fresh instance, for the same sizes always with the same weights."""
         seed_everything(0)
-        return build(self.candidate_class, self.variant, Draw(2))
+        return build(self.candidate_class, self.variant, Draw(2), sizes)
 
     def has(self, name: str) -> bool:
         """Whether a mistake of this name was found."""
@@ -94,6 +99,8 @@ class Check(ABC):
                 self.tell(explanation)
         if explanation is not None:
             self.compare_gradients(explanation)
+            if not self.found:
+                self.compare_sizes()
         elif not self.has("depends_on_earlier_calls"):
             self.tell_leads()
 
@@ -112,6 +119,35 @@ class Check(ABC):
             return
         if wrong := compare.gradient_cut(got, compare.gradients(right, inputs | leaves)):
             self.found.append(self.name_cut(got, inputs, explanation) or wrong)
+
+    def compare_sizes(self) -> None:
+        """Whether what is right for the first sizes is so for others, in a fresh instance and in one called before."""
+        used = self.new()
+        self.wrong_at(used, FIRST)
+        for sizes in OTHER_SIZES:
+            before, now = FIRST._asdict(), sizes._asdict()
+            changed = [f"{axis} = {now[axis]}" for axis in self.axes if now[axis] != before[axis]]
+            if not changed:
+                continue
+            if wrong := self.wrong_at(None, sizes):
+                name = "batch_of_one" if changed == ["B = 1"] else "sizes_assumed"
+                self.found.append(Finding(name, f"With {', '.join(changed)}: {wrong}"))
+                return
+            same_weights = (sizes.D, sizes.H) == (FIRST.D, FIRST.H)
+            if same_weights and (wrong := self.wrong_at(used, sizes)):
+                self.found.append(
+                    Finding("depends_on_earlier_calls", f"After a call with inputs of other sizes: {wrong}")
+                )
+                return
+
+    def wrong_at(self, candidate: Candidate | None, sizes: Sizes) -> str:
+        """What a candidate, by default a fresh one, gets wrong at these sizes; an error is wrong as well."""
+        try:
+            return self.compare_at(self.new(sizes) if candidate is None else candidate, sizes)
+        except Halt as halt:
+            return halt.finding.detail or CATALOGUE[halt.finding.name].sentence
+        except Exception as error:  # of the backward pass
+            return told(error, self.candidate_class)
 
     # The report
 

@@ -18,7 +18,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +29,34 @@ from gru.cells import ResetAfterCell, ResetBeforeCell
 from gru.checks._report import Halt
 from gru.checks._steps import Part, Parts
 
-B, D, H, T = 4, 3, 5, 6  # all different, so that a wrong axis is a wrong shape
-SIZES = f"(The check uses B = {B}, D = {D}, H = {H}.)"
+
+class Sizes(NamedTuple):
+    """The sizes of one trial: of the batch, of the input, of the state, and the number of steps."""
+
+    B: int
+    D: int
+    H: int
+    T: int
+
+    def __str__(self) -> str:
+        return f"(The check uses B = {self.B}, D = {self.D}, H = {self.H}.)"
+
+
+FIRST = Sizes(4, 3, 5, 6)  # all different, so that a wrong axis is a wrong shape
+B, D, H, T = FIRST
+SIZES = str(FIRST)
+# Of the first six, each changes one size, so that a failure names it. Then: all ones, a square, and larger ones.
+OTHER_SIZES = (
+    FIRST._replace(B=1),
+    FIRST._replace(B=7),
+    FIRST._replace(D=8),
+    FIRST._replace(H=2),
+    FIRST._replace(T=1),
+    FIRST._replace(T=13),
+    Sizes(3, 1, 1, 2),
+    Sizes(4, 4, 4, 4),
+    Sizes(2, 33, 17, 24),
+)
 VARIANTS = ("reset_after", "reset_before")
 KEEPS, WRITES = "h' = (1 - z) * n + z * h", "h' = (1 - z) * h + z * n"
 
@@ -48,9 +75,9 @@ class Layout:
         return Parts(*self.arrange(tensors), self.variant == "reset_after", self.z_writes)
 
 
-def _linears(cell_class: type[ResetAfterCell | ResetBeforeCell], variant: str) -> Layout:
+def _linears(cell_class: type[ResetAfterCell | ResetBeforeCell], variant: str, sizes: Sizes) -> Layout:
     """That of one of the package's cells."""
-    cell = cell_class(D, H, device="meta")
+    cell = cell_class(sizes.D, sizes.H, device="meta")
     names = {linear: name for name, linear in cell.named_children()}
     gates = {gate: [names[linear] for linear in linears] for gate, linears in cell.linears().items()}
 
@@ -59,7 +86,7 @@ def _linears(cell_class: type[ResetAfterCell | ResetBeforeCell], variant: str) -
         for linears in gates.values():
             matrices, biases = ([p[f"{name}.{kind}"] for name in linears] for kind in ("weight", "bias"))
             if len(linears) == 1:
-                matrices, biases = matrices[0].split((D, H), 1), [*biases, None]
+                matrices, biases = matrices[0].split((sizes.D, sizes.H), 1), [*biases, None]
             parts.append(Part(*matrices, *biases))
         return parts
 
@@ -78,10 +105,11 @@ def _equations(gates: dict[str, list[str]], z_keeps: bool) -> tuple[str, str, st
     return r, z, n, KEEPS if z_keeps else WRITES
 
 
-def _flat(variant: str, suffix: str) -> Layout:
+def _flat(variant: str, suffix: str, sizes: Sizes) -> Layout:
     """That of torch.nn.GRUCell, or of the first layer of torch.nn.GRU."""
     names = [f"{kind}{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-    shapes = dict(zip(names, [(3 * H, D), (3 * H, H), (3 * H,), (3 * H,)], strict=True))
+    rows = 3 * sizes.H
+    shapes = dict(zip(names, [(rows, sizes.D), (rows, sizes.H), (rows,), (rows,)], strict=True))
 
     def arrange(p: dict[str, Tensor]) -> list[Part]:
         return [Part(*blocks) for blocks in zip(*(p[name].chunk(3) for name in names), strict=True)]
@@ -96,14 +124,11 @@ def _flat(variant: str, suffix: str) -> Layout:
     return Layout(shapes, variant, False, equations, arrange)
 
 
-# The first is the one that a message speaks of where none fits.
-LAYOUTS = {
-    "reset_after": (_linears(ResetAfterCell, "reset_after"), *(_flat("reset_after", suffix) for suffix in ("", "_l0"))),
-    "reset_before": (
-        _linears(ResetBeforeCell, "reset_before"),
-        *(_flat("reset_before", suffix) for suffix in ("", "_l0")),
-    ),
-}
+@cache
+def layouts(variant: str, sizes: Sizes = FIRST) -> tuple[Layout, ...]:
+    """All of a variant; the first is the one that a message speaks of where none fits."""
+    cell_class = ResetAfterCell if variant == "reset_after" else ResetBeforeCell
+    return _linears(cell_class, variant, sizes), *(_flat(variant, suffix, sizes) for suffix in ("", "_l0"))
 
 
 @dataclass
@@ -113,6 +138,7 @@ class Candidate:
     module: nn.Module
     layout: Layout
     parameters: dict[str, Tensor]  # by the layout's names
+    sizes: Sizes = FIRST
 
     def call(self, *args: Any, when: str = "", **kwargs: Any) -> Any:
         """What forward returns.
@@ -123,7 +149,9 @@ class Candidate:
         try:
             return self.module(*args, **kwargs)
         except Exception as error:
-            raise Halt("raises", " ".join(filter(None, (when, told(error, type(self.module)), SIZES)))) from None
+            raise Halt(
+                "raises", " ".join(filter(None, (when, told(error, type(self.module)), str(self.sizes))))
+            ) from None
 
     def leaves(self) -> dict[str, Tensor]:
         """Copies of the parameters, whose gradients do not touch the candidate's own."""
@@ -134,25 +162,27 @@ class Candidate:
         return self.layout.parts({name: p.detach() for name, p in self.parameters.items()})
 
 
-def build(candidate: type, variant: str, values: Callable[[tuple[int, ...]], Tensor]) -> Candidate:
+def build(
+    candidate: type, variant: str, values: Callable[[tuple[int, ...]], Tensor], sizes: Sizes = FIRST
+) -> Candidate:
     """A new instance of the candidate's class, in float64, with weights from ``values``.
 
     Raises:
         Halt: it cannot be built, or its parameters are not those of a reference.
     """
     try:
-        module = candidate(D, H)
+        module = candidate(sizes.D, sizes.H)
     except Exception as error:
         hint = "Call super().__init__() first." if "before Module.__init__() call" in str(error) else ""
         raise Halt("constructor_raises", f"{told(error, candidate)} {hint}".strip()) from None
     if not isinstance(module, nn.Module):
         raise Halt("not_a_module")
     module = module.to(device="cpu", dtype=torch.float64)
-    layout, parameters = _find(module, variant)
+    layout, parameters = _find(module, variant, sizes)
     with torch.no_grad():
         for parameter in parameters.values():
             parameter.copy_(values(tuple(parameter.shape)))
-    return Candidate(module, layout, parameters)
+    return Candidate(module, layout, parameters, sizes)
 
 
 def extra_names(candidate: Candidate) -> list[str]:
@@ -162,7 +192,7 @@ def extra_names(candidate: Candidate) -> list[str]:
     return [name for name, tensor in everything if id(tensor) not in known]
 
 
-def _find(module: nn.Module, variant: str) -> tuple[Layout, dict[str, Tensor]]:
+def _find(module: nn.Module, variant: str, sizes: Sizes) -> tuple[Layout, dict[str, Tensor]]:
     """The one place in a module whose parameters bear a layout's names.
 
     Raises:
@@ -171,7 +201,7 @@ def _find(module: nn.Module, variant: str) -> tuple[Layout, dict[str, Tensor]]:
     places = []
     for prefix, part in module.named_modules():
         own = dict(part.named_parameters(remove_duplicate=False))
-        places += [(prefix, layout, own) for layout in LAYOUTS[variant] if layout.shapes.keys() <= own.keys()]
+        places += [(prefix, layout, own) for layout in layouts(variant, sizes) if layout.shapes.keys() <= own.keys()]
     if not places:
         raise _names_do_not_fit(module, variant)
     if len(places) > 1:
@@ -186,7 +216,7 @@ def _find(module: nn.Module, variant: str) -> tuple[Layout, dict[str, Tensor]]:
         if tuple(parameters[name].shape) != shape
     ]
     if wrong:
-        raise Halt("wrong_parameter_shape", " ".join([*wrong, SIZES]))
+        raise Halt("wrong_parameter_shape", " ".join([*wrong, str(sizes)]))
     twice = [
         name for i, (name, p) in enumerate(parameters.items()) if any(p is q for q in list(parameters.values())[:i])
     ]
@@ -203,9 +233,9 @@ def _names_do_not_fit(module: nn.Module, variant: str) -> Halt:
 
     other = VARIANTS[variant == "reset_after"]
     hint = ""
-    if any(LAYOUTS[other][0].shapes.keys() <= names(part).keys() for part in module.modules()):
+    if any(layouts(other)[0].shapes.keys() <= names(part).keys() for part in module.modules()):
         hint = f' These are the names of the other variant: check it with variant="{other}".'
-    every = [(prefix, part, layout) for prefix, part in module.named_modules() for layout in LAYOUTS[variant]]
+    every = [(prefix, part, layout) for prefix, part in module.named_modules() for layout in layouts(variant)]
     prefix, part, layout = max(every, key=lambda place: len(place[2].shapes.keys() & names(place[1]).keys()))
     missing = [name for name in layout.shapes if name not in names(part)]
     extra = [name for name in names(part) if name not in layout.shapes]

@@ -50,6 +50,10 @@ CATALOGUE = _FORMULAS | {
     "depends_on_chance": Mistake(
         "Called twice with the same tensors it answers differently, because it draws random numbers."
     ),
+    "batch_of_one": Mistake("It fails for a batch of one: look for a squeeze, or a test of the batch size."),
+    "sizes_assumed": Mistake(
+        "It is right for some sizes only: look for a size written as a number, or an axis squeezed away."
+    ),
     "gradient_cut": Mistake(
         "The gradient does not flow where the equations let it flow: detach, .data, .item(), no_grad or NumPy cuts it."
     ),

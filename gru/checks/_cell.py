@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._base import Check
-from gru.checks._candidate import B, Candidate, D, Draw, H, seed_everything
+from gru.checks._candidate import B, Candidate, D, Draw, H, Sizes, seed_everything
 from gru.checks._report import Finding, Halt
 from gru.checks._steps import Change, Parts, combinations, every_change, how, step
 
@@ -33,6 +33,7 @@ def explain(parts: Parts, x: Tensor, h: Tensor, got: Tensor) -> list[Changes]:
 class CellCheck(Check):
     """The check of a cell. An explanation is a list of sets of changes, each of which gives the numbers."""
 
+    axes = "BDH"
     right = "right. The new state and every gradient agree with the reference, in float64 on seeded inputs."
 
     def __init__(self, cell_class: type, variant: str) -> None:
@@ -87,6 +88,19 @@ class CellCheck(Check):
         x, h = inputs.values()
         right = step(candidate.layout.parts(leaves), x, h, how(*explanation[0]))
         return [self.call_again(candidate, 0, x, h)], [right]
+
+    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
+        draw, leaves = Draw(3), candidate.leaves()
+        inputs = {
+            "x": draw((sizes.B, sizes.D)).requires_grad_(),
+            "h": draw((sizes.B, sizes.H)).requires_grad_(),
+        }
+        (got,), (right,) = self.outputs(candidate, leaves, inputs, [()])
+        if wrong := compare.difference("h'", got, right):
+            return wrong
+        gradients = compare.gradients([got], inputs | candidate.parameters)
+        cut = compare.gradient_cut(gradients, compare.gradients([right], inputs | leaves))
+        return cut.detail if cut else ""
 
     # What its numbers mean
 

@@ -32,6 +32,15 @@ def equal(got: Tensor, expected: Tensor, tolerance: float = EXACT) -> bool:
     return got.shape == expected.shape and bool(((numbers(got) - numbers(expected)).abs() <= tolerance).all())
 
 
+def difference(name: str, got: Tensor, expected: Tensor, tolerance: float = EXACT) -> str:
+    """How a result differs from what was expected, in words; "" where it agrees."""
+    if got.shape != expected.shape:
+        return f"{name}: expected shape {tuple(expected.shape)}, got {tuple(got.shape)}."
+    if equal(got, expected, tolerance):
+        return ""
+    return f"{name} differs by up to {float((numbers(got) - numbers(expected)).abs().max()):.2g}."
+
+
 def as_float64(name: str, got: Tensor, found: list[Finding]) -> Tensor:
     """A result to compare in float64; another dtype is a finding.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._base import Check
-from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, T, seed_everything
+from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, Sizes, T, seed_everything
 from gru.checks._cell import Changes
 from gru.checks._report import Finding, Halt
 from gru.checks._steps import Parts, combinations, every_change, how, step
@@ -41,11 +41,11 @@ def changed_step(parts: Parts, changes: Changes = ()) -> Step:
     return lambda x, h: step(parts, x, h, switches)
 
 
-def sweep(x: Tensor, h: Tensor, one: Step, detach_from: int = T) -> Tensor:
-    """The states (T, B, H) after every step; each step from ``detach_from`` on gets a detached state."""
+def sweep(x: Tensor, h: Tensor, one: Step, detach_from: int | None = None) -> Tensor:
+    """The states (T, B, H) after every step; each step from ``detach_from`` on, if given, gets a detached state."""
     states = []
     for t, x_t in enumerate(x):
-        h = one(x_t, h.detach() if t >= detach_from else h)
+        h = one(x_t, h if detach_from is None or t < detach_from else h.detach())
         states.append(h)
     return torch.stack(states)
 
@@ -90,6 +90,7 @@ def plausible(out: Tensor, x: Tensor, h0: Tensor, one: Step) -> bool:
 class LayerCheck(Check):
     """The check of a layer."""
 
+    axes = "BDHT"
     right = "right. Every state and every gradient agree with the reference, in float64 on seeded inputs."
 
     def __init__(self, layer_class: type, variant: str, lengths: bool | None) -> None:
@@ -185,6 +186,56 @@ class LayerCheck(Check):
             return [out], [way.out]
         return [out, h_n.reshape(B, H)], [way.out, way.last]
 
+    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
+        draw, leaves = Draw(3), candidate.leaves()
+        x = draw((sizes.T, sizes.B, sizes.D)).requires_grad_()
+        one = changed_step(candidate.layout.parts(leaves))
+        for h0 in (draw((sizes.B, sizes.H)).requires_grad_(), None):
+            inputs = {"x": x} | ({} if h0 is None else {"h0": h0})
+            states = sweep(x, x.new_zeros(sizes.B, sizes.H) if h0 is None else h0, one)
+            given = "with h0" if h0 is not None else "without h0"
+            out, h_n = self.call(candidate, x, h0)
+            h_n = expect_state(h_n, states)
+            wrong = compare.difference(f"{given}, out", out, states) or compare.difference(
+                f"{given}, h_n", h_n, states[-1]
+            )
+            if not wrong:
+                got = compare.gradients([out, h_n], inputs | candidate.parameters)
+                cut = compare.gradient_cut(got, compare.gradients([states, states[-1]], inputs | leaves))
+                wrong = cut.detail if cut else ""
+            if not wrong and self.tests_lengths():
+                wrong = self.compare_lengths_at(candidate, x, h0, states)
+            if wrong:
+                return wrong
+        return ""
+
+    def compare_lengths_at(self, candidate: Candidate, x: Tensor, h0: Tensor | None, states: Tensor) -> str:
+        """What is wrong with lengths, the longest of which may end before x does."""
+        steps, batch, _ = states.shape
+        lengths = 1 + 5 * torch.arange(batch) % steps  # (B), in no order
+        if batch > 1:
+            lengths[-1] = steps
+        longest = int(lengths.max())
+        valid = torch.arange(longest)[:, None] < lengths  # (longest, B)
+        out, h_n = self.call(candidate, x, h0, lengths)
+        if len(out) < longest:
+            return f"with lengths, out: expected {steps} steps, got {len(out)}."
+        return compare.difference(
+            "with lengths, the valid part of out", out[:longest][valid], states[:longest][valid]
+        ) or (
+            compare.difference(
+                "with lengths, h_n",
+                expect_state(h_n, states),
+                states[lengths - 1, torch.arange(batch)],
+            )
+        )
+
+    def tests_lengths(self) -> bool:
+        """Whether sequences of different lengths are tested."""
+        takes = inspect.signature(self.new().module.forward).parameters
+        accepted = "lengths" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        return accepted if self.lengths is None else self.lengths
+
     # What its numbers mean
 
     def explain(self) -> Explained | None:
@@ -250,9 +301,7 @@ class LayerCheck(Check):
             self.found += last_state(h_n, way.last, self.got)
         if self.h0 is not None:
             self.without_h0(explanation, parts)
-        takes = inspect.signature(self.new().module.forward).parameters
-        accepted = "lengths" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
-        if not (accepted if self.lengths is None else self.lengths):
+        if not self.tests_lengths():
             self.notes.append("Sequences of different lengths were not tested: forward takes no lengths.")
         elif self.found:
             self.notes.append("Sequences of different lengths were not tested yet.")
@@ -260,13 +309,24 @@ class LayerCheck(Check):
             self.with_lengths(parts)
 
     def without_h0(self, explanation: Explained, parts: Parts) -> None:
+        """Whether a run without h0 starts from zeros, the first time and whatever was called before."""
+        used = self.new()
         try:
-            out, _ = self.call(self.new(), self.x, None)
+            first, _ = self.call(self.new(), self.x, None)
+            self.call(used, self.x, self.h0)
+            later = [self.call(used, self.x, None)[0] for _ in range(2)]
         except Halt as halt:
             self.found.append(Finding("h0_required", halt.finding.detail))
             return
-        if not compare.equal(out, self.way(explanation, parts, self.x, None).out, compare.SINGLE):
+        if not compare.equal(first, self.way(explanation, parts, self.x, None).out, compare.SINGLE):
             self.found.append(Finding("start_not_zero"))
+        elif not all(compare.equal(out, first) for out in later):
+            self.found.append(
+                Finding(
+                    "depends_on_earlier_calls",
+                    "Without h0 it should start from zeros; called again, it starts from somewhere else.",
+                )
+            )
 
     def with_lengths(self, parts: Parts) -> None:
         """The last valid state of each sequence, and that padding changes nothing."""
@@ -329,6 +389,19 @@ class LayerCheck(Check):
             self.known.append(
                 "    steps do not follow from your own step before them: check the step alone with check_cell"
             )
+
+
+def expect_state(h_n: Tensor | None, states: Tensor) -> Tensor:
+    """h_n as (B, H), whose sizes are those of ``states`` (T, B, H).
+
+    Raises:
+        Halt: it is missing, or neither (B, H) nor (1, B, H).
+    """
+    h_n = compare.expect_tensor("h_n", h_n)
+    shape = tuple(states.shape[1:])
+    if tuple(h_n.shape) not in (shape, (1, *shape)):
+        raise Halt("h_n_shape", f"h_n: expected shape {shape} or {(1, *shape)}, got {tuple(h_n.shape)}.")
+    return h_n.reshape(shape)
 
 
 def last_state(h_n: Tensor, last: Tensor, out: Tensor) -> list[Finding]:
