@@ -38,7 +38,7 @@ ALLOWED = {
     "convert": [*LAYER, "convert"],
     "plots": [*TRACED, "models", "history"],
     "checks": [*TRACED, "models", "checks"],
-    "views": [*TRACED, "convert", "devices", "models", "formula", "history", "views"],  # never training
+    "views": [*TRACED, "convert", "devices", "models", "formula", "history", "writers", "views"],  # never training
     "tasks": ["_arguments", "devices", "datasets"],
     "datasets": ["_arguments", "datasets"],
     "_batches": ["_arguments", "models"],

@@ -18,6 +18,7 @@ from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
 from gru.views.vowel_player import VowelPlayer
 from gru.views.weight_layouts import WeightLayouts
+from gru.views.word_reader import WordReader
 from gru.views.workbench import Workbench
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "View",
     "VowelPlayer",
     "WeightLayouts",
+    "WordReader",
     "Workbench",
     "offline",
     "page_script",

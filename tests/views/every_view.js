@@ -51,6 +51,12 @@ window.randomFrom = (seed) => {
 
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "Enter", " ", "Escape", "x"];
 
+/** What people, and others, type. */
+const TEXTS = [
+  "", " ", "abc", "eda", "ABBA", "7", "1997", "-3", "1e9", "99999999", "日本語", "שלום", "e\u0301\u0301", "\u0301", "😀👩‍👩‍👧", "\u202eabc",
+  "\u0000\u001b\n", "<img src=x onerror=document.title=1>", "</script><b>bold</b>", "\ud800", "a".repeat(5000), "zw\u00f6lf", "İ",
+];
+
 /** One random change, by control, pointer or key; as far as the view can tell, a person did it. */
 window.change = (view, random) => {
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -67,6 +73,9 @@ window.change = (view, random) => {
     control.value = String(low + place * (high - low));
     fire(new Event("input", { bubbles: true }));
     if (random() < 0.5) fire(new Event("change", { bubbles: true }));
+  } else if (control.matches("input[type=text]")) {
+    control.value = pick(TEXTS);
+    fire(new Event("input", { bubbles: true }));
   } else if (control.matches("input, button")) {
     control.click();
   } else {

@@ -85,6 +85,18 @@ def vowels():
     return x, torch.tensor([9, 6])
 
 
+def words(**options):
+    """A WordReader on an untrained reader and writer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        reader, writer = gru.GRUClassifier(6, 5, 3), gru.writers.GRUWriter(6, 5, 3)
+    with torch.no_grad():
+        for weights in (*reader.parameters(), *writer.parameters()):
+            weights.mul_(3)  # so that letters matter
+    options = {"writer": writer, "text": "abeda"} | options
+    return views.WordReader(reader, letters="abcde", class_names=["one", "two", "three"], **options)
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -120,6 +132,7 @@ SMALL = {
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
+    "word-reader": lambda: words(),
     "vowel-player": lambda: views.VowelPlayer(*vowels()),
     "weight-layouts": views.WeightLayouts,
     "workbench": lambda: views.Workbench(steps=8, units=6, batch=4),

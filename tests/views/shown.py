@@ -63,6 +63,10 @@ def is_slider(control):
     return control.evaluate("(one) => one.type === 'range'")
 
 
+def is_text(control):
+    return control.evaluate("(one) => one.type === 'text'")
+
+
 def by_mouse(view, control):
     """Move a control as a hand does; False if there is nowhere to move it to."""
     if control.evaluate("(one) => one.localName === 'select'"):
@@ -82,6 +86,10 @@ def by_mouse(view, control):
         view.page.mouse.move(box["x"] + end * box["width"], y, steps=3)
         view.page.mouse.up()
         return True
+    if is_text(control):
+        control.click()
+        view.page.keyboard.type("b")
+        return True
     if control.evaluate("(one) => (one.type === 'radio' && one.checked) || one.ariaPressed === 'true'"):
         return False  # it stands already
     control.click()
@@ -91,6 +99,9 @@ def by_mouse(view, control):
 def by_keyboard(view, control):
     pressed = control.get_attribute("aria-pressed") == "true"
     control.focus()
+    if is_text(control):
+        view.page.keyboard.press("b")
+        return True
     kind = control.evaluate("(one) => one.localName === 'input' ? one.type : one.localName")
     before = control.evaluate("(one) => one.value")
     if kind in ("range", "select-one", "select"):

@@ -1,0 +1,324 @@
+// @ts-check
+/** WordReader: a word to type into, and what a GRU thinks of it after every letter. */
+
+import { beliefPanel } from "./beliefs.js";
+import { list, reset, slider, tries } from "./bound.js";
+import { button, origin } from "./controls.js";
+import { labelled, letter as symbol, make, write } from "./dom.js";
+import { format, percent } from "./draw.js";
+import { changeOfMind, leader, orderOf, QUANTITIES } from "./explorer.js";
+import { decode } from "./gru.js";
+import { heatMap } from "./heat.js";
+import { strip } from "./panel.js";
+import { uniform } from "./random.js";
+import { score } from "./score.js";
+import { memo, stateOf } from "./state.js";
+import { playOnce } from "./transport.js";
+import { view } from "./view.js";
+import { LONGEST, moves, numbersOf, plain, readWord, replacements, unpack, writeOn } from "./words.js";
+
+/**
+ * @typedef {object} Data
+ * @property {string[]} class_names
+ * @property {string | null} letters  null: Python encodes what is typed
+ * @property {string} device
+ * @property {import("./words.js").Packed | null} reader
+ * @property {import("./words.js").Packed | null} writer
+ * @property {{ text: string, names: string[], beliefs: string, r: string, z: string, n: string, h: string } | null} traced
+ */
+/** @typedef {ReturnType<typeof read>} Now */
+/** @typedef {import("./state.js").State<Now>} State */
+/** @typedef {{ r: ArrayLike<number>, z: ArrayLike<number>, n: ArrayLike<number>, h: ArrayLike<number>, beliefs: Float64Array }} Run */
+
+const TRAITS = ["text", "step", "language", "temperature", "seed", "play", "_data"];
+const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
+const LOW = { r: 0, z: 0, n: -1, h: -1 };
+const RANKED = 24; // letters of a word up to which every replacement is tried
+const SHOWN = 5; // replacements
+const LAST = 14; // letters of a word that the headline repeats: it is not to grow while the word is read
+
+/** @param {import("./state.js").Reader} traits */
+function read({ whole, number, text, sent }) {
+  const data = /** @type {Data} */ (sent("_data"));
+  const typed = text("text");
+  const letters = data.traced ? (data.traced.text === typed ? data.traced.names : []) : plain(typed);
+  const steps = letters.length;
+  return {
+    data,
+    text: typed,
+    letters,
+    steps,
+    step: whole("step", 0, Math.max(0, steps - 1)),
+    language: whole("language", 0, data.class_names.length - 1),
+    temperature: number("temperature", 0.1, 2),
+    seed: whole("seed", 0, 2 ** 31),
+  };
+}
+
+/** @param {import("./view.js").Context} context */
+function build(context) {
+  const { root } = context;
+  const state = stateOf(context, read);
+  const model = modelOf();
+  const drawings = drawingsOf(state);
+  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const where = make("p", { class: "gru-where" });
+  const others = replacing(state, model);
+  state.lay(typing(state), says, drawings.element, others.element, writing(state, model), tries(state, trials(model)), where);
+  playOnce(context, drawings.start);
+  root.setAttribute("aria-label", "A word, read letter by letter");
+  return () => {
+    const now = state.refresh();
+    const run = model.run(now);
+    write(where, now.data.traced ? `${origin(now.data.device, null)} Every new text is read there, and needs a running kernel.` : origin());
+    drawings.element.hidden = !run;
+    if (run) drawings.draw(now, run, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    others.draw(now, run);
+    says.setAttribute("aria-live", drawings.playing() ? "off" : "polite");
+    write(says, sentence(now, run, model.more(now)));
+  };
+}
+
+/** What is computed, anew only where what it depends on has changed. */
+function modelOf() {
+  const unpacked = memo((/** @type {Data["reader"]} */ packed) => packed && unpack(packed));
+  const writer = memo((/** @type {Data["reader"]} */ packed) => packed && unpack(packed));
+  const alphabet = memo((/** @type {string | null} */ letters) => [...(letters ?? "")]);
+  const numbers = memo((/** @type {string} */ text, /** @type {string[]} */ letters) => numbersOf(plain(text), letters));
+  const computed = memo((/** @type {Data} */ data, /** @type {string} */ text) => {
+    if (data.traced) {
+      if (data.traced.text !== text || !data.traced.names.length) return null;
+      const { r, z, n, h, beliefs } = data.traced;
+      return { r: decode(r), z: decode(z), n: decode(n), h: decode(h), beliefs: decode(beliefs) };
+    }
+    const reader = unpacked(data.reader);
+    const read = numbers(text, alphabet(data.letters));
+    return reader && read.length ? readWord(reader, read, alphabet(data.letters).length + 1) : null;
+  });
+  const ranked = memo((/** @type {Data} */ data, /** @type {string} */ text, /** @type {number} */ step) => {
+    const reader = unpacked(data.reader);
+    const run = computed(data, text);
+    const all = alphabet(data.letters);
+    const read = numbers(text, all);
+    if (!reader || !run || read.length > RANKED) return [];
+    return replacements(reader, read, all.length + 1, step, run)
+      .slice(0, SHOWN)
+      .map((one) => ({ ...one, name: all[one.letter] }));
+  });
+  const more = memo(
+    (
+      /** @type {Data} */ data,
+      /** @type {string} */ text,
+      /** @type {number} */ language,
+      /** @type {number} */ temperature,
+      /** @type {number} */ seed,
+    ) => {
+      const all = alphabet(data.letters);
+      const writes = writer(data.writer);
+      if (!writes) return null;
+      const options = { letters: all.length + 1, conditions: data.class_names.length, condition: language, temperature };
+      const written = writeOn(writes, numbers(text, all), { ...options, random: uniform(seed), longest: LONGEST });
+      return written.map((number) => all[number]).join("");
+    },
+  );
+  return {
+    run: (/** @type {Now} */ { data, text }) => /** @type {Run | null} */ (computed(data, text)),
+    ranked: (/** @type {Now} */ { data, text, step }) => ranked(data, text, step),
+    /** What the writer would put behind the text; null without a writer. */
+    more: (/** @type {Now} */ { data, text, language, temperature, seed }) => more(data, text, language, temperature, seed),
+  };
+}
+
+/** The word itself. @param {State} state */
+function typing(state) {
+  const input = make("input", { type: "text", class: "gru-type", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  state.on(input, "input", () => {
+    const text = input.value.toWellFormed?.() ?? input.value;
+    state.put({ text, step: Math.max(0, plain(text).length - 1) });
+  });
+  state.follow(({ text }) => {
+    if (input.value !== text) input.value = text;
+    return `Type a word ${text.slice(0, LONGEST)}`;
+  });
+  return make("div", { class: "gru-bar gru-top" }, labelled("Type a word", input), reset(state, ["text", "step", "language", "temperature", "seed"]));
+}
+
+/** @param {State} state */
+function drawingsOf(state) {
+  const tiles = make("div", { class: "gru-tiles" });
+  const word = strip("word", ["letters"], "gru-letters", tiles);
+  const colours = (/** @type {"r" | "z" | "n" | "h"} */ name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
+  const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [symbol(name), ` ${NAMES[name]}`], colours(name)) }));
+  const beliefs = beliefPanel();
+  word.note.textContent = "tint: how far h moves";
+  const stack = score(state, [beliefs.panel, word.panel, ...maps.map(({ panel }) => panel)], {
+    count: ({ steps }) => Math.max(1, steps),
+    names: ({ letters }) => letters.map(visible),
+    keys: "Arrow keys move to another letter.",
+  });
+  const drawBeliefs = memo(beliefs.draw);
+  const drawMaps = memo((/** @type {Run} */ run, /** @type {number} */ steps, /** @type {string} */ _theme) => {
+    const units = run.h.length / steps;
+    const order = orderOf(run.h, units);
+    for (const { name, draw, describe } of maps) {
+      draw(run[name], { steps, units, low: LOW[name], high: 1, order });
+      describe(`Heat map of the ${NAMES[name]} ${name}: ${units} units over ${steps} letters`);
+    }
+  });
+  const drawWord = memo((/** @type {Run} */ run, /** @type {string[]} */ letters, /** @type {string[]} */ classes) => {
+    const moved = moves(run.h, run.h.length / letters.length);
+    const most = Math.max(...moved) || 1;
+    tiles.replaceChildren(
+      ...letters.map((one, t) => {
+        const first = classes[leader(run.beliefs, t, classes.length)];
+        return make(
+          "span",
+          { class: "gru-tile", style: `--moved:${Math.round((100 * moved[t]) / most)}%` },
+          make("b", {}, visible(one)),
+          make("small", {}, letters.length > RANKED ? "" : first.slice(0, 3)),
+        );
+      }),
+    );
+    const largest = moved.indexOf(Math.max(...moved));
+    word.plot.setAttribute("aria-label", `The letters; the state moves most at letter ${largest + 1}, ${visible(letters[largest])}`);
+  });
+  return {
+    element: stack.element,
+    start: stack.start,
+    playing: stack.playing,
+    /** @param {Now} now @param {Run} run @param {string} theme */
+    draw(now, run, theme) {
+      drawBeliefs(run.beliefs, run.beliefs, now.data.class_names, null);
+      drawMaps(run, now.steps, theme);
+      drawWord(run, now.letters, now.data.class_names);
+      stack.show(now);
+      beliefs.read(now.step, stack.playing());
+    },
+  };
+}
+
+/** A letter as it can be seen alone. @param {string} letter */
+const visible = (letter) => (/^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(letter) ? `◌${letter}` : /^[\p{C}\p{Z}]$/u.test(letter) ? "·" : letter);
+
+/**
+ * The letter that is looked at, and what each other letter in its place would do.
+ * @param {State} state
+ * @param {ReturnType<typeof modelOf>} model
+ */
+function replacing(state, model) {
+  const label = make("span", { class: "gru-label" });
+  const buttons = Array.from({ length: SHOWN }, () => button(""));
+  const element = make("div", { class: "gru-bar gru-others", role: "group", "aria-label": "Another letter in its place" }, label, ...buttons);
+  buttons.forEach((one, i) => {
+    state.on(one, "click", () => {
+      const now = state.pinned();
+      const other = model.ranked(now)[i];
+      if (other) state.put({ text: now.letters.map((letter, t) => (t === now.step ? other.name : letter)).join("") });
+    });
+  });
+  return {
+    element,
+    /** @param {Now} now @param {Run | null} run */
+    draw(now, run) {
+      const ranked = run ? model.ranked(now) : [];
+      element.hidden = now.data.traced !== null;
+      write(label, ranked.length ? `Instead of ${visible(now.letters[now.step])}, what changes most:` : "Nothing to exchange");
+      // They stay where they are: a button that comes and goes cannot be pressed twice.
+      buttons.forEach((one, i) => {
+        const other = ranked[i];
+        one.disabled = !other;
+        write(one, other ? `${visible(other.name)} → ${now.data.class_names[other.answer]} ${percent(other.probability)}` : "–");
+      });
+    },
+  };
+}
+
+/**
+ * The writer: it goes on from what stands there.
+ * @param {State} state
+ * @param {ReturnType<typeof modelOf>} model
+ */
+function writing(state, model) {
+  const more = button("Write on");
+  state.on(more, "click", () => {
+    const now = state.pinned();
+    const text = now.text + (model.more(now) ?? "");
+    state.put({ text, step: Math.max(0, plain(text).length - 1), seed: now.seed + 1 });
+  });
+  const next = make("data", { class: "gru-next" });
+  const bar = make(
+    "div",
+    { class: "gru-bar gru-writing" },
+    list(state, "language", "Go on in", { names: ({ data }) => data.class_names }),
+    slider(state, "temperature", "Temperature", { min: 0.1, max: 2, step: 0.1, ends: ["sure", "wild"], words: (value) => format(value, 1) }),
+    more,
+    next,
+  );
+  state.follow((now) => {
+    bar.hidden = !now.data.writer;
+    const coming = model.more(now) ?? "";
+    write(next, coming ? `… ${coming}` : "nothing: the word is full");
+    next.value = `${coming} at ${now.temperature}`;
+    return null;
+  });
+  return bar;
+}
+
+/** The headline. @param {Now} now @param {Run | null} run @param {string | null} more  what the writer would add */
+function sentence({ data, text, letters, step, steps, language, temperature }, run, more) {
+  const names = data.class_names;
+  const goes = more ? ` In ${names[language]}, at temperature ${format(temperature, 1)}, it would go on “${more.length > LAST ? `${more.slice(0, LAST)}…` : more}”.` : "";
+  if (!run) {
+    const unread = "This text has not been read yet: Python does that, with a running kernel.";
+    return (data.traced && text ? unread : "Type a word, in any script, to have it read.") + goes;
+  }
+  const C = names.length;
+  const at = (/** @type {number} */ t) => leader(run.beliefs, t, C);
+  const chance = (/** @type {number} */ t) => percent(run.beliefs[t * C + at(t)]);
+  const read = letters.slice(0, step + 1).map(visible);
+  const word = read.length > LAST ? `…${read.slice(-LAST).join("")}` : read.join("");
+  const said = [`After “${word}” the model says ${names[at(step)]} (${chance(step)})`];
+  if (step < steps - 1) said.push(`, and in the end ${names[at(steps - 1)]} (${chance(steps - 1)})`);
+  said.push(".");
+  const change = changeOfMind(run.beliefs, C);
+  if (change) said.push(` It changed its mind at letter ${change.step + 1}, ${visible(letters[change.step])}: before that it was ${names[change.before]}.`);
+  const known = data.letters;
+  const strange = known === null ? 0 : letters.filter((letter) => !known.includes(letter)).length;
+  if (strange) said.push(` ${strange === 1 ? "One letter is not in its alphabet and is" : `${strange} letters are not in its alphabet and are`} read as “other”.`);
+  if (!data.traced && [...text.slice(0, 20 * LONGEST)].length > LONGEST) said.push(` Only the first ${LONGEST} letters are read.`);
+  return said.join("") + goes;
+}
+
+/**
+ * @param {ReturnType<typeof modelOf>} model
+ * @returns {import("./bound.js").Trial<Now>[]}
+ */
+function trials(model) {
+  const at = (/** @type {string} */ text) => ({ text, step: plain(text).length - 1 });
+  const turn = (/** @type {Now} */ now) => {
+    const run = model.run(now);
+    return run && changeOfMind(run.beliefs, now.data.class_names.length);
+  };
+  return [
+    {
+      name: "Where it changes its mind",
+      when: (now) => Boolean(turn(now)),
+      put: (now) => ({ step: turn(now)?.step ?? 0 }),
+      see: () => "From this letter on another answer leads. Put another letter in its place: does the answer stay?",
+    },
+    {
+      name: "One letter more",
+      when: ({ data, steps }) => !data.traced && steps < LONGEST,
+      put: ({ text }) => at(`${text.replace(/nen$/u, "ne")}n`),
+      see: () => "The gates of the letters before do not change: a GRU does not look ahead.",
+    },
+    {
+      name: "A script it has never seen",
+      when: ({ data }) => !data.traced,
+      put: () => at("日本語"),
+      see: () => "All three letters are “other” to it, and yet it answers: there is no “none of these” among its answers.",
+    },
+  ];
+}
+
+export default view("word-reader", TRAITS, build);

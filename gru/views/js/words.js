@@ -1,0 +1,134 @@
+// @ts-check
+/** Letters, and what a model of letters makes of them. No DOM. */
+
+import { believe, forward } from "./gru.js";
+
+/** @typedef {import("./gru.js").Weights} Weights */
+/** @typedef {{ hidden_size: number, weights: Record<string, string | boolean | null>, head: { weight: string, bias: string } }} Packed */
+/** @typedef {ReturnType<typeof unpack>} Letterer  a layer and its head */
+
+export const LONGEST = 80; // letters that are read
+
+/**
+ * Little-endian float16 in base64, as Python sends it.
+ * @param {string} text
+ */
+export function half(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Float64Array.from({ length: bytes.length >> 1 }, (_, i) => {
+    const bits = view.getUint16(2 * i, true);
+    const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+  });
+}
+
+/** @param {Packed} packed */
+export function unpack({ hidden_size, weights, head }) {
+  const entries = Object.entries(weights).map(([name, value]) => [name, typeof value === "string" ? half(value) : value]);
+  return {
+    hidden_size,
+    weights: /** @type {Weights} */ (Object.fromEntries(entries)),
+    head: { weight: half(head.weight), bias: half(head.bias) },
+  };
+}
+
+/** What is read of a text: small letters, composed, each a code point; word_reader.py does the same. @param {string} text */
+export const plain = (text) => [...text.slice(0, 20 * LONGEST).normalize("NFC").toLowerCase().replaceAll("i\u0307", "i")].slice(0, LONGEST);
+
+/** The number of each letter; of one that the alphabet does not have, the last. @param {string[]} text @param {string[]} letters */
+export const numbersOf = (text, letters) => text.map((letter) => (letters.includes(letter) ? letters.indexOf(letter) : letters.length));
+
+/**
+ * Letters as vectors with one 1, each beside a condition's (T, D + C).
+ * @param {number[]} numbers  -1: none
+ * @param {number} letters  D
+ * @param {number} [conditions]  C
+ * @param {number} [condition]
+ */
+export function hot(numbers, letters, conditions = 0, condition = 0) {
+  const width = letters + conditions;
+  const x = new Float64Array(numbers.length * width);
+  numbers.forEach((number, t) => {
+    if (number >= 0) x[t * width + number] = 1;
+    if (conditions) x[t * width + letters + condition] = 1;
+  });
+  return x;
+}
+
+/**
+ * What the reader makes of a word: its gates, and its beliefs after every letter.
+ * @param {Letterer} reader
+ * @param {number[]} numbers
+ * @param {number} letters  D
+ */
+export function readWord({ weights, head }, numbers, letters) {
+  const run = forward(hot(numbers, letters), weights);
+  return { ...run, beliefs: believe(run.h, head, head.bias.length) };
+}
+
+/**
+ * What each other letter in one place would do to a class's probability at the end, the greatest effect first.
+ * @param {Letterer} reader
+ * @param {number[]} numbers
+ * @param {number} letters  D
+ * @param {number} step
+ * @param {{ h: ArrayLike<number>, beliefs: ArrayLike<number> }} run  of the word as it is
+ */
+export function replacements({ weights, head, hidden_size: H }, numbers, letters, step, { h, beliefs }) {
+  const C = head.bias.length;
+  const end = beliefs.length - C;
+  const answer = best(beliefs, end, C);
+  const h0 = step ? Float64Array.from(h).slice((step - 1) * H, step * H) : null;
+  return Array.from({ length: letters - 1 }, (_, letter) => letter)
+    .filter((letter) => letter !== numbers[step])
+    .map((letter) => {
+      const rest = forward(hot([letter, ...numbers.slice(step + 1)], letters), weights, { h0 });
+      const after = believe(rest.h.slice(-H), head, C);
+      return { letter, answer: best(after, 0, C), probability: Math.max(...after), effect: Math.abs(after[answer] - beliefs[end + answer]) };
+    })
+    .sort((a, b) => b.effect - a.effect);
+}
+
+/** @param {ArrayLike<number>} values @param {number} start @param {number} count */
+function best(values, start, count) {
+  let found = 0;
+  for (let c = 1; c < count; c += 1) if (values[start + c] > values[start + found]) found = c;
+  return found;
+}
+
+/** How far the state moves at each step: the mean over units (T). @param {ArrayLike<number>} h @param {number} H */
+export const moves = (h, H) =>
+  Float64Array.from({ length: h.length / H }, (_, t) => {
+    let sum = 0;
+    for (let i = 0; i < H; i += 1) sum += Math.abs(h[t * H + i] - (t ? h[(t - 1) * H + i] : 0));
+    return sum / H;
+  });
+
+/**
+ * Go on writing from some letters: draw, read what was drawn, draw again.
+ * @param {Letterer} writer
+ * @param {number[]} numbers
+ * @param {{ letters: number, conditions: number, condition: number, temperature: number, random: () => number, longest: number }} how
+ *   letters: D; the answer after the last of them ends the word
+ * @returns {number[]}  what comes after the letters given
+ */
+export function writeOn({ weights, head, hidden_size: H }, numbers, { letters, conditions, condition, temperature, random, longest }) {
+  const given = (/** @type {number[]} */ some) => hot(some, letters, conditions, condition);
+  let state = forward(given([-1, ...numbers]), weights).h.slice(-H);
+  /** @type {number[]} */
+  const written = [];
+  while (numbers.length + written.length < longest) {
+    const scaled = { weight: head.weight.map((w) => w / temperature), bias: head.bias.map((b) => b / temperature) };
+    const chances = believe(state, scaled, letters + 1);
+    if (!written.length) chances.fill(0, letters - 1); // whoever asks for more gets at least one letter
+    let left = random() * chances.reduce((sum, chance) => sum + chance, 0);
+    let letter = 0;
+    while (letter < letters && left >= chances[letter]) left -= chances[letter++];
+    if (letter >= letters - 1) break; // the end, or a letter that cannot be written
+    written.push(letter);
+    state = forward(given([letter]), weights, { h0: state }).h;
+  }
+  return written;
+}

@@ -1,0 +1,189 @@
+"""WordReader: type a word, and see after each letter what a GRU thinks of it, and what its gates do.
+
+Glossary
+    T, D, H, C    letters, letters of the alphabet with the "other" one, hidden size, classes
+"""
+
+import base64
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from gru.models import GRUClassifier
+from gru.views._base import View
+from gru.views._data import convention_of, device_of, encode, parts_of, trace_each
+from gru.writers import GRUWriter
+
+STATE = ("text", "step", "language", "temperature", "seed", "play", "_data")
+LONGEST = 80  # letters that are read
+
+
+class WordReader(View, module="word_reader", state=STATE):
+    """A model of letters at work on what is typed: its guess after every letter, its gates, what would change it.
+
+    The page computes all of it, so it answers without a kernel, to any text in any script. A letter that the alphabet
+    does not have is read as "other". For a model of your own with another input, give ``encode``: then Python reads
+    every text that is typed, and a page without a kernel shows the first one alone.
+
+    Args:
+        module: a :class:`gru.GRUClassifier` of one layer that reads letters as vectors with one 1.
+        letters: its alphabet, each once; the last of its D inputs is "other".
+        class_names: what to call the C classes.
+        writer: a :class:`gru.writers.GRUWriter` on the same letters, with the classes as conditions; it goes on from
+            what was typed. None: nothing is written.
+        text: what stands there first.
+        encode: text -> the model's input (T, 1, D), instead of letters.
+        step_names: text -> what to call its T steps, with encode; the letters of the text if they are T, else numbers.
+        step, language, temperature, seed, play: what to show first; play: the word is read once, letter by letter.
+
+    Traits, in step with the page both ways:
+        text (str); step (int, from 0), the letter that is looked at; language (int), temperature (float, 0.1 to 2) and
+        seed (int) of the writer; play (bool).
+
+    Raises:
+        TypeError: an unknown keyword; module or writer is not such a model; neither letters nor encode is given.
+        ValueError: letters or class_names that do not fit the model.
+
+    >>> import torch, gru
+    >>> model = gru.GRUClassifier(input_size=4, hidden_size=5, num_classes=2)
+    >>> view = WordReader(model, letters="abc", class_names=["one", "other"], text="cab!")
+    >>> view.probabilities.shape
+    torch.Size([4, 2])
+    """
+
+    text = traitlets.Unicode("").tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+    language = traitlets.Int(0, min=0).tag(sync=True)
+    temperature = traitlets.Float(0.6, min=0.1, max=2.0).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+    play = traitlets.Bool(False).tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        module: nn.Module,
+        letters: str | None = None,
+        *,
+        class_names: Sequence[str],
+        writer: GRUWriter | None = None,
+        encode: Callable[[str], Tensor] | None = None,
+        step_names: Callable[[str], Sequence[str]] | None = None,
+        **traits: Any,
+    ) -> None:
+        if not isinstance(module, GRUClassifier):
+            raise TypeError(f"module: expected a GRUClassifier, got {type(module).__name__}")
+        if (letters is None) == (encode is None):
+            raise TypeError("letters: expected either letters or encode, got " + ("both" if encode else "neither"))
+        self._module, self._letters, self._writer = module, letters, writer
+        self._encode, self._step_names, self._class_names = encode, step_names, [str(name) for name in class_names]
+        self._check()
+        text = traits.get("text", "")
+        traits.setdefault("step", max(0, len(self._plain(text)) - 1))
+        super().__init__(_data=self._read(text), **traits)
+
+    def refresh(self) -> None:
+        """Read the models again, after more training, say."""
+        self._data = self._read(self.text)
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Class probabilities after each letter (T, C), on the module's device."""
+        return self._beliefs(self._inputs(self.text))
+
+    def describe(self) -> str:
+        return (
+            f"Interactive view: a word, {self.text!r}, read letter by letter: what the model takes it for after each "
+            "of them, and its gates. It needs JavaScript, or a running kernel."
+        )
+
+    def _check(self) -> None:
+        D, C = self._module.gru.input_size, self._module.head.out_features
+        if len(self._class_names) != C:
+            raise ValueError(f"class_names: expected {C}, got {len(self._class_names)}")
+        if self._letters is None:
+            if self._writer is not None:
+                raise TypeError("writer: expected None with encode, got one: what it writes could not be read")
+            return
+        if self._module.gru.num_layers != 1:
+            raise ValueError(f"module: expected one layer, got {self._module.gru.num_layers}")
+        if len(set(self._letters)) != len(self._letters) or len(self._letters) != D - 1:
+            raise ValueError(f"letters: expected {D - 1} different ones, D less the other, got {len(self._letters)}")
+        if self._writer is not None:
+            if not isinstance(self._writer, GRUWriter):
+                raise TypeError(f"writer: expected a GRUWriter, got {type(self._writer).__name__}")
+            if (self._writer.letters, self._writer.conditions) != (D, C):
+                got = (self._writer.letters, self._writer.conditions)
+                raise ValueError(f"writer: expected {D} letters and {C} conditions, got {got[0]} and {got[1]}")
+
+    def _plain(self, text: str) -> str:
+        """What is read of a text: small letters, composed; js/words.js does the same."""
+        return unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")[:LONGEST]
+
+    def _inputs(self, text: str) -> Tensor:
+        if self._encode is not None:
+            return self._encode(text)
+        place = {letter: i for i, letter in enumerate(self._letters)}
+        ids = [place.get(letter, len(self._letters)) for letter in self._plain(text)]
+        return torch.eye(len(self._letters) + 1)[ids].unsqueeze(1)  # (T, 1, D)
+
+    @torch.no_grad()
+    def _beliefs(self, x: Tensor) -> Tensor:
+        weight = self._module.head.weight
+        if not len(x):
+            return weight.new_zeros(0, len(weight))
+        x = x.to(weight.device, weight.dtype)
+        states, _ = self._module.gru(x.transpose(0, 1) if self._module.batch_first else x)
+        return torch.softmax(self._module.head(states.squeeze(0 if self._module.batch_first else 1)), -1)
+
+    def _read(self, text: str) -> dict[str, Any]:
+        data = {"class_names": self._class_names, "letters": self._letters, "device": device_of(self._module)}
+        if self._encode is not None:
+            return data | {"reader": None, "writer": None, "traced": self._traced(text)}
+        return data | {
+            "reader": _packed(self._module),
+            "writer": self._writer and _packed(self._writer),
+            "traced": None,
+        }
+
+    def _traced(self, text: str) -> dict[str, Any]:
+        """What Python computes of a text with ``encode``."""
+        x = self._inputs(text) if text else torch.zeros(0, 1, self._module.gru.input_size)
+        if x.dim() != 3 or x.shape[1] != 1:
+            raise ValueError(f"encode: expected a result of shape (T, 1, D), got {tuple(x.shape)}")
+        if not len(x):
+            return {"text": text, "names": [], "beliefs": encode(x), **{k: encode(x) for k in "rznh"}}
+        names = list(
+            self._step_names(text) if self._step_names else text if len(text) == len(x) else range(1, len(x) + 1)
+        )
+        if len(names) != len(x):
+            raise ValueError(f"step_names: expected {len(x)}, one per step, got {len(names)}")
+        ((entry, *_),) = trace_each(self._module, [x.squeeze(1)], [text])
+        part = parts_of(self._module, 1)[0] if self._module.gru.num_layers == 1 else None
+        if part is not None and convention_of(part, [entry]) is None:
+            raise ValueError("module: expected a GRU, got a layer of another kind")
+        fields = {k: encode(getattr(entry, k)) for k in "rznh"}
+        return {"text": text, "names": [str(name) for name in names], "beliefs": encode(self._beliefs(x)), **fields}
+
+    @traitlets.observe("text")
+    def _read_again(self, change: dict[str, Any]) -> None:
+        if getattr(self, "_encode", None) is not None and self._data:
+            self._data = self._read(change["new"])
+
+
+def _packed(model: GRUClassifier | GRUWriter) -> dict[str, Any]:
+    """A layer and its head for the page, as float16 in base64: half of what float32 would take."""
+    weights = model.gru.weights()._asdict()
+    return {
+        "hidden_size": model.gru.hidden_size,
+        "weights": {k: half(v) if isinstance(v, Tensor) else v for k, v in weights.items()},
+        "head": {"weight": half(model.head.weight), "bias": half(model.head.bias)},
+    }
+
+
+def half(value: Tensor) -> str:
+    """Little-endian float16 in base64."""
+    return base64.b64encode(value.detach().to("cpu", torch.float16).numpy().astype("<f2").tobytes()).decode()
