@@ -161,7 +161,7 @@ class WordReader(View, module="word_reader", state=STATE):
         )
         if len(names) != len(x):
             raise ValueError(f"step_names: expected {len(x)}, one per step, got {len(names)}")
-        ((entry, *_),) = trace_each(self._module, [x.squeeze(1)], [text])
+        ((entry, *_),) = trace_each(self._module, [x.squeeze(1)], [text], {})
         part = parts_of(self._module, 1)[0] if self._module.gru.num_layers == 1 else None
         if part is not None and convention_of(part, [entry]) is None:
             raise ValueError("module: expected a GRU, got a layer of another kind")
