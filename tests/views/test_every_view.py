@@ -114,6 +114,7 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
                 assert view.changed(first, "says", "drawing") == ["says", "drawing"], label
             else:
                 assert view.changed(first, "says", "drawing", enough=1), label
+            view.page.wait_for_timeout(200)  # no hand is quicker
             view.reset()
             view.page.mouse.move(0, 0)
             assert view.again(first) == first, f"{label}, then Reset"
