@@ -65,7 +65,7 @@ class Batch:
 
     @property
     def valid(self) -> Tensor | None:
-        """Which steps are no padding: bool, (T, N) or (N, T) as the data; None without lengths."""
+        """Which steps are not padding: bool, (T, N) or (N, T) as the data; None without lengths."""
         if self.lengths is None:
             return None
         steps = torch.arange(self.data.shape[1 - self.axis], device=self.lengths.device)

@@ -115,7 +115,7 @@ class _Cell(nn.Module):
             the new state h' (B, H) or (H,).
 
         Raises:
-            TypeError: x or h is no tensor.
+            TypeError: x or h is not a tensor.
             ValueError: x or h has the wrong number of axes.
             RuntimeError: a size, dtype or device does not fit.
         """

@@ -44,7 +44,7 @@ def init_chrono_(module: M, T_max: float, *, generator: torch.Generator | None =
     Raises:
         ValueError: if ``T_max`` is not more than 2 and finite, or a GRU in ``module`` has no bias, or one that a hook
             computes (pruning), so that a value written into it would not last.
-        TypeError: if there is no GRU in ``module``, or ``T_max`` is no number.
+        TypeError: if there is no GRU in ``module``, or ``T_max`` is not a number.
 
     >>> import gru
     >>> layer = gru.init_chrono_(gru.GRU(4, 32), T_max=100)
@@ -80,7 +80,7 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
         the module, changed in place.
 
     Raises:
-        TypeError: if there is no recurrent part in ``module``, or ``gain`` is no number.
+        TypeError: if there is no recurrent part in ``module``, or ``gain`` is not a number.
         ValueError: if ``gain`` is not finite, or a hook computes a recurrent matrix (pruning), so that a value written
             into it would not last.
 

@@ -138,7 +138,7 @@ class GRU(_tools.NotTorchs, nn.RNNBase):
             h_n: the state after the last valid step of each layer and direction, shaped as hx.
 
         Raises:
-            TypeError: input or hx is no tensor.
+            TypeError: input or hx is not a tensor.
             ValueError: input has the wrong number of axes or the wrong dtype.
             RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another
                 device, or there is no step.

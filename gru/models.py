@@ -57,7 +57,7 @@ class _LastState(nn.Module):
             answers (B, what the head gives).
 
         Raises:
-            TypeError: x is no tensor; lengths are no integers.
+            TypeError: x is not a tensor; lengths are not integers.
             ValueError: x has not three axes; lengths has the wrong shape or a value out of range.
             ValueError, RuntimeError: x has the wrong number of features, dtype or device, as in ``torch.nn.GRU``.
         """
@@ -308,7 +308,7 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
     """lengths itself if it is B integers from 1 to T; otherwise an error that says what was expected and what came.
 
     Raises:
-        TypeError: lengths is no tensor of integers.
+        TypeError: lengths is not a tensor of integers.
         ValueError: it has the wrong shape, or a value below 1 or above T.
     """
     _arguments.is_tensor("lengths", lengths, "a Tensor of integers")

@@ -48,7 +48,7 @@ def check_cell(cell_class: type, variant: str = "reset_after") -> Report:
         the global random states are put back. The check runs on the CPU.
 
     Raises:
-        TypeError: ``cell_class`` is no class.
+        TypeError: ``cell_class`` is not a class.
         ValueError: there is no such variant.
 
     >>> import torch, gru
@@ -83,7 +83,7 @@ def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: boo
         a Report, as :func:`check_cell` gives it; mistakes inside a step are found as well.
 
     Raises:
-        TypeError: ``layer_class`` is no class, or ``lengths`` no bool.
+        TypeError: ``layer_class`` is not a class, or ``lengths`` is not a bool.
         ValueError: there is no such variant.
 
     >>> import torch, gru

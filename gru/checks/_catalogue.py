@@ -37,7 +37,7 @@ CATALOGUE = _FORMULAS | {
     "raises": Mistake("Calling it raises an error."),
     "prints": Mistake("It prints when it is built or called, which would repeat at every step of every sequence."),
     "returns_nothing": Mistake("It returns None: the return statement is missing."),
-    "returns_no_tensor": Mistake("What it returns is no tensor."),
+    "returns_no_tensor": Mistake("What it returns is not a tensor."),
     "returns_tuple": Mistake("The cell returns a tuple where the new state h' alone is expected."),
     "wrong_shape": Mistake("What it returns has the wrong shape."),
     "wrong_dtype": Mistake("What it returns has another dtype than what it was given."),

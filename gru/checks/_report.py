@@ -53,7 +53,7 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
-class Halt(Exception):  # noqa: N818  it ends a check early, which is no error of the check
+class Halt(Exception):  # noqa: N818  it ends a check early, which is not an error of the check
     """Nothing more can be learned after this finding."""
 
     def __init__(self, name: str, detail: str = "") -> None:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from gru import _arguments
 from gru.inspect.record import eval_mode
 
-MOST_STATES = 64  # beyond it the network is no small machine, and the search ends
+MOST_STATES = 64  # beyond it the network is not a small machine, and the search ends
 ALL_WORDS = 2000  # words up to the length at which there are so many are all compared
 LONG_WORDS = 500  # and so many random ones beside them
 LENGTH = 40  # up to this length
@@ -79,7 +79,7 @@ def automaton(
         encode: from a word to the model's input (T, 1, D). A word is a string where all letters are strings of one
             character, else a tuple. It must take the empty word too: let a first step say "here it begins".
         accept: the class that means yes.
-        most_states: at most; a network that needs more is no small machine.
+        most_states: at most; a network that needs more is not a small machine.
         seed: of the random words.
 
     Returns:

@@ -47,7 +47,7 @@ class Flow:
         entries: one a recurrence, as :func:`gradient_flow` makes them.
 
     With one recurrence ``grads``, ``norms`` and ``paths`` are as their texts say. With several each is a list, one
-    entry a layer and direction, and ``flow[k]`` is the Flow of one of them.
+    entry per layer and direction, and ``flow[k]`` is the Flow of one of them.
     """
 
     def __init__(self, entries: "Sequence[_Entry]") -> None:
@@ -237,8 +237,8 @@ def gradient_flow(
     known, is differentiated by autograd, all steps in one pass.
 
     Raises:
-        TypeError: the module contains no recurrence, or x is no tensor.
-        ValueError: the loss is no scalar, or does not depend on the states.
+        TypeError: the module contains no recurrence, or x is not a tensor.
+        ValueError: the loss is not a scalar, or does not depend on the states.
         ValueError, RuntimeError: x or h0 do not fit, as the module itself says.
 
     >>> import torch, gru
@@ -331,7 +331,7 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
         module, x, h0, **kwargs: as :func:`gradient_flow` takes them.
 
     Returns:
-        norms (T,); of several recurrences a list, one entry a layer and direction, each with its own inputs held
+        norms (T,); of several recurrences a list, one entry per layer and direction, each with its own inputs held
         fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian.
 
     A step that starts anew, or from a detached state, ends the reach of h_T: the norms before it are 0.

@@ -103,7 +103,8 @@ def replay(
         sequence, of a model whatever it returns. Without edits the outputs are the module's own, bit for bit.
 
     Raises:
-        TypeError: edits is not a list of Edit; a cell whose state is no mean, or which has several, has no such edit.
+        TypeError: edits is not a list of Edit; a cell whose state is not a mean, or which has several, has
+            no such edit.
         LookupError: r is to be held in a cell whose equations are not known.
         IndexError, ValueError: an edit names what is not there. Else as :func:`gru.trace`.
 

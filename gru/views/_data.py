@@ -62,7 +62,7 @@ def read_sequences(
         sequences = list(x.detach().unbind(0 if batch_first else 1))
         steps = [len(sequence) for sequence in sequences] if lengths is None else [int(length) for length in lengths]
         if len(steps) != len(sequences):
-            raise ValueError(f"lengths: expected {len(sequences)}, one a sequence, got {len(steps)}")
+            raise ValueError(f"lengths: expected {len(sequences)}, one per sequence, got {len(steps)}")
         if bad := [length for length in steps if not 1 <= length <= x.shape[1 if batch_first else 0]]:
             raise ValueError(f"lengths: expected 1 to {x.shape[1 if batch_first else 0]}, got {bad[0]}")
         sequences = [sequence[:length] for sequence, length in zip(sequences, steps, strict=True)]
@@ -239,7 +239,7 @@ def with_bias(weights: Weights, bias: float) -> Weights:
 
 
 def encode(value: Tensor | bool | None) -> str | bool | None:
-    """Little-endian float32 in base64; what is no tensor stays."""
+    """Little-endian float32 in base64; what is not a tensor stays."""
     if not isinstance(value, Tensor):
         return value
     numbers = value.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4")

@@ -61,7 +61,7 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         "keep", "write", "h"; reset_after, z_keeps (bool); playing (bool), a step every two seconds until the last.
 
     Raises:
-        TypeError: an unknown keyword; a module without such weights; x or h0 that is no tensor.
+        TypeError: an unknown keyword; a module without such weights; x or h0 that is not a tensor.
         ValueError: a cell too large to be drawn; x or h0 that do not fit it; NaN or infinity.
         TraitError: a trait outside its range.
 

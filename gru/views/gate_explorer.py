@@ -75,7 +75,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         sequence, step, unit, layer (int); update_bias (float, -6 to 6); compact, play (bool).
 
     Raises:
-        TypeError: an unknown keyword; module is no torch module or has no recurrence; a head that is no Linear.
+        TypeError: an unknown keyword; module is not a torch module or has no recurrence; a head that is not a Linear.
         ValueError: sequences, lengths, names, targets, classes or head that do not fit each other; NaN or infinity.
         TraitError: a trait outside its range.
 
@@ -316,7 +316,7 @@ def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -
         return [None] * count
     numbers = [int(target) for target in targets]
     if len(numbers) != count:
-        raise ValueError(f"targets: expected {count}, one a sequence, got {len(numbers)}")
+        raise ValueError(f"targets: expected {count}, one per sequence, got {len(numbers)}")
     if bad := [number for number in numbers if not 0 <= number < classes]:
         raise ValueError(f"targets: expected 0 to {classes - 1}, got {bad[0]}")
     return numbers

@@ -74,7 +74,8 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
     by the Jacobian of each step, and no threads.
 
     Raises:
-        TypeError: an unknown keyword; module is no torch module or has no recurrence; x without module, or the reverse.
+        TypeError: an unknown keyword; module is not a torch module or has no recurrence; x without module, or
+            the reverse.
         ValueError: sequences, lengths or names that do not fit each other; NaN or infinity; a recurrence that is never
             called.
         TraitError: a trait outside its range.
@@ -117,7 +118,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         count = len(self._inputs)
         self._names = [f"sequence {i + 1}" for i in range(count)] if names is None else [str(name) for name in names]
         if len(self._names) != count:
-            raise ValueError(f"names: expected {count}, one a sequence, got {len(self._names)}")
+            raise ValueError(f"names: expected {count}, one per sequence, got {len(self._names)}")
         data = self._read()
         shown = traits.get("sequence", 0)
         T = len(self._inputs[shown if shown in range(count) else 0])

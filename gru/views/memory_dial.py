@@ -98,7 +98,8 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         layer (int): the part that is measured.
 
     Raises:
-        TypeError: an unknown keyword; module is no torch module or has no recurrence; x without module, or the reverse.
+        TypeError: an unknown keyword; module is not a torch module or has no recurrence; x without module, or
+            the reverse.
         ValueError: sequences or lengths that do not fit; NaN or infinity.
         TraitError: a trait outside its range.
 

@@ -123,7 +123,7 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
             if name.startswith("W"):
                 drawn[name] /= D**0.5
             elif name.startswith("U"):
-                for U in drawn[name].split(H):  # one a gate
+                for U in drawn[name].split(H):  # one per gate
                     U *= self.spectral_radius / torch.linalg.eigvals(U).abs().max()
         return drawn
 

@@ -80,8 +80,8 @@ class WeightLayouts(WeightsView, module="weight_layouts", state=("framework", "r
     def mistakes(self) -> dict[str, float | None]:
         """How far the states are off (largest over steps and units) for each mistake; None where a shape refuses it.
 
-        "layout" is no mistake, but the weights laid out as well as this framework can; "variant" is its option for the
-        variant set wrongly; "order" swaps the blocks of r and z; "sign" takes z from a cell where it writes;
+        "layout" is not a mistake, but the weights laid out as well as this framework can; "variant" is its option for
+        the variant set wrongly; "order" swaps the blocks of r and z; "sign" takes z from a cell where it writes;
         "recurrent" leaves the blocks of U as they are instead of transposing them, or the other way round, "kernel"
         those of W; "merged" adds b_hn to b_in; "dropped" loses recurrent biases; "start" leaves TF1's gate biases at 1.
         A framework without the variant has "layout" alone.

@@ -180,7 +180,7 @@ MODEL = gru.GRUClassifier(D, 5, 4)
         (
             lambda: views.GateExplorer(MODEL, X, lengths=[1, 2]),
             ValueError,
-            "lengths: expected 3, one a sequence, got 2",
+            "lengths: expected 3, one per sequence, got 2",
         ),
         (lambda: views.GateExplorer(MODEL, X, lengths=[1, 2, 8]), ValueError, "lengths: expected 1 to 7, got 8"),
         (lambda: views.GateExplorer(MODEL, X, lengths=[1, 0, 7]), ValueError, "lengths: expected 1 to 7, got 0"),
@@ -188,7 +188,7 @@ MODEL = gru.GRUClassifier(D, 5, 4)
         (lambda: views.GateExplorer(MODEL, X, names=["a"]), ValueError, "names: expected 3, got 1"),
         (lambda: views.GateExplorer(MODEL, X, class_names=["a"]), ValueError, "class_names: expected 4, got 1"),
         (lambda: views.GateExplorer(MODEL, X, targets=[0, 1, 4]), ValueError, "targets: expected 0 to 3, got 4"),
-        (lambda: views.GateExplorer(MODEL, X, targets=[0]), ValueError, "targets: expected 3, one a sequence, got 1"),
+        (lambda: views.GateExplorer(MODEL, X, targets=[0]), ValueError, "targets: expected 3, one per sequence, got 1"),
         (
             lambda: views.GateExplorer(MODEL.gru, X, targets=[0, 1, 2]),
             ValueError,

@@ -225,7 +225,7 @@ def test_bad_input_is_named():
         views.GradientLoom(layer)
     with pytest.raises(TypeError, match=r"module: expected a torch.nn.Module, got str"):
         views.GradientLoom("model", x)
-    with pytest.raises(ValueError, match="names: expected 2, one a sequence, got 1"):
+    with pytest.raises(ValueError, match="names: expected 2, one per sequence, got 1"):
         views.GradientLoom(layer, x, names=["one"])
     with pytest.raises(ValueError, match=r"lengths: expected 1 to 4, got 5"):
         views.GradientLoom(layer, x, lengths=[5, 1])

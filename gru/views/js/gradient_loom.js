@@ -10,7 +10,7 @@ import { make, write } from "./dom.js";
 import { view } from "./view.js";
 
 /**
- * What Python sends (gradient_loom.py). A part is one layer and direction; its runs are one a sequence.
+ * What Python sends (gradient_loom.py). A part is one layer and direction; its runs are one per sequence.
  * @typedef {object} Data
  * @property {{ name: string, hidden_size: number, weights: Record<string, any> | null, single: boolean, reverse: boolean,
  *   runs: { x: string | null, h0: string | null, jacobians: string | null }[] }[]} parts

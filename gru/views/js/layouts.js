@@ -3,7 +3,7 @@
  * How frameworks lay out a GRU's weights, and what they compute where somebody laid them out wrongly. No DOM, no imports
  * but the page's own GRU.
  *
- * A layout is a list of arrays, and an array is a grid of blocks, one a gate and what it multiplies:
+ * A layout is a list of arrays, and an array is a grid of blocks, one per gate and what it multiplies:
  *
  *     Wz  Uz  W of z (H, D), U of z (H, H)       Wz'  Uz'  the same, transposed
  *     iz  hz  its input's and its recurrent bias (H)   sz   their sum

@@ -19,8 +19,8 @@ import { view } from "./view.js";
  * @property {number | null} bias  on the dial, where z keeps, at which the part is as it was made
  * @property {string} reason  why the page cannot run it; empty if it can
  * @property {Record<string, any> | null} weights
- * @property {string[] | null} x  its inputs, one a sequence, in the order in which it reads them
- * @property {string[] | null} signs  the bit's pattern, one a sequence
+ * @property {string[] | null} x  its inputs, one per sequence, in the order in which it reads them
+ * @property {string[] | null} signs  the bit's pattern, one per sequence
  * @property {{ whole: string, carry: string | null, keep: number | null } | null} measured  where Python ran it
  */
 

@@ -26,7 +26,7 @@ const SIZES = { T: 1, B: 4, D: 3, H: 5 };
  * @typedef {object} Known
  * @property {string} name  of the mistake or the cell; "" of a reference
  * @property {string} sentence
- * @property {string} place  where the reset acts: "after" or "before"; "" of a cell that is no GRU
+ * @property {string} place  where the reset acts: "after" or "before"; "" of a cell that is not a GRU
  * @property {string} role  "keeps" or "writes"
  * @property {Formula} formula
  * @property {Map<string, Role>} roles
@@ -192,7 +192,7 @@ export function* whatItIs(text) {
   for (const cell of everyCell()) {
     const found = fits(cell, formula, roles, wanted);
     matches.push(...found);
-    if (found.length && (cell.place ? !cell.name : !isGRU)) break; // right, so it is no mistake
+    if (found.length && (cell.place ? !cell.name : !isGRU)) break; // right, so it is not a mistake
     yield;
   }
   return said(matches, roles);
@@ -223,7 +223,7 @@ function said(matches, roles) {
       whole,
       [...roles.values()].some(({ biases }) => biases.length),
     );
-  // A cell that is no GRU may be a GRU with a mistake too, if its gates are called r, z and n; and the same mistake may
+  // A cell that is not a GRU may be one with a mistake too, if its gates are called r, z and n; and the same mistake may
   // stand under several references: z's role is said where it is one alone.
   const own = matches.find(({ cell }) => !cell.place);
   const mistakes = matches.filter(({ cell, byName }) => cell.place && (byName || !own));
