@@ -109,7 +109,10 @@ static inline vector NAME(clamp)(vector x) { /* NaN is neither greater nor less:
     return NAME(where)((integers)(x < -LARGEST), NAME(splat)(-LARGEST), x);
 }
 
-static inline vector NAME(sigmoid)(vector a) { return 1 / (2 + NAME(expm1)(NAME(clamp)(-a))); }
+static inline vector NAME(sigmoid)(vector a) { /* a gate that is shut far enough is 0, not the smallest number */
+    vector open = 1 / (2 + NAME(expm1)(NAME(clamp)(-a)));
+    return NAME(where)((integers)(a < -LARGEST), NAME(splat)(0), open);
+}
 
 static inline vector NAME(tanh)(vector a) {
     vector m = NAME(expm1)(NAME(clamp)(-2 * NAME(where)((integers)(a < 0), -a, a))); /* e^(-2|a|) - 1 keeps its digits near 0 */

@@ -68,6 +68,19 @@ def test_three_engines_on_random_cases(sizes, after, biases, seed):
 
 
 @needs_the_compiled
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gates_that_are_wholly_shut_are_0_and_wholly_open_1(dtype):
+    pushes = torch.tensor([-torch.inf, -1e4, 1e4, torch.inf], dtype=dtype)
+    H = len(pushes)
+    weights = Weights(torch.zeros(3 * H, 1), torch.zeros(3 * H, H), pushes.repeat(3), torch.zeros(3 * H), True)
+    weights = Weights(*(tensor.to(dtype) for tensor in weights[:4]), True)
+    _, gates = bptt.forward(torch.zeros(1, 1, 1, dtype=dtype), torch.zeros(1, H, dtype=dtype), weights, keep=True)
+    _, r, z, n = gates[0, 0].chunk(4)
+    assert r.tolist() == z.tolist() == [0, 0, 1, 1]
+    assert n.tolist() == [-1, -1, 1, 1]
+
+
+@needs_the_compiled
 @pytest.mark.parametrize("H", [1, 7, 8, 15, 16, 17, 33, 64, 128, 129, 300])
 @pytest.mark.parametrize("after", [True, False])
 def test_widths_around_those_of_a_vector(H, after, monkeypatch):
