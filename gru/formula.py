@@ -161,10 +161,14 @@ class FormulaCell(nn.Module):
         """``gates(x, h=None) -> Gates(r, z, n, h')``, as the other cells have it, where the text sets r, z and n."""
         widths = {e.name: width for e, width in zip(self.program.equations, self.program.widths, strict=True)}
         if any(widths.get(name, -1) not in (None, self.hidden_size) for name in "rzn"):
-            raise AttributeError(
-                f"gates: expected a text that sets r, z and n ({self.hidden_size},), got {self.text!r}"
-            )
+            raise AttributeError  # __getattr__ says why
         return self._gates
+
+    def __getattr__(self, name: str):
+        if name == "gates":  # Python asks here when the property has refused
+            expected = f"a text that sets r, z and n ({self.hidden_size},)"
+            raise AttributeError(f"gates: expected {expected}, got {self.text!r}")
+        return super().__getattr__(name)
 
     def _gates(self, x: Tensor, h: Tensor | tuple[Tensor, ...] | None = None) -> Gates:
         found = self.quantities(x, h)
@@ -208,7 +212,7 @@ class FormulaClassifier(nn.Module):
 
         Raises:
             TypeError: x is not a tensor; lengths are not integers.
-            ValueError: x has not three axes or no step; lengths has the wrong shape or a value out of range.
+            ValueError: x does not have three axes, or has no step; lengths has the wrong shape or a value out of range.
         """
         _arguments.is_tensor("x", x)
         if x.dim() != 3 or not len(x):

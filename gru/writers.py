@@ -83,7 +83,9 @@ class GRUWriter(nn.Module):
         Args:
             ids, condition: as in :meth:`forward`.
         """
-        return _shifted(ids, self.letters, self._conditions(condition, ids.shape[1]))
+        hot = _shifted("ids", ids, self.letters, self.head.weight.dtype)  # (T + 1, B, A)
+        kinds = self._conditions(condition, ids.shape[1])
+        return hot if kinds is None else torch.cat([hot, kinds.expand(len(hot), -1, -1)], 2)
 
     def loss(self, ids: Tensor, lengths: Tensor, condition: Tensor | None = None) -> Tensor:
         """Cross entropy per letter, END among them.
@@ -118,19 +120,20 @@ class GRUWriter(nn.Module):
         """
         if _arguments.number("temperature", temperature) <= 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature}")
-        draw = torch.Generator().manual_seed(seed)
+        draw, device = torch.Generator().manual_seed(seed), self.head.weight.device
         word = list(start or [])
-        kinds = None if condition is None else torch.tensor([condition])
-        logits, h = None, None
-        inputs = self.inputs(torch.tensor(word, dtype=torch.int64).view(-1, 1), kinds)
+        kinds = None if condition is None else torch.tensor([condition], device=device)
+        h, inputs = None, self.inputs(torch.tensor(word, dtype=torch.int64, device=device).view(-1, 1), kinds)
         while len(word) < longest:
             states, h = self.gru(inputs, h)
             logits = self.head(states[-1, 0])
-            letter = int(torch.multinomial(torch.softmax(logits / temperature, 0), 1, generator=draw))
+            # Without the largest one first, a temperature near 0 would make infinities of them.
+            chances = torch.softmax((logits - logits.max()) / temperature, 0).cpu()
+            letter = int(torch.multinomial(chances, 1, generator=draw))
             if letter == self.END:
                 break
             word.append(letter)
-            inputs = self.inputs(torch.tensor([[letter]]), kinds)[1:]
+            inputs = self.inputs(torch.tensor([[letter]], device=device), kinds)[1:]
         return word
 
     def _conditions(self, condition: Tensor | None, B: int) -> Tensor | None:
@@ -141,6 +144,8 @@ class GRUWriter(nn.Module):
             return None
         if condition.shape != (B,):
             raise ValueError(f"condition: expected shape ({B},), got {_arguments.shape(condition)}")
+        if B and not 0 <= condition.min() <= condition.max() < self.conditions:
+            raise ValueError(f"condition: expected numbers from 0 to {self.conditions - 1}, got {condition.tolist()}")
         return one_hot(condition, self.conditions).to(self.head.weight.dtype)  # (B, C)
 
 
@@ -195,7 +200,7 @@ class EncoderDecoder(nn.Module):
         """
         states, summary = self.encode(x, lengths)
         s = self.bridge(summary).tanh()  # (B, S)
-        inputs = _shifted(answers, self.answers, None).to(x.dtype)  # (K + 1, B, A)
+        inputs = _shifted("answers", answers, self.answers, x.dtype)  # (K + 1, B, A)
         if self.attention is None:
             context = summary.expand(len(inputs), -1, -1)
             out, _ = self.decoder(torch.cat([inputs, context], 2), s.unsqueeze(0))
@@ -298,18 +303,19 @@ class EncoderDecoder(nn.Module):
         return self.head(torch.cat([out[0], context], 1)), s[0], look
 
 
-def _shifted(ids: Tensor, count: int, conditions: Tensor | None) -> Tensor:
-    """Zeros, then the symbols as vectors with one 1, beside the conditions (K + 1, B, count + C)."""
+def _shifted(name: str, ids: Tensor, count: int, dtype: torch.dtype) -> Tensor:
+    """Zeros, then the symbols as vectors with one 1 (K + 1, B, count)."""
+    _arguments.is_tensor(name, ids)
+    if ids.dim() != 2 or ids.dtype != torch.int64:
+        expected = "torch.int64 of shape (symbols, B)"
+        raise ValueError(f"{name}: expected {expected}, got {ids.dtype} of shape {_arguments.shape(ids)}")
     hot = one_hot(ids.clamp(max=count), count + 1)[..., :count]
-    hot = torch.cat([hot.new_zeros(1, *hot.shape[1:]), hot])
-    if conditions is None:
-        return hot.to(torch.get_default_dtype())
-    return torch.cat([hot.to(conditions.dtype), conditions.expand(len(hot), -1, -1)], 2)
+    return torch.cat([hot.new_zeros(1, *hot.shape[1:]), hot]).to(dtype)
 
 
 def _cross_entropy(logits: Tensor, ids: Tensor, lengths: Tensor, end: int) -> Tensor:
     """The mean over all symbols that are to be said: those of each answer, and its END."""
-    steps = torch.arange(len(logits), device=ids.device).unsqueeze(1)  # (K + 1, 1)
+    steps, lengths = torch.arange(len(logits), device=ids.device).unsqueeze(1), lengths.to(ids.device)  # (K + 1, 1)
     wanted = torch.cat([ids, ids.new_full((1, ids.shape[1]), end)])
     wanted = wanted.masked_fill(steps == lengths, end).masked_fill(steps > lengths, -100)
     return cross_entropy(logits.flatten(0, 1), wanted.flatten())

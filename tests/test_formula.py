@@ -66,6 +66,8 @@ def test_an_lstm_has_two_states():
         for ours, theirs in zip(cell(x, given), reference(x, given), strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
     assert not hasattr(cell, "gates")
+    with pytest.raises(AttributeError, match=r"gates: expected a text that sets r, z and n \(5,\), got '"):
+        _ = cell.gates
 
 
 def test_parameters_are_attributes_by_their_names():

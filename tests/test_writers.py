@@ -11,14 +11,6 @@ T, B, D, A, K = 6, 4, 5, 3, 2
 LENGTHS = torch.tensor([6, 2, 4, 1])
 
 
-@pytest.fixture
-def double():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 def writer(conditions=2):
     torch.manual_seed(0)
     return GRUWriter(A, 4, conditions).double().eval()
@@ -35,14 +27,14 @@ def sequences():
     return x, torch.randint(A, (K, B), generator=draw)
 
 
-def test_the_writer_is_its_gru_and_head_letter_by_letter(double):
+def test_the_writer_is_its_gru_and_head_letter_by_letter():
     module, ids, kinds = writer(), torch.tensor([[0, 2], [1, 1], [2, 0]]), torch.tensor([1, 0])
     logits = module(ids, kinds)
     assert logits.shape == (4, 2, A + 1)
     for b in range(2):
         h = None
         for t in range(4):
-            x = torch.zeros(1, 1, A + 2)
+            x = torch.zeros(1, 1, A + 2, dtype=torch.float64)
             x[0, 0, A + kinds[b]] = 1
             if t:
                 x[0, 0, ids[t - 1, b]] = 1
@@ -50,7 +42,7 @@ def test_the_writer_is_its_gru_and_head_letter_by_letter(double):
             torch.testing.assert_close(logits[t, b], module.head(state[0, 0]))
 
 
-def test_the_writers_loss_counts_letters_and_end_and_no_padding(double):
+def test_the_writers_loss_counts_letters_and_end_and_no_padding():
     module, kinds, lengths = writer(), torch.tensor([1, 0]), torch.tensor([3, 1])
     ids = torch.tensor([[0, 2], [1, 1], [2, 0]])
     logs = module(ids, kinds).log_softmax(2)
@@ -61,10 +53,10 @@ def test_the_writers_loss_counts_letters_and_end_and_no_padding(double):
     torch.testing.assert_close(module.loss(other, lengths, kinds), module.loss(ids, lengths, kinds))
 
 
-def test_writing_follows_the_distribution(double):
+def test_writing_follows_the_distribution():
     module = writer()
     first = module(torch.zeros(0, 1, dtype=torch.int64), torch.tensor([1])).softmax(2)[0, 0]
-    counts = torch.zeros(A + 1)
+    counts = torch.zeros(A + 1, dtype=torch.float64)
     for seed in range(600):
         word = module.write(1, seed=seed, longest=1)
         counts[word[0] if word else A] += 1
@@ -75,6 +67,19 @@ def test_writing_follows_the_distribution(double):
     assert module.write(0, seed=3) == module.write(0, seed=3)
 
 
+def test_near_a_temperature_of_0_the_likeliest_letter_is_taken():
+    module, word, h = writer(0), [], None
+    inputs = module.inputs(torch.zeros(0, 1, dtype=torch.int64))
+    while len(word) < 5:
+        states, h = module.gru(inputs, h)
+        letter = module.head(states[-1, 0]).argmax().item()
+        if letter == module.END:
+            break
+        word.append(letter)
+        inputs = module.inputs(torch.tensor([[letter]]))[1:]
+    assert module.write(longest=5, temperature=1e-300) == word
+
+
 def test_bad_writers():
     with pytest.raises(ValueError, match="condition: expected numbers"):
         writer()(torch.zeros(1, 1, dtype=torch.int64))
@@ -82,6 +87,14 @@ def test_bad_writers():
         writer(0)(torch.zeros(1, 1, dtype=torch.int64), torch.tensor([0]))
     with pytest.raises(ValueError, match=re.escape("condition: expected shape (1,), got (2,)")):
         writer()(torch.zeros(1, 1, dtype=torch.int64), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match=re.escape("condition: expected numbers from 0 to 1, got [2]")):
+        writer().write(2)
+    with pytest.raises(ValueError, match=re.escape("ids: expected torch.int64 of shape (symbols, B), got ")):
+        writer(0)(torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(
+        ValueError, match=re.escape("answers: expected torch.int64 of shape (symbols, B), got torch.float")
+    ):
+        model()(*sequences()[:1], LENGTHS, torch.zeros(K, B))
     with pytest.raises(ValueError, match="temperature: expected a number above 0, got 0"):
         writer().write(0, temperature=0)
     with pytest.raises(ValueError, match="letters must be greater than zero"):
@@ -89,7 +102,7 @@ def test_bad_writers():
 
 
 @pytest.mark.parametrize("attention", [5, None])
-def test_teacher_forcing_is_one_step_after_the_other(double, attention):
+def test_teacher_forcing_is_one_step_after_the_other(attention):
     module, (x, answers) = model(attention), sequences()
     logits, looks = module(x, LENGTHS, answers)
     for b in range(B):
@@ -114,7 +127,7 @@ def test_teacher_forcing_is_one_step_after_the_other(double, attention):
 
 
 @pytest.mark.parametrize("attention", [5, None])
-def test_greedy_is_teacher_forcing_of_its_own_answers(double, attention):
+def test_greedy_is_teacher_forcing_of_its_own_answers(attention):
     module, (x, _) = model(attention), sequences()
     symbols, _ = module.write(x, LENGTHS, 4)
     logits, _ = module(x, LENGTHS, symbols)
@@ -127,7 +140,7 @@ def test_greedy_is_teacher_forcing_of_its_own_answers(double, attention):
 
 
 @pytest.mark.parametrize("attention", [5, None])
-def test_a_wide_beam_finds_the_best_of_all_answers(double, attention):
+def test_a_wide_beam_finds_the_best_of_all_answers(attention):
     module, (x, _) = model(attention), sequences()
     word = x[:, 0]
     found = module.beam(word, width=100, longest=2)
@@ -145,7 +158,7 @@ def test_a_wide_beam_finds_the_best_of_all_answers(double, attention):
     assert len(module.beam(word, width=1, longest=2)) == 1
 
 
-def test_the_padding_says_nothing(double):
+def test_the_padding_says_nothing():
     module, (x, answers) = model(), sequences()
     other = x.clone()
     for b, length in enumerate(LENGTHS.tolist()):

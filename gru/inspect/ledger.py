@@ -15,6 +15,7 @@ Glossary
     keep          z, or 1 - z where z writes; the sum above is in terms of it
 """
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -23,6 +24,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gru import _arguments
 from gru.inspect.record import record
+from gru.inspect.recurrences import find
 from gru.inspect.run import Run
 
 
@@ -155,7 +157,8 @@ def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = No
 
     Returns:
         a :class:`Ledger`: ``written`` (T+1, B, H), ``at(t)`` and ``of(head)``, on the module's device. The samples of a
-        packed input, or of a model given ``lengths``, end at their own last step; what stands past it is zero.
+        packed input, or of a model given ``lengths``, end at their own last step; what stands past it is zero. (Lengths
+        count where a recurrence steps through x; a decoder that takes steps of its own is read at its end.)
 
     Raises:
         TypeError: a cell's new state is not a mean of its old one and its candidate.
@@ -172,7 +175,22 @@ def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = No
     >>> torch.allclose(ledger.of(head).sum(0) + head.bias, head(layer(x)[1][0]), rtol=0, atol=1e-12)
     True
     """
-    lengths = kwargs.get("lengths")  # of a model that reads its states there
-    lengths = None if lengths is None else torch.as_tensor(lengths)
     runs = record(module, x, h0, kwargs).runs
-    return Ledger([_Entry(run, lengths if run.lengths is None else run.lengths) for run in runs])
+    lengths = _lengths_given(module, h0, kwargs)
+    return Ledger([_Entry(run, lengths if _ends_by(lengths, run, x) else run.lengths) for run in runs])
+
+
+def _lengths_given(module: nn.Module, h0: Tensor | None, kwargs: dict) -> Tensor | None:
+    """The lengths that a model got, by keyword or as its second argument: it reads its states there."""
+    second = list(inspect.signature(find(module)[0].forward).parameters)[1:2]
+    lengths = kwargs.get("lengths", h0 if second == ["lengths"] else None)
+    return None if lengths is None else torch.as_tensor(lengths)
+
+
+def _ends_by(lengths: Tensor | None, run: Run, x: object) -> bool:
+    """Whether these lengths are those of a recurrence: it steps through x, perhaps as far as the longest goes."""
+    if lengths is None or run.lengths is not None:
+        return False
+    steps, batch = run.before.shape[:2]
+    through = not isinstance(x, Tensor) or sorted(x.shape[:2]) == sorted((steps, batch))
+    return through or steps == int(lengths.max())

@@ -106,6 +106,19 @@ def test_the_logits_of_a_classifier(x):
     close(ledger.of(head).sum(0) + head.bias.detach(), model(x, lengths).detach())
 
 
+def test_lengths_as_the_second_argument_count_as_lengths(x):
+    model, lengths = gru.GRUClassifier(D, H, 3).double(), torch.tensor([9, 4, 1])
+    assert torch.equal(gru.ledger(model, x, lengths).written, gru.ledger(model, x, lengths=lengths).written)
+
+
+@pytest.mark.parametrize("attention", [None, 4])
+def test_a_decoders_own_steps_are_not_cut_by_the_lengths_of_what_was_read(x, attention):
+    model = gru.writers.EncoderDecoder(D, 4, H, 6, attention).double()
+    given = {"lengths": torch.tensor([9, 4, 1]), "answers": torch.zeros(5, B, dtype=torch.int64)}
+    ledger, seen = gru.ledger(model, x, **given), gru.trace(model, x, **given)
+    close(ledger.written[-1].sum(0), seen.h[-1][-1])
+
+
 class Minimal(nn.Module):
     """A cell of one's own, whose z keeps though nothing says so."""
 
