@@ -10,9 +10,10 @@ from gru.checks._steps import Change, Part, Parts, every_change, how, step
 
 B, D, H = 4, 3, 5
 
-# What no text of equations can hold: everything about a class, its call and its layer; and which columns of a matrix
-# meet x, since a text's own matrices are whatever it says they are.
-NOT_IN_A_FORMULA = {"h_before_x"}
+# What no text of equations can hold: everything about a class, its call and its layer; which matrix or which of its
+# columns meets what, since a text's own matrices are whatever it says they are; what mixes rows or sums over units.
+NOT_IN_A_FORMULA = {"h_before_x", "weight_transposed", "weight_reshaped", "layer_mixed_up"}
+NOT_IN_A_FORMULA |= {"batch_mean", "first_row", "reset_softmax", "update_softmax"}
 
 
 def parts(place, role):

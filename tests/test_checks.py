@@ -2,6 +2,8 @@
 
 import ast
 import random
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,10 @@ import torch
 from torch import nn
 
 import gru
-from gru.checks import MISTAKES, Report, _candidate, _steps, check_cell, check_layer
+from gru import checks
+from gru.checks import MISTAKES, Report, _candidate, _steps
+
+check_cell, check_layer = partial(checks.check_cell, hints=3), partial(checks.check_layer, hints=3)
 
 sigmoid, tanh, cat = torch.sigmoid, torch.tanh, torch.cat
 
@@ -152,9 +157,12 @@ def test_no_two_mistakes_are_the_same_on_the_inputs_of_the_check(layout):
     every = [(), *((change,) for change in single), *_steps.combinations(single)]
     states = torch.stack([_steps.step(parts, x, h, _steps.how(*changes)).flatten() for changes in every])
     apart = torch.cdist(states, states, p=float("inf")).fill_diagonal_(1)
-    assert apart[: len(single) + 1, : len(single) + 1].min() > 0.05
+    own = apart[: len(single) + 1, : len(single) + 1]
+    assert own[own > 0].min() > 0.01
+    same = {single[i - 1].name for i, j in (own == 0).nonzero().tolist()}
+    assert same == {"update_gate_in_candidate", "reset_gate_in_blend", "layer_mixed_up"}  # a gate is its layer
     # Pairs may be the same function (an unused gate hides what is wrong with it), but none is nearly the same.
-    assert apart[apart > 1e-9].min() > 1e-3
+    assert apart[apart > 1e-9].min() > 1e-4
 
 
 # name in the catalogue, the class that is right but for one line, and that line
@@ -272,6 +280,77 @@ WRONG_STEP += [
     ("bias_twice", Flat, {"forward": flat_with(1, 2)}),
     ("bias_twice", Flat, {"forward": flat_with(2, 1)}),
 ]
+
+
+def act(name, function):
+    """The same wrong gate in both classes."""
+    gate, layer = ("r", "reset") if name.startswith("reset") else ("z", "update")
+    six = {gate: lambda s, x, h: function(getattr(s, f"input_{layer}")(x) + getattr(s, f"hidden_{layer}")(h))}
+    return [
+        (name, Six, six),
+        (name, Three, {gate: lambda s, x, h: function(getattr(s, f"{layer}_gate")(cat((x, h), 1)))}),
+    ]
+
+
+def flat_reading(W=lambda w: w.T, U=lambda w: w.T, order=(0, 1, 2), h_order=(0, 1, 2)):
+    """Flat, whose matrices are read so, and whose blocks are taken in this order."""
+
+    def forward(self, x, h):
+        i = (x @ W(self.weight_ih) + self.bias_ih).chunk(3, 1)
+        s = (h @ U(self.weight_hh) + self.bias_hh).chunk(3, 1)
+        (i_r, i_z, i_n), (h_r, h_z, h_n) = [i[k] for k in order], [s[k] for k in h_order]
+        z = sigmoid(i_z + h_z)
+        return (1 - z) * tanh(i_n + sigmoid(i_r + h_r) * h_n) + z * h
+
+    return {"forward": forward}
+
+
+def _reshaping(layer, x, h):
+    return cat((x, h), 1) @ layer.weight.view(layer.weight.shape[::-1]) + layer.bias
+
+
+def _mean(a):
+    return a.mean(0, keepdim=True).expand_as(a)
+
+
+for gate in ("reset", "update"):
+    WRONG_STEP += [
+        *act(f"{gate}_softmax", lambda a: a.softmax(1)),
+        *act(f"{gate}_softmax", lambda a: a.softmax(0)),
+        *act(f"{gate}_sigmoid_twice", lambda a: sigmoid(sigmoid(a))),
+        *act(f"{gate}_hard_sigmoid", nn.functional.hardsigmoid),
+        *act(f"{gate}_hard_sigmoid", lambda a: (0.2 * a + 0.5).clamp(0, 1)),
+    ]
+WRONG_STEP += [
+    ("reset_twice", Six, {"n": lambda s, x, h, r: tanh(s.input_candidate(x) + r * s.hidden_candidate(r * h))}),
+    ("reset_twice", Six, {"n": lambda s, x, h, r: tanh(s.input_candidate(x) + r * r * s.hidden_candidate(h))}),
+    ("reset_twice", Three, {"n": lambda s, x, h, r: Three.n(s, x, r * h, r)}),
+    ("same_gate_twice", Six, {"new": lambda s, n, h, z: z * n + z * h}),
+    ("same_gate_twice", Six, {"new": lambda s, n, h, z: (1 - z) * (n + h)}),
+    ("same_gate_twice", Three, {"new": lambda s, n, h, z: z * n + z * h}),
+    ("gates_uncoupled", Six, {"forward": lambda s, x, h: s.z(x, h) * h + (r := s.r(x, h)) * s.n(x, h, r)}),
+    ("gates_uncoupled", Three, {"forward": lambda s, x, h: (1 - (r := s.r(x, h))) * h + s.z(x, h) * s.n(x, h, r)}),
+    ("weight_transposed", Six, {"n": lambda s, x, h, r: tanh(
+        s.input_candidate(x) + r * (h @ s.hidden_candidate.weight + s.hidden_candidate.bias))}),
+    ("weight_transposed", Six, {"z": lambda s, x, h: sigmoid(
+        s.input_update(x) + h @ s.hidden_update.weight + s.hidden_update.bias)}),
+    ("weight_reshaped", Flat, flat_reading(W=lambda w: w.reshape(w.shape[::-1]))),
+    ("weight_reshaped", Flat, flat_reading(U=lambda w: w.reshape(w.shape[::-1]))),
+    ("weight_reshaped", Three, {
+        "r": lambda s, x, h: sigmoid(_reshaping(s.reset_gate, x, h)),
+        "z": lambda s, x, h: sigmoid(_reshaping(s.update_gate, x, h)),
+        "n": lambda s, x, h, r: tanh(_reshaping(s.hidden_transform, x, r * h)),
+    }),
+    ("layer_mixed_up", Flat, flat_reading(order=(2, 1, 0), h_order=(2, 1, 0))),
+    ("layer_mixed_up", Flat, flat_reading(order=(1, 0, 2))),
+    ("layer_mixed_up", Six, {"z": lambda s, x, h: sigmoid(s.input_update(x) + s.hidden_reset(h))}),
+    ("layer_mixed_up", Three, {"n": lambda s, x, h, r: tanh(s.update_gate(cat((x, r * h), 1)))}),
+    ("batch_mean", Six, {"r": lambda s, x, h: _mean(Six.r(s, x, h))}),
+    ("batch_mean", Three, {"n": lambda s, x, h, r: Three.n(s, x, h, r).mean(0)}),
+    ("batch_mean", Six, {"forward": lambda s, x, h: _mean(Six.forward(s, x, h))}),
+    ("first_row", Six, {"forward": lambda s, x, h: Six.forward(s, x, h[:1].expand_as(h))}),
+    ("first_row", Three, {"forward": lambda s, x, h: Three.forward(s, x[:1].expand_as(x), h)}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "base", "lines"), WRONG_STEP, ids=[f"{n}-{b.__name__}" for n, b, _ in WRONG_STEP])
@@ -493,6 +572,64 @@ def test_the_first_cell_as_it_was_is_diagnosed():
     assert check_cell(swapped, "reset_before").found == ["prints", "returns_tuple", "second_tanh"]
 
 
+class _OwnNames(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        for gate in "abc":
+            setattr(self, f"x_{gate}", nn.Linear(input_size, hidden_size))
+            setattr(self, f"h_{gate}", nn.Linear(hidden_size, hidden_size))
+
+    def forward(self, x, h):
+        z = sigmoid(self.x_b(x) + self.h_b(h))
+        n = tanh(self.x_c(x) + sigmoid(self.x_a(x) + self.h_a(h)) * self.h_c(h))
+        return (1 - z) * n + z * h
+
+
+class _Fused(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.i2h = nn.Linear(input_size, 3 * hidden_size)
+        self.h2h = nn.Linear(hidden_size, 3 * hidden_size)
+
+    def forward(self, x, h):
+        (i_r, i_z, i_n), (h_r, h_z, h_n) = self.i2h(x).chunk(3, 1), self.h2h(h).chunk(3, 1)
+        z = sigmoid(i_z + h_z)
+        return (1 - z) * tanh(i_n + sigmoid(i_r + h_r) * h_n) + z * h
+
+
+class _HalfFused(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gates = nn.Linear(input_size + hidden_size, 2 * hidden_size)
+        self.hidden_transform = nn.Linear(input_size + hidden_size, hidden_size)
+
+
+def test_own_names_and_a_fused_layer_get_a_hint_that_works():
+    def named(base, names):
+        def build(self, input_size, hidden_size):
+            base.__init__(self, input_size, hidden_size)
+            for name, own in names.items():
+                of, *path = own.split(".")
+                setattr(self, name, getattr(getattr(self, of), path[0]) if path else getattr(self, of))
+
+        return type("Named", (base,), {"__init__": build})
+
+    report = checks.check_cell(_OwnNames)
+    assert report.found == ["missing_parameters"]
+    assert "self.input_reset = self.x_a" in report.message
+    gates = zip("abc", ("reset", "update", "candidate"), strict=True)
+    names = {f"{kind}_{gate}": f"{x}_{own}" for own, gate in gates for kind, x in (("input", "x"), ("hidden", "h"))}
+    assert check_cell(named(_OwnNames, names)).passed
+
+    message = checks.check_cell(_Fused).message
+    names = dict(re.findall(r"self\.(weight_\w+|bias_\w+) = self\.([\w.]+\w)", message))
+    assert names == {"weight_ih": "i2h.weight", "weight_hh": "h2h.weight", "bias_ih": "i2h.bias", "bias_hh": "h2h.bias"}
+    assert "r, z, n" in message
+    assert check_cell(named(_Fused, names)).passed
+
+    assert "one layer per gate" in checks.check_cell(_HalfFused, "reset_before").message
+
+
 # Pairs
 
 
@@ -515,6 +652,13 @@ def test_two_wrong_lines_are_found_together(first, second, base):
     report = check_cell(type("Cell", (base,), line(first, base) | line(second, base)), variant_of(base))
     assert set(report.found) == {first, second}, report
     assert "these 2 changes together" in report.message
+
+
+@pytest.mark.parametrize("kind", ["softmax", "hard_sigmoid", "sigmoid_twice"])
+def test_the_same_wrong_activation_in_both_gates_is_found(kind):
+    lines = line(f"reset_{kind}", Six) | line(f"update_{kind}", Six)
+    report = check_cell(type("Cell", (Six,), lines))
+    assert set(report.found) == {f"reset_{kind}", f"update_{kind}"}, report
 
 
 def test_a_cell_without_any_nonlinearity_is_found():
@@ -540,6 +684,9 @@ def test_what_cannot_be_told_apart_is_said():
     report = check_cell(type("Cell", (Six,), lines))
     assert "The same numbers also come from" in report.message
     assert "reset_gate_in_blend" in report.message
+    report = check_cell(type("Cell", (Six,), {"z": Six.r}))
+    assert report.found == ["reset_gate_in_blend"]
+    assert "The same numbers also come from layer_mixed_up" in report.message
 
 
 def test_a_wrong_line_and_bad_manners_are_found_together():
@@ -559,7 +706,7 @@ def test_a_wrong_line_and_bad_manners_are_found_together():
     ("lines", "suspect", "words"),
     [
         ({"z": lambda s, x, h: Six.z(s, x, h) ** 2}, "the line that computes z:", "z itself"),
-        ({"r": lambda s, x, h: Six.r(s, x, h) ** 2}, "the line that computes r:", "so r, or where it acts"),
+        ({"r": lambda s, x, h: Six.r(s, x, h) ** 3}, "the line that computes r:", "so r, or where it acts"),
         (
             {"n": lambda s, x, h, r: Six.n(s, x, h, r) ** 3},
             "the line that computes n:",
@@ -589,6 +736,29 @@ def test_an_unknown_mistake_gets_a_lead_and_no_name(lines, suspect, words):
     assert suspect in report.message
     assert words in report.message
     assert "no mistake or pair of mistakes in the catalogue" in report.message
+
+
+@pytest.mark.parametrize(
+    ("lines", "suspects", "innocent"),
+    [
+        ({"z": lambda s, x, h: 0.9 * Six.z(s, x, h)}, "z:", "n:"),
+        ({"z": lambda s, x, h: Six.z(s, x, h).clamp(0.3, 0.6)}, "z:", "n:"),
+        ({"z": lambda s, x, h: sigmoid(s.input_update(x) * s.hidden_update(h))}, "z:", "n:"),
+        ({"new": lambda s, n, h, z: (1 - z) ** 2 * n + z**2 * h}, "the new state:", "n:"),
+        ({"new": lambda s, n, h, z: 0.5 * n + 0.7 * h}, "the new state:", "n:"),
+        ({"new": lambda s, n, h, z: Six.new(s, n, h, z) + 0.1 * h}, "the new state:", "n:"),
+        ({"r": lambda s, x, h: 2 * Six.r(s, x, h)}, "r:", "z:"),
+        ({"r": lambda s, x, h: torch.exp(Six.r(s, x, h))}, "r:", "z:"),
+        ({"n": lambda s, x, h, r: torch.cos(s.input_candidate(x) + r * s.hidden_candidate(h))}, "n:", "z:"),
+        ({"n": lambda s, x, h, r: tanh(3 * s.input_candidate(x) + r * s.hidden_candidate(h))}, "n:", "z:"),
+    ],
+)
+def test_a_lead_names_the_faulty_line_and_none_that_is_right(lines, suspects, innocent):
+    report = check_cell(type("Cell", (Six,), lines))
+    assert report.found == []
+    computes = [text.split("computes ")[1] for text in report.message.split("\n") if "Look at the line" in text]
+    assert any(text.startswith(suspects) for text in computes), report
+    assert not any(text.startswith(innocent) for text in computes), report
 
 
 def test_a_lead_minds_that_z_writes():
@@ -961,7 +1131,7 @@ def test_whatever_is_returned_the_check_answers(odd, when):
 
 def test_every_entry_of_the_catalogue_is_tried():
     tried = {name for name, *_ in WRONG_STEP + WRONG_MANNERS + WRONG_ELSEWHERE + WRONG_LAYER}
-    assert set(MISTAKES) == tried
+    assert set(MISTAKES) == tried | {"forbidden_class"}  # it has a test of its own
     assert all(sentence.endswith(".") and len(sentence) < 140 for sentence in MISTAKES.values())
 
 
@@ -1033,6 +1203,92 @@ def test_the_report_reads_well_as_text_and_as_html():
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
     assert "#" not in html.split("<strong>")[0], "a fixed colour would not follow the page"
     assert Report(True, [], "fine")._repr_html_().count("✓") == 1
+
+
+SWAPPED = type("Cell", (Six,), {"new": lambda s, n, h, z: z * n + (1 - z) * h})
+
+
+def test_hints_say_where_then_what_then_what_it_should_be():
+    where, what, right = "the line that computes the new state", MISTAKES["z_swapped"], "h' = (1 - z) * n + z * h"
+    held = [[word in checks.check_cell(SWAPPED, hints=k).message for word in (where, what, right)] for k in (1, 2, 3)]
+    assert held == [[True, False, False], [True, True, False], [True, True, True]]
+    assert all(checks.check_cell(SWAPPED, hints=k).found == ["z_swapped"] for k in (None, 1, 2, 3))
+    assert "z_swapped" not in checks.check_cell(SWAPPED, hints=1).message
+    default = checks.check_cell(SWAPPED)
+    assert default.message == checks.check_cell(SWAPPED, hints=1).message
+    shown, what_is_wrong, what_it_should_be = default._repr_html_().split("<details")
+    assert where in shown
+    assert "places" not in shown
+    assert "have changed places" in what_is_wrong
+    assert "(1 - z) * n" not in what_is_wrong
+    assert "h&#x27; = (1 - z) * n + z * h" in what_it_should_be
+
+
+def test_hints_for_a_layer_and_for_what_no_equation_holds():
+    cell = type("Cell", (Six,), {"r": lambda s, x, h: sigmoid(s.hidden_reset(h))})
+    layer = type("L", (Layer,), {"start": lambda s, x, h0: Layer.start(s, x, None)})
+    for report, where, what in (
+        (checks.check_cell(cell), "Look at what the layers of r, z and n are given.", "The input x is not read"),
+        (checks.check_layer(layer), "Look at the loop over time", "h0 is ignored"),
+    ):
+        assert where in report.message
+        assert what not in report.message
+        assert what in report.folded[0][1]
+    # What raises is no riddle.
+    raising = type("C", (Six,), {"forward": lambda s, x, h: s.reset(x)})
+    assert "has no attribute 'reset'" in checks.check_cell(raising, hints=1).message
+    # A lead stays a lead, and shows the equation at the last level alone.
+    squared = type("C", (Six,), {"z": lambda s, x, h: Six.z(s, x, h) ** 2})
+    held = ["sigmoid(input_update(x)" in checks.check_cell(squared, hints=k).message for k in (1, 2, 3)]
+    assert held == [False, False, True]
+
+
+def test_require_raises_the_message():
+    assert checks.check_cell(Six).require() is None
+    report = checks.check_cell(SWAPPED, hints=2)
+    with pytest.raises(AssertionError) as error:
+        report.require()
+    assert str(error.value) == report.message
+
+
+class _Hidden(nn.Module):
+    """Computes with a cell that it holds in a list, where no module sees it."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.held = [nn.GRUCell(input_size, hidden_size)]
+        for name, parameter in self.held[0].named_parameters():
+            self.register_parameter(name, parameter)
+
+    def forward(self, x, h):
+        return self.held[0].double()(x, h)
+
+
+@pytest.mark.parametrize(
+    ("check", "candidate", "forbid", "words"),
+    [
+        ("check_cell", nn.GRUCell, nn.GRUCell, "GRUCell is a base class."),
+        ("check_cell", _Hidden, (nn.GRUCell,), "GRUCell is called."),
+        ("check_cell", Wrapped, [Six, nn.GRU], "self.inner is a Six."),
+        ("check_layer", TorchInside, (nn.RNNBase,), "self.gru is a RNNBase."),
+    ],
+)
+def test_a_forbidden_class_is_found(check, candidate, forbid, words):
+    report = getattr(checks, check)(candidate, forbid=forbid)
+    assert not report.passed
+    assert report.found == ["forbidden_class"], report
+    assert words in report.message
+    assert getattr(checks, check)(candidate).passed
+    assert getattr(checks, check)(candidate, forbid=(nn.LSTM,)).passed
+
+
+def test_options_that_make_no_sense_are_refused():
+    for wrong in (0, 4, "1", True):
+        with pytest.raises(ValueError, match="hints: expected 1, 2, 3 or None, got"):
+            checks.check_cell(Six, hints=wrong)
+    for wrong in (3, [Six(3, 5)], "GRU"):
+        with pytest.raises(TypeError, match="forbid: expected classes, got"):
+            checks.check_layer(Layer, forbid=wrong)
 
 
 def test_the_checks_take_names_from_the_cells_and_nothing_else_from_the_package():

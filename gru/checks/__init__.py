@@ -2,7 +2,8 @@
 
 :func:`check_cell` gives a learner's class seeded weights and inputs in float64 and compares what it computes with the
 reference, and, where it differs, with the reference into which a mistake was built on purpose: every mistake of
-:data:`MISTAKES` that changes numbers, and every pair of them. Where none fits, the report says what is known and does
+:data:`MISTAKES` that changes numbers, and pairs of the frequent ones. Where it agrees, other sizes are tried, and an
+instance that was called before. Where none fits, the report says what is known and does
 not guess.
 :func:`check_layer` does the same for a layer that runs over whole sequences.
 
@@ -12,11 +13,12 @@ before or after the product (pytorch#8153, pytorch#99531), a missing nonlinearit
 Symbols and shapes: see :mod:`gru.equations`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from gru.checks import _compare as compare
 from gru.checks._base import Check
-from gru.checks._candidate import sheltered
+from gru.checks._candidate import forbidden_in, modules_called, seed_everything, sheltered
 from gru.checks._catalogue import MISTAKES
 from gru.checks._cell import CellCheck
 from gru.checks._layer import LayerCheck
@@ -25,7 +27,9 @@ from gru.checks._report import Finding, Halt, Report
 __all__ = ["MISTAKES", "Report", "check_cell", "check_layer"]
 
 
-def check_cell(cell_class: type, variant: str = "reset_after") -> Report:
+def check_cell(
+    cell_class: type, variant: str = "reset_after", *, hints: int | None = None, forbid: Iterable[type] | type = ()
+) -> Report:
     r"""Check a learner's GRU cell: its values, its gradients, and its manners.
 
     ::
@@ -42,14 +46,19 @@ def check_cell(cell_class: type, variant: str = "reset_after") -> Report:
             ``cell(x, h)`` with x (B, D) and h (B, H); it returns the new state (B, H). Its parameters have the names
             above, in the cell itself or in one module inside it, so that the reference's weights can be copied in.
         variant: "reset_after" or "reset_before".
+        hints: how much the message says. 1: where to look. 2: what is wrong. 3: and what it should be. None: as 1, and
+            a notebook holds the rest folded. ``found`` names the mistake at every level.
+        forbid: classes that the candidate may not derive from, hold or call, such as ``torch.nn.GRUCell``.
 
     Returns:
-        a Report. An error inside the class is a finding and is not raised. What the class prints is caught and named;
-        the global random states are put back. The check runs on the CPU.
+        a Report; its ``require()`` raises an AssertionError unless the candidate passed. What passes was right at all
+        sizes tried, a batch of one among them, whatever was called before. An error inside the class is a
+        finding and is not raised. What the class prints is caught and named; the global random states are put back. The
+        check runs on the CPU.
 
     Raises:
-        TypeError: ``cell_class`` is not a class.
-        ValueError: there is no such variant.
+        TypeError: ``cell_class``, or something in ``forbid``, is not a class.
+        ValueError: there is no such variant, or no such level of hints.
 
     >>> import torch, gru
     >>> class Cell(gru.ResetAfterCell):
@@ -62,10 +71,17 @@ def check_cell(cell_class: type, variant: str = "reset_after") -> Report:
     True
     """
     compare.expect_arguments(cell_class, variant, "cell_class")
-    return _run(CellCheck, cell_class, variant)
+    return _run(CellCheck, cell_class, variant, hints=hints, forbid=compare.expect_options(hints, forbid))
 
 
-def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: bool | None = None) -> Report:
+def check_layer(
+    layer_class: type,
+    variant: str = "reset_after",
+    *,
+    lengths: bool | None = None,
+    hints: int | None = None,
+    forbid: Iterable[type] | type = (),
+) -> Report:
     """Check a learner's GRU layer, which runs over whole sequences.
 
     Args:
@@ -78,13 +94,14 @@ def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: boo
         variant: "reset_after" or "reset_before".
         lengths: whether sequences of different lengths are tested. By default they are if forward takes ``lengths``;
             what out holds behind the end of a sequence is left free.
+        hints, forbid: as for :func:`check_cell`.
 
     Returns:
         a Report, as :func:`check_cell` gives it; mistakes inside a step are found as well.
 
     Raises:
-        TypeError: ``layer_class`` is not a class, or ``lengths`` is not a bool.
-        ValueError: there is no such variant.
+        TypeError: ``layer_class``, or something in ``forbid``, is not a class, or ``lengths`` is not a bool.
+        ValueError: there is no such variant, or no such level of hints.
 
     >>> import torch, gru
     >>> gru.checks.check_layer(torch.nn.GRU).passed
@@ -98,17 +115,24 @@ def check_layer(layer_class: type, variant: str = "reset_after", *, lengths: boo
     compare.expect_arguments(layer_class, variant, "layer_class")
     if lengths is not None and not isinstance(lengths, bool):
         raise TypeError(f"lengths: expected True, False or None, got {type(lengths).__name__}")
-    return _run(LayerCheck, layer_class, variant, lengths)
+    forbidden = compare.expect_options(hints, forbid)
+    return _run(LayerCheck, layer_class, variant, lengths, hints=hints, forbid=forbidden)
 
 
-def _run(check_class: type[Check], *arguments: Any) -> Report:
+def _run(check_class: type[Check], *arguments: Any, hints: int | None, forbid: tuple[type, ...]) -> Report:
     """Run a check under shelter and put its report together."""
     with sheltered() as printed:
         check = check_class(*arguments)
-        try:
-            check.run()
-        except Halt as halt:
-            check.found.append(halt.finding)
+        seed_everything(0)
+        forbidden = forbidden_in(check.candidate_class, forbid) if forbid else []
+        with modules_called(forbid) as called:
+            try:
+                check.run()
+            except Halt as halt:
+                check.found.append(halt.finding)
+    if not forbidden:
+        forbidden = [f"{name} is called." for name in dict.fromkeys(called)]
+    check.found[:0] = [Finding("forbidden_class", " ".join(forbidden))] if forbidden else []
     if text := printed.getvalue().strip():
         check.found.insert(0, Finding("prints", f"The first line: {text.splitlines()[0][:80]}"))
-    return check.report()
+    return check.report(hints)

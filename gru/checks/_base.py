@@ -8,10 +8,8 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._candidate import FIRST, OTHER_SIZES, Candidate, Draw, Sizes, build, extra_names, seed_everything, told
-from gru.checks._catalogue import CATALOGUE
+from gru.checks._catalogue import CATALOGUE, LINES
 from gru.checks._report import Finding, Halt, Report
-
-LINES = ("r", "z", "n", "the new state")  # what the four equations compute
 
 
 class Check(ABC):
@@ -151,20 +149,42 @@ class Check(ABC):
 
     # The report
 
-    def report(self) -> Report:
-        """Findings in the order they were made, each name once, then how they are known."""
+    def report(self, hints: int | None) -> Report:
+        """What was found, as far as the level of hints goes."""
         name = self.candidate_class.__name__
         names = list(dict.fromkeys(finding.name for finding in self.found))
         if not names and not self.known:
             return Report(True, [], "\n".join([f"{name}: {self.right}", *self.notes]))
-        lines = [f"{name}: not yet. Found: {', '.join(names)}." if names else f"{name}: not yet."]
-        for mistake in names:
-            entry = CATALOGUE[mistake]
-            details = [finding.detail for finding in self.found if finding.name == mistake and finding.detail]
-            lines.append(" ".join([f"{mistake}: {entry.sentence}", *dict.fromkeys(details)]))
+        first = f"{name}: not yet."
+        where, what, right = (self.lines(names, level) for level in (1, 2, 3))
+        if hints is None:
+            further = [("What is wrong", [line for line in what if line not in where])]
+            further += [("What it should be", [line for line in right if line not in what])]
+            folded = tuple((title, "\n".join(lines)) for title, lines in further if lines)
+            return Report(False, names, "\n".join([first, *where, *self.notes]), folded)
+        if names and hints > 1:
+            first += f" Found: {', '.join(names)}."
+        return Report(False, names, "\n".join([first, *(where, what, right)[hints - 1], *self.notes]))
+
+    def lines(self, names: list[str], level: int) -> list[str]:
+        """What is said of each mistake at a level of hints, then how it is known, or the leads where none is."""
+        lines = []
+        for name in names:
+            entry = CATALOGUE[name]
+            if level == 1 and entry.where:
+                lines.append(f"    Look at {entry.where}.")
+                continue
+            details = [finding.detail for finding in self.found if finding.name == name and finding.detail]
+            lines.append(" ".join([f"{name}: {entry.sentence}", *dict.fromkeys(details)]))
             if entry.equation is not None and self.equations:
                 lines.append(self.look_at(entry.equation))
-        return Report(False, names, "\n".join([*lines, *self.known, *self.notes]))
+        if level == 1 and names:
+            lines = list(dict.fromkeys(lines))
+        else:
+            lines += self.known
+        if level < 3:  # without the equation
+            lines = [f"{line.partition(':  ')[0]}." if ":  " in line else line for line in lines]
+        return lines
 
     def look_at(self, equation: int) -> str:
         """The line of code that an equation belongs to, and the equation as it should be."""

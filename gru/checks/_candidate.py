@@ -241,7 +241,31 @@ def _names_do_not_fit(module: nn.Module, variant: str) -> Halt:
     extra = [name for name in names(part) if name not in layout.shapes]
     where = f" (looked for in self.{prefix})" if prefix else ""
     sentence = f"Missing{where}: {', '.join(missing)}. There, but not expected: {', '.join(extra) or 'nothing'}."
-    return Halt("missing_parameters", sentence + hint)
+    return Halt("missing_parameters", sentence + (hint or _how_to_go_on(module, variant)))
+
+
+def _how_to_go_on(module: nn.Module, variant: str) -> str:
+    """A hint for a class that has layers of its own names, or one layer for several gates; "" where neither shows."""
+    own = {name: tuple(parameter.shape) for name, parameter in module.named_parameters(remove_duplicate=False)}
+    layout, flat, _ = layouts(variant)
+    fused = {wanted: next((n for n, s in own.items() if s == shape), "") for wanted, shape in flat.shapes.items()}
+    if all(fused.values()):
+        biases = [name for name, shape in own.items() if shape == flat.shapes["bias_ih"]]
+        fused |= dict(zip(("bias_ih", "bias_hh"), biases if len(biases) > 1 else 2 * biases, strict=False))
+        lines = "; ".join(f"self.{wanted} = self.{name}" for wanted, name in fused.items())
+        return f" Your layers hold all gates at once. Say at the end of __init__: {lines}. Their blocks are r, z, n."
+    if any(shape[0] in (2 * H, 3 * H) for shape in own.values() if shape):
+        return f" A layer holds several gates, so no weights fit it: write one layer per gate, {_named(layout)}."
+    wanted = next(iter(layout.shapes))
+    first = next((name for name, shape in own.items() if shape == layout.shapes[wanted]), "")
+    if not first:
+        return f" The check looks for one layer per gate: {_named(layout)}."
+    line = f"self.{wanted.rpartition('.')[0]} = self.{first.rpartition('.')[0] or first}"
+    return f" Your own names may stay: say at the end of __init__ which is which, as in {line}, for {_named(layout)}."
+
+
+def _named(layout: Layout) -> str:
+    return ", ".join(dict.fromkeys(name.partition(".")[0] for name in layout.shapes))
 
 
 def told(error: Exception, cls: type) -> str:
@@ -286,6 +310,33 @@ def sheltered() -> Iterator[io.StringIO]:
         torch.set_rng_state(kept[2])
         if cuda:
             torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def modules_called(classes: tuple[type, ...]) -> Iterator[list[str]]:
+    """The names of the modules of these classes that are called inside, also those that no module registers."""
+    names: list[str] = []
+
+    def note(module: nn.Module, _: Any) -> None:
+        names.extend(base.__qualname__ for base in classes if isinstance(module, base))
+
+    handle = nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        yield names
+    finally:
+        handle.remove()
+
+
+def forbidden_in(candidate: type, classes: tuple[type, ...]) -> list[str]:
+    """What a candidate builds on of these classes, in words: bases, and modules that it holds."""
+    found = [f"{base.__qualname__} is a base class." for base in classes if issubclass(candidate, base)]
+    try:
+        held = list(candidate(D, H).named_modules())[1:]
+    except Exception:  # which the check itself finds
+        return found
+    return found + [
+        f"self.{name} is a {base.__qualname__}." for name, part in held for base in classes if isinstance(part, base)
+    ]
 
 
 def seed_everything(seed: int) -> None:

@@ -9,16 +9,31 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+LINES = ("r", "z", "n", "the new state")  # what the four equations compute
+READS = "what the layers of r, z and n are given"
+RETURNS = "what forward returns"
+STEPS = "the loop over time, and the state that it starts from"
+
 
 class Mistake(NamedTuple):
-    """What went wrong in one sentence, and which of the equations r, z, n, h' (0 to 3) it concerns, if one does."""
+    """What went wrong in one sentence, and which of the equations r, z, n, h' (0 to 3) it concerns, if one does.
+
+    ``place`` is where to look where no equation is concerned. Where there is neither, the sentence gives nothing away
+    that the reader would rather find alone, and is said at every level of hints.
+    """
 
     sentence: str
     equation: int | None = None
+    place: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where to look, in words that follow "Look at"; "" where the sentence may be said at once."""
+        return self.place if self.equation is None else f"the line that computes {LINES[self.equation]}"
 
 
 _READ = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
-_FORMULAS = {name: Mistake(one["sentence"], one.get("equation")) for name, one in _READ["mistakes"].items()}
+_FORMULAS = {name: Mistake(one["sentence"], one.get("equation"), READS) for name, one in _READ["mistakes"].items()}
 
 CATALOGUE = _FORMULAS | {
     # The class and its parameters
@@ -28,6 +43,7 @@ CATALOGUE = _FORMULAS | {
     "constructor_raises": Mistake("An error is raised while the class is built from (input_size, hidden_size)."),
     "missing_parameters": Mistake("Parameters of the reference are missing, so its weights cannot be copied in."),
     "extra_parameters": Mistake("There are parameters or buffers that the reference does not have."),
+    "forbidden_class": Mistake("It builds on a class that may not be used here."),
     "wrong_parameter_shape": Mistake("A parameter has another shape than in the reference."),
     "shared_parameters": Mistake("Two layers are one and the same object, so they can never learn different weights."),
     "several_recurrences": Mistake(
@@ -59,33 +75,61 @@ CATALOGUE = _FORMULAS | {
     ),
     "backward_raises": Mistake("The forward pass works, but the backward pass raises an error."),
     # What is read
-    "h_before_x": Mistake("The state is concatenated before the input; the weights expect x first, then h."),
+    "h_before_x": Mistake(
+        "The state is concatenated before the input; the weights expect x first, then h.", place=READS
+    ),
+    "reset_softmax": Mistake("The reset gate has a softmax where its sigmoid belongs, so the units share one sum.", 0),
+    "update_softmax": Mistake(
+        "The update gate has a softmax where its sigmoid belongs, so the units share one sum.", 1
+    ),
+    "weight_transposed": Mistake(
+        "A recurrent weight is transposed: look for a .T that is missing or one too many.", place=READS
+    ),
+    "weight_reshaped": Mistake(
+        "A weight is reshaped where it should be transposed, which puts its numbers elsewhere.", place=READS
+    ),
+    "layer_mixed_up": Mistake(
+        "One gate's layer is used for another: look at the names, or the order of the blocks.", place=READS
+    ),
+    "batch_mean": Mistake("The batch's mean stands in for every row; each row has a state of its own.", place=READS),
+    "first_row": Mistake(
+        "The batch's first row stands in for every row; each row has a state of its own.", place=READS
+    ),
     # A layer's results
-    "result_not_a_pair": Mistake("The layer should return two tensors, (out, h_n)."),
-    "result_order_swapped": Mistake("The layer returns (h_n, out); the order should be (out, h_n)."),
+    "result_not_a_pair": Mistake("The layer should return two tensors, (out, h_n).", place=RETURNS),
+    "result_order_swapped": Mistake("The layer returns (h_n, out); the order should be (out, h_n).", place=RETURNS),
     "only_last_output": Mistake(
-        "out holds the last state alone; it should hold the state after every step, (T, B, H)."
+        "out holds the last state alone; it should hold the state after every step, (T, B, H).", place=RETURNS
     ),
-    "last_batch_row": Mistake("The last row of the batch is taken where the last step in time was meant."),
-    "h_n_shape": Mistake("h_n has the right numbers in the wrong shape."),
-    "h_n_wrong": Mistake("h_n is not the state after the last step."),
+    "last_batch_row": Mistake(
+        "The last row of the batch is taken where the last step in time was meant.", place=RETURNS
+    ),
+    "h_n_shape": Mistake("h_n has the right numbers in the wrong shape.", place=RETURNS),
+    "h_n_wrong": Mistake("h_n is not the state after the last step.", place=RETURNS),
     # A layer's steps
-    "batch_and_time_swapped": Mistake("The batch and time axes are swapped; the first axis of x is time."),
+    "batch_and_time_swapped": Mistake("The batch and time axes are swapped; the first axis of x is time.", place=STEPS),
     "state_not_carried": Mistake(
-        "The state is not carried from step to step: every step starts from the initial state."
+        "The state is not carried from step to step: every step starts from the initial state.", place=STEPS
     ),
-    "h0_ignored": Mistake("The initial state h0 is ignored: the run starts from zeros."),
-    "h0_required": Mistake("The layer fails without h0; it should start from zeros then."),
-    "start_not_zero": Mistake("Without h0 the run does not start from zeros."),
-    "one_step_only": Mistake("Only one step is run, not the whole sequence."),
-    "outputs_shifted": Mistake("out holds the state before each step where it should hold the state after it."),
-    "reversed_in_time": Mistake("Time runs backwards."),
+    "h0_ignored": Mistake("The initial state h0 is ignored: the run starts from zeros.", place=STEPS),
+    "h0_required": Mistake("The layer fails without h0; it should start from zeros then.", place=STEPS),
+    "start_not_zero": Mistake("Without h0 the run does not start from zeros.", place=STEPS),
+    "one_step_only": Mistake("Only one step is run, not the whole sequence.", place=STEPS),
+    "outputs_shifted": Mistake(
+        "out holds the state before each step where it should hold the state after it.", place=STEPS
+    ),
+    "reversed_in_time": Mistake("Time runs backwards.", place=STEPS),
     "outputs_overwritten": Mistake(
-        "Every entry of out is the last state: one tensor was overwritten at each step and stacked T times."
+        "Every entry of out is the last state: one tensor was overwritten at each step and stacked T times.",
+        place=STEPS,
     ),
-    "padding_read": Mistake("With lengths, the result depends on the padding behind the end of a sequence."),
-    "lengths_wrong": Mistake("With lengths, the valid outputs or the last states are wrong."),
-    "detached_between_steps": Mistake("The state is detached between steps, so no gradient flows back through time."),
+    "padding_read": Mistake(
+        "With lengths, the result depends on the padding behind the end of a sequence.", place=STEPS
+    ),
+    "lengths_wrong": Mistake("With lengths, the valid outputs or the last states are wrong.", place=STEPS),
+    "detached_between_steps": Mistake(
+        "The state is detached between steps, so no gradient flows back through time.", place=STEPS
+    ),
 }
 
 MISTAKES = {name: mistake.sentence for name, mistake in CATALOGUE.items()}

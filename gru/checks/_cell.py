@@ -10,7 +10,7 @@ from gru.checks import _compare as compare
 from gru.checks._base import Check
 from gru.checks._candidate import B, Candidate, D, Draw, H, Sizes, seed_everything
 from gru.checks._report import Finding, Halt
-from gru.checks._steps import Change, Parts, combinations, every_change, how, step
+from gru.checks._steps import Change, Part, Parts, combinations, every_change, how, step
 
 Changes = tuple[Change, ...]
 
@@ -130,6 +130,9 @@ class CellCheck(Check):
             "r = 1": ("the same and the reset gate at r = 1, so n sees all of h", {"z": 0, "r": 1}),
         }
         holds = {limit: self.at_limit(gates) for limit, (_, gates) in limits.items()}
+        holds |= {"z = 1/2": self.without("z"), "r = 1/2": self.without("r"), "n = 0": self.without("n")}
+        holds["n of x"] = self.without("n", fields=("U", "b_h"))
+        holds["n = 0, h = 0"] = self.without("n", 0 * self.h)
         for limit, (words, _) in limits.items():
             self.known.append(f"    {words}: {'agrees' if holds[limit] else 'differs'}")
         self.known += [f"    {sentence}" for sentence in self.dependence()]
@@ -149,6 +152,21 @@ class CellCheck(Check):
             except Halt:
                 return False
             return compare.equal(got, step(candidate.parts(), self.x, self.h))
+
+    def without(self, gate: str, h: Tensor | None = None, fields: tuple[str, ...] = Part._fields) -> bool:
+        """Whether candidate and reference agree while the parameters of one of r, z, n, or some of them, are 0."""
+        candidate = self.new()
+        h = self.h if h is None else h
+        with torch.no_grad():
+            part = getattr(candidate.layout.parts(candidate.parameters), gate)
+            for field in fields:
+                if (tensor := getattr(part, field)) is not None:
+                    tensor.zero_()
+            try:
+                got = self.call_again(candidate, 0, self.x, h)
+            except Halt:
+                return False
+            return compare.equal(got, step(candidate.parts(), self.x, h))
 
     def dependence(self) -> list[str]:
         """What the new state does not depend on but should, and whether samples mix."""
@@ -170,18 +188,33 @@ class CellCheck(Check):
         return sentences
 
     def where(self, holds: dict[str, bool]) -> list[str]:
-        """Which lines can be at fault, given the limits."""
+        """Which lines can be at fault, given where the numbers agree: a line is named only if nothing clears it."""
         r, z, n, new = map(self.look_at, range(4))
-        if holds["keep"] and holds["write"]:
-            return [z, "n and the shares of the new state agree at both ends of z, so z itself is the first suspect."]
-        if holds["write"]:
-            return [new, z, "The candidate agrees, so z, or how the new state uses it, is the first suspect."]
-        if holds["r = 0"] and holds["r = 1"]:
+        if not holds["n = 0, h = 0"]:
+            words = "With the candidate's parameters and h at 0 the new state should be 0, and is not"
+            return [n, f"{words}: the candidate is the first suspect, unless the new state adds something of its own."]
+        if not holds["n = 0"]:  # z and h's share are all that is left there
+            if holds["keep"] and holds["write"]:
+                return [
+                    z,
+                    new,
+                    "n and the shares of the new state agree at both ends of z, so z itself is the first suspect.",
+                ]
+            if holds["write"]:
+                return [new, z, "The candidate agrees, so z, or how the new state uses it, is the first suspect."]
+            words = "With the candidate's parameters at 0 the new state should be the old state's share"
+            return [new, z, f"{words}, and is not: z, or how the new state uses it, is at fault, whatever else is."]
+        if holds["r = 1/2"] or (holds["r = 0"] and holds["r = 1"]):
+            words = (
+                "Where r is held fixed the candidate agrees"
+                if holds["r = 0"]
+                else "With r's parameters at 0 all agrees"
+            )
+            return [r, n, f"{words}, so r, or where it acts, is the first suspect."]
+        if holds["n of x"]:
             return [
                 r,
                 n,
-                "With r held at 0 and at 1 the candidate agrees, so r, or where it acts, is the first suspect.",
+                "The candidate agrees where it reads x alone, so r, or what it does with h, is the first suspect.",
             ]
-        if holds["keep"]:
-            return [n, "The old state is carried as it should be, so the candidate is the first suspect."]
-        return [n, new, "More than one line may be at fault; begin with the candidate."]
+        return [n, "The old state is carried as it should be, so the candidate is the first suspect."]

@@ -22,6 +22,20 @@ def expect_arguments(candidate: object, variant: object, argument: str) -> None:
         raise ValueError(f"variant: expected 'reset_after' or 'reset_before', got {variant!r}")
 
 
+def expect_options(hints: object, forbid: object) -> tuple[type, ...]:
+    """The forbidden classes; raise unless the hints are a level and every forbidden thing is a class."""
+    if hints is not None and (isinstance(hints, bool) or hints not in (1, 2, 3)):
+        raise ValueError(f"hints: expected 1, 2, 3 or None, got {hints!r}")
+    classes = (forbid,) if isinstance(forbid, type) else forbid
+    if not isinstance(classes, Iterable):
+        raise TypeError(f"forbid: expected classes, got {type(forbid).__name__}")
+    classes = tuple(classes)
+    for one in classes:
+        if not isinstance(one, type):
+            raise TypeError(f"forbid: expected classes, got {one!r}")
+    return classes
+
+
 def numbers(tensor: Tensor) -> Tensor:
     """The tensor in double precision, whatever its dtype."""
     return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)

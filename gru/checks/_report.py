@@ -4,25 +4,46 @@ from html import escape
 from typing import NamedTuple
 
 
-class Report(NamedTuple):
+class _Fields(NamedTuple):
+    passed: bool
+    found: list[str]
+    message: str
+
+
+class Report(_Fields):
     """What a check found. It is true where the candidate passed, so ``assert check_cell(MyCell)`` does what it says.
 
     Args:
         passed: whether no mistake was found.
-        found: names from :data:`gru.checks.MISTAKES`; empty where the candidate passed, and where it differs from the
-            reference in a way that the catalogue does not hold.
-        message: what was found, how it is known, and where to look.
+        found: names from :data:`gru.checks.MISTAKES`, at every level of hints; empty where the candidate passed, and
+            where it differs from the reference in a way that the catalogue does not hold.
+        message: what the level of hints lets it say: where to look, what is wrong, what it should be.
+        folded: further hints as (title, text); a notebook shows each when it is opened.
     """
 
-    passed: bool
-    found: list[str]
-    message: str
+    folded: tuple[tuple[str, str], ...]
+
+    def __new__(
+        cls, passed: bool, found: list[str], message: str, folded: tuple[tuple[str, str], ...] = ()
+    ) -> "Report":
+        report = super().__new__(cls, passed, found, message)
+        report.folded = folded
+        return report
 
     def __bool__(self) -> bool:
         return self.passed
 
     def __repr__(self) -> str:
         return f"Report(passed={self.passed}, found={self.found})\n{self.message}"
+
+    def require(self) -> None:
+        """Do nothing where the candidate passed.
+
+        Raises:
+            AssertionError: it did not; the text is the message.
+        """
+        if not self.passed:
+            raise AssertionError(self.message)
 
     def _repr_html_(self) -> str:
         """The message for a notebook: words and a sign, in the page's own colours, every character escaped."""
@@ -31,8 +52,15 @@ class Report(NamedTuple):
             "<div class='gru-report' style='border-inline-start: 0.25em solid currentColor; padding: 0.3em 0.9em; "
             "margin: 0.5em 0; max-width: 50em; overflow-wrap: anywhere;'>"
             f"<p style='margin: 0;'><span aria-hidden='true'>{'✓' if self.passed else '✗'}</span> "
-            f"<strong>{escape(first)}</strong></p>{''.join(map(self._line_html, rest))}</div>"
+            f"<strong>{escape(first)}</strong></p>{''.join(map(self._line_html, rest))}"
+            f"{''.join(map(self._folded_html, self.folded))}</div>"
         )
+
+    def _folded_html(self, hint: tuple[str, str]) -> str:
+        """One further hint, closed until the reader opens it."""
+        title, text = hint
+        lines = "".join(map(self._line_html, text.split("\n")))
+        return f"<details style='margin: 0.5em 0 0;'><summary>{escape(title)}</summary>{lines}</details>"
 
     def _line_html(self, line: str) -> str:
         """A paragraph: a mistake with its name in bold, or, set in, a lead with its equation as code."""

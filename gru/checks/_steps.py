@@ -9,6 +9,7 @@ Glossary
                      1 - z where it writes
     part             the tensors of one of r, z, n: W (H, D), U (H, H), b_i and b_h (H)
     beside           x and h lie side by side in one Linear(D + H, H) with one bias
+    rare             a mistake that is tried alone, and not in pairs
 """
 
 import itertools
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import hardsigmoid, linear
 
 
 class Part(NamedTuple):
@@ -51,17 +52,19 @@ class How(NamedTuple):
     n_reads: str = "xh"
     gate_order: str = "xh"  # or "hx": the state stands first, while the weights expect the input first
     n_order: str = "xh"
-    r_act: str = "sigmoid"  # or "none", "tanh"
+    r_act: str = "sigmoid"  # or another of ACT
     z_act: str = "sigmoid"
     n_act: str = "tanh"  # or "none", "sigmoid", "relu"
     bias_i: int = 1  # how often it is added
     bias_h: int = 1
     bias_hn: int = 1
+    weights: str = ""  # which weights stand where; "" is where they belong
+    rows: str = ""  # such as "x mean": what every row gets instead of its own
     place: str = ""  # where the reset acts; "" is where the variant has it
     reset_by: str = "r"  # or "1-r", "z"
     z_state: str = "h"  # or "r*h"
     blend_by: str = "z"  # or "1-z", "r"
-    blend: str = "both"  # or "new", "old", "new part", "old part", "n + old part", "new part + h"
+    blend: str = "both"  # or "new", "old", "new part", "old part", "n + old part", "new part + h", ...
     carried: str = "h"  # or "r*h"
     out: str = "none"  # or "tanh"
 
@@ -72,14 +75,33 @@ class Change(NamedTuple):
     name: str
     switches: dict[str, str | int]
     detail: str = ""
+    rare: bool = False
 
 
-ACT = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "none": lambda a: a}
+ACT = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "none": lambda a: a,
+    "sigmoid twice": lambda a: a.sigmoid().sigmoid(),
+    "softmax": lambda a: a.softmax(-1),
+    "softmax over the batch": lambda a: a.softmax(-2),
+    "hard sigmoid": hardsigmoid,  # relu6(a + 3) / 6
+    "hard sigmoid of Keras": lambda a: (0.2 * a + 0.5).clamp(0, 1),  # before version 3
+}
+ROWS = {"mean": lambda a: a.mean(-2, keepdim=True).expand_as(a), "first": lambda a: a[..., :1, :].expand_as(a)}
 
 
 def step(parts: Parts, x: Tensor, h: Tensor, how: How | None = None) -> Tensor:
     """The new state (..., H) that a step with these switches computes from x (..., D) and h (..., H)."""
     how = how or How()
+    parts = rearranged(parts, how.weights)
+
+    def rows(name: str, tensor: Tensor) -> Tensor:
+        what, _, which = how.rows.partition(" ")
+        return ROWS[which](tensor) if name in what.split("+") else tensor
+
+    x, h = rows("x", x), rows("h", h)
 
     def from_x(part: Part, reads: str) -> Tensor | float:
         return linear(x, part.W, how.bias_i * part.b_i) if "x" in reads else 0.0
@@ -98,17 +120,18 @@ def step(parts: Parts, x: Tensor, h: Tensor, how: How | None = None) -> Tensor:
             return linear(side_by_side, torch.cat((part.W, part.U), 1), how.bias_i * part.b_i)
         return from_x(part, reads) + from_h(part, reads, state)
 
-    r = ACT[how.r_act](both(parts.r, how.r_reads, h, how.gate_order))  # (..., H)
+    r = rows("r", ACT[how.r_act](both(parts.r, how.r_reads, h, how.gate_order)))  # (..., H)
     z_state = r * h if how.z_state == "r*h" else h
-    z = ACT[how.z_act](both(parts.z, how.z_reads, z_state, how.gate_order))  # (..., H)
+    z = rows("z", ACT[how.z_act](both(parts.z, how.z_reads, z_state, how.gate_order)))  # (..., H)
 
     s = {"r": r, "1-r": 1 - r, "z": z}[how.reset_by]
     part, reads = parts.n, how.n_reads
     place = how.place or ("after" if parts.reset_after else "before")
-    if place == "before":
-        a = both(part, reads, s * h, how.n_order)
-    elif place == "after":
-        a = from_x(part, reads) + s * from_h(part, reads, h)
+    if place in ("before", "twice before"):
+        a = both(part, reads, (s if place == "before" else s * s) * h, how.n_order)
+    elif place in ("after", "twice after", "before and after"):
+        state = s * h if place == "before and after" else h
+        a = from_x(part, reads) + (s * s if place == "twice after" else s) * from_h(part, reads, state)
     elif place == "after, with its bias":
         a = linear(x, part.W) + s * linear(h, part.U, part.b_i)
     elif place == "bias outside":
@@ -118,26 +141,72 @@ def step(parts: Parts, x: Tensor, h: Tensor, how: How | None = None) -> Tensor:
     else:  # "unused", "everything", "candidate"
         a = both(part, reads, h, how.n_order)
     n = ACT[how.n_act](s * a if place == "everything" else a)  # (..., H)
-    if place == "candidate":
-        n = s * n
+    n = rows("n", s * n if place == "candidate" else n)
+    return rows("h'", ACT[how.out](blended(r, z, n, h, how, parts.z_writes)))
 
+
+def blended(r: Tensor, z: Tensor, n: Tensor, h: Tensor, how: How, z_writes: bool) -> Tensor:
+    """The new state (..., H), from the gates, the candidate and the old state."""
     gate = {"z": z, "1-z": 1 - z, "r": r}[how.blend_by]
-    keep = 1 - gate if parts.z_writes else gate
+    keep = 1 - gate if z_writes else gate
     old = r * h if how.carried == "r*h" else h
-    new = {
-        "both": (1 - keep) * n + keep * old,
-        "new": n,
-        "old": old,
-        "new part": (1 - keep) * n,
-        "old part": keep * old,
-        "n + old part": n + keep * old,
-        "new part + h": (1 - keep) * n + old,
-    }[how.blend]
-    return ACT[how.out](new)
+    return {
+        "both": lambda: (1 - keep) * n + keep * old,
+        "new": lambda: n,
+        "old": lambda: old,
+        "new part": lambda: (1 - keep) * n,
+        "old part": lambda: keep * old,
+        "n + old part": lambda: n + keep * old,
+        "new part + h": lambda: (1 - keep) * n + old,
+        "both by k": lambda: keep * (n + old),
+        "both by 1-k": lambda: (1 - keep) * (n + old),
+        "n by r": lambda: r * n + keep * old,
+        "n by 1-r": lambda: (1 - r) * n + keep * old,
+        "h by r": lambda: (1 - keep) * n + r * old,
+        "h by 1-r": lambda: (1 - keep) * n + (1 - r) * old,
+    }[how.blend]()
+
+
+def rearranged(parts: Parts, weights: str) -> Parts:
+    """The parts with weights transposed, reshaped, or in another's place: "U of rz transposed", "W for nrz", ..."""
+    three = list(parts[:3])
+    words = weights.split()
+    if not words:
+        return parts
+    if words[-1] == "transposed":
+        three = [
+            part._replace(U=part.U.T) if gate in words[2] else part for gate, part in zip("rzn", three, strict=True)
+        ]
+    elif words[-1] == "reshaped":  # the layer's whole weight, to the shape that x or h can be multiplied with
+        three = [part._replace(**_reshaped(part, words[0], parts.beside)) for part in three]
+    elif words[-1] == "stacked":  # one matrix for all gates, reshaped so
+        whole = torch.cat([getattr(part, words[0]) for part in three])  # (3H, D) or (3H, H)
+        blocks = whole.reshape(whole.shape[::-1]).T.chunk(3)
+        three = [part._replace(**{words[0]: block}) for part, block in zip(three, blocks, strict=True)]
+    else:
+        fields = {"x's": ("W", "b_i"), "h's": ("U", "b_h"), "all": Part._fields}[words[0]]
+        sources = ["rzn".index(gate) for gate in words[-1]]
+        three = [
+            part._replace(**{field: getattr(parts[k], field) for field in fields})
+            for part, k in zip(three, sources, strict=True)
+        ]
+    return parts._replace(r=three[0], z=three[1], n=three[2])
+
+
+def _reshaped(part: Part, kind: str, beside: bool) -> dict[str, Tensor]:
+    if not beside:
+        matrix = getattr(part, kind)
+        return {kind: matrix.reshape(matrix.shape[::-1]).T}
+    whole = torch.cat((part.W, part.U), 1)  # (H, D + H)
+    W, U = whole.reshape(whole.shape[::-1]).T.split((part.W.shape[1], part.U.shape[1]), 1)
+    return {"W": W, "U": U}
 
 
 def every_change(parts: Parts) -> list[Change]:
-    """Every mistake in one step that a candidate with these parts can make; no two of them are the same function."""
+    """Every mistake in one step that a candidate with these parts can make.
+
+    No two are the same function, but that a gate which has the other's layer is that other gate.
+    """
     own = _changes_of_three() if parts.beside else _changes_of_six()
     after = Change("reset_after_product", {"place": "after"})
     if parts.reset_after:
@@ -149,7 +218,7 @@ def every_change(parts: Parts) -> list[Change]:
         own += [after, Change("reset_after_product", {"place": "after, with its bias"})]
     else:
         own += [after, Change("reset_after_product", {"place": "bias outside"})]
-    return [*_changes_of_all(), *own]
+    return [*_changes_of_all(), *own, *_rare_changes(parts)]
 
 
 def _changes_of_all() -> list[Change]:
@@ -188,6 +257,70 @@ def _changes_of_all() -> list[Change]:
     return found
 
 
+def _rare_changes(parts: Parts) -> list[Change]:
+    """What is tried alone."""
+    found = []
+    for gate, word in (("r", "reset"), ("z", "update")):
+        acts = {
+            "softmax": (f"{word}_softmax", "Over the units."),
+            "softmax over the batch": (f"{word}_softmax", "Over the batch."),
+            "sigmoid twice": (f"{word}_sigmoid_twice", ""),
+            "hard sigmoid": (f"{word}_hard_sigmoid", "It is torch's, relu6(a + 3) / 6."),
+            "hard sigmoid of Keras": (f"{word}_hard_sigmoid", "It is that of Keras before version 3, 0.2 a + 0.5."),
+        }
+        found += [Change(name, {f"{gate}_act": act}, detail, True) for act, (name, detail) in acts.items()]
+    blends = [
+        ("same_gate_twice", "both by k", "It is the old state's share."),
+        ("same_gate_twice", "both by 1-k", "It is the candidate's share."),
+        ("gates_uncoupled", "n by r", "The candidate is multiplied by r."),
+        ("gates_uncoupled", "n by 1-r", "The candidate is multiplied by 1 - r."),
+        ("gates_uncoupled", "h by r", "The old state is multiplied by r."),
+        ("gates_uncoupled", "h by 1-r", "The old state is multiplied by 1 - r."),
+    ]
+    found += [Change(name, {"blend": blend}, detail, True) for name, blend, detail in blends]
+    twice = [("before and after", "Once before the product and once after it.")]
+    twice += (
+        [("twice after", "Both times after it.")] if parts.reset_after else [("twice before", "Both times before it.")]
+    )
+    found += [Change("reset_twice", {"place": place}, detail, True) for place, detail in twice]
+    for which, name in (("mean", "batch_mean"), ("first", "first_row")):
+        for what in ("x", "h", "x+h", "r", "z", "r+z", "n", "h'"):
+            if (what, which) == ("x+h", "first"):  # which is that of the new state
+                continue
+            words = "the new state" if what == "h'" else what.replace("+", " and ")
+            found.append(Change(name, {"rows": f"{what} {which}"}, f"It is that of {words}.", True))
+    return found + _weights_elsewhere(parts)
+
+
+def _weights_elsewhere(parts: Parts) -> list[Change]:
+    found = [
+        Change("weight_transposed", {"weights": f"U of {gates} transposed"}, f"In {', '.join(gates)}.", True)
+        for gates in ("r", "z", "n", "rz", "rzn")
+    ]
+    kinds = ("W",) if not parts.beside else ("W and U",)  # a square matrix keeps its shape
+    found += [Change("weight_reshaped", {"weights": f"{kind} reshaped"}, "In every layer.", True) for kind in kinds]
+    if not parts.beside:
+        for kind in "WU":
+            found.append(
+                Change("weight_reshaped", {"weights": f"{kind} stacked"}, "Before it is cut for the gates.", True)
+            )
+    orders = [order for order in map("".join, itertools.product("rzn", repeat=3)) if order not in ("rzn", "zrn")]
+    for whose, word in (("all", ""), ("x's", " of x"), ("h's", " of h")):
+        if whose != "all" and parts.beside:
+            continue
+        for order in [*orders, *(["zrn"] if whose != "all" else [])]:
+            moved = [
+                f"{gate} has that of {source}" for gate, source in zip("rzn", order, strict=True) if gate != source
+            ]
+            if len(moved) < 3 or len(set(order)) == 3:
+                found.append(
+                    Change(
+                        "layer_mixed_up", {"weights": f"{whose} {order}"}, f"The layer{word}: {', '.join(moved)}.", True
+                    )
+                )
+    return found
+
+
 def _changes_of_three() -> list[Change]:
     """Where x and h lie side by side in one layer with one bias."""
     return [
@@ -219,7 +352,10 @@ def how(*changes: Change) -> How:
 
 
 def combinations(single: list[Change]) -> Iterator[tuple[Change, ...]]:
-    """Two changes that move different switches; and three, where all three nonlinearities are wrong."""
+    """Two changes that move different switches, none of them rare; and the nonlinearities of two or all wrong."""
+    gates = [[change for change in single if change.switches.keys() == {f"{k}_act"}] for k in "rz"]
+    yield from (pair for pair in itertools.product(*gates) if any(change.rare for change in pair))
+    single = [change for change in single if not change.rare]
     for first, second in itertools.combinations(single, 2):
         if not first.switches.keys() & second.switches.keys():
             yield first, second
