@@ -309,6 +309,13 @@ def _reshaping(layer, x, h):
     return cat((x, h), 1) @ layer.weight.view(layer.weight.shape[::-1]) + layer.bias
 
 
+def _interleaving(self, x, h):
+    i_r, i_z, i_n = (x @ self.weight_ih.T + self.bias_ih).view(len(x), -1, 3).unbind(2)
+    h_r, h_z, h_n = (h @ self.weight_hh.T + self.bias_hh).view(len(x), -1, 3).unbind(2)
+    z = sigmoid(i_z + h_z)
+    return (1 - z) * tanh(i_n + sigmoid(i_r + h_r) * h_n) + z * h
+
+
 def _mean(a):
     return a.mean(0, keepdim=True).expand_as(a)
 
@@ -341,6 +348,7 @@ WRONG_STEP += [
         "z": lambda s, x, h: sigmoid(_reshaping(s.update_gate, x, h)),
         "n": lambda s, x, h, r: tanh(_reshaping(s.hidden_transform, x, r * h)),
     }),
+    ("weight_reshaped", Flat, {"forward": _interleaving}),
     ("layer_mixed_up", Flat, flat_reading(order=(2, 1, 0), h_order=(2, 1, 0))),
     ("layer_mixed_up", Flat, flat_reading(order=(1, 0, 2))),
     ("layer_mixed_up", Six, {"z": lambda s, x, h: sigmoid(s.input_update(x) + s.hidden_reset(h))}),
@@ -539,6 +547,12 @@ def test_a_cell_that_is_right_for_some_sizes_only_does_not_pass(name, cell, word
     assert words in report.message
 
 
+def test_a_cell_that_is_wrong_in_eval_mode_does_not_pass():
+    report = check_cell(type("C", (Six,), {"new": lambda s, n, h, z: Six.new(s, n, h if s.training else 0 * h, z)}))
+    assert not report.passed
+    assert "In eval mode it is not right: h' differs" in report.message
+
+
 # What stands in the seed of this project, as it was
 
 
@@ -646,6 +660,8 @@ def line(name: str, base: type) -> dict:
         ("update_tanh", "reset_gate_unused", Three),
         ("second_tanh", "bias_outside_reset", Six),
         ("complement_missing", "reset_on_everything", Three),
+        ("z_swapped", "update_softmax", Six),
+        ("z_swapped", "weight_transposed", Six),
     ],
 )
 def test_two_wrong_lines_are_found_together(first, second, base):
@@ -1034,6 +1050,14 @@ def goes_on_where_it_fits(self, x, h0=None, lengths=None):
     return out, h
 
 
+def goes_on_in_eval_mode(self, x, h0=None):
+    h0 = getattr(self, "kept", None) if h0 is None else h0
+    out, h = Layer.forward(self, x, h0)
+    if not self.training:
+        self.kept = h.detach()
+    return out, h
+
+
 def keeps_its_zeros(self, x, h0=None):
     if not hasattr(self, "zeros"):
         self.zeros = x.new_zeros(x.shape[1], self.hidden_size)
@@ -1055,6 +1079,7 @@ def rows_in_order(self, out, lengths):
 LAYERS_WRONG_ELSEWHERE = [
     ("depends_on_earlier_calls", {"forward": goes_on}, "Without h0"),
     ("depends_on_earlier_calls", {"forward": goes_on_where_it_fits}, "Without h0"),
+    ("depends_on_earlier_calls", {"forward": goes_on_in_eval_mode}, "In eval mode, called again: without h0"),
     ("depends_on_earlier_calls", {"forward": keeps_its_zeros}, "After a call with inputs of other sizes"),
     ("sizes_assumed", {"start": lambda s, x, h0: x.new_zeros(x.shape[1], 5) if h0 is None else h0}, "With H = 2"),
     ("batch_of_one", {"start": lambda s, x, h0: x.new_zeros(4, s.hidden_size) if h0 is None else h0}, "(1, 5)"),

@@ -99,6 +99,7 @@ class Check(ABC):
             self.compare_gradients(explanation)
             if not self.found:
                 self.compare_sizes()
+                self.compare_in_eval_mode()
         elif not self.has("depends_on_earlier_calls"):
             self.tell_leads()
 
@@ -138,6 +139,16 @@ class Check(ABC):
                 )
                 return
 
+    def compare_in_eval_mode(self) -> None:
+        """Whether an instance in eval mode computes the same, and the same again."""
+        candidate = self.new()
+        candidate.module.eval()
+        first, again = self.wrong_at(candidate, FIRST), self.wrong_at(candidate, FIRST)
+        if first:
+            self.known.append(f"In eval mode it is not right: {first}")
+        elif again:
+            self.found.append(Finding("depends_on_earlier_calls", f"In eval mode, called again: {again}"))
+
     def wrong_at(self, candidate: Candidate | None, sizes: Sizes) -> str:
         """What a candidate, by default a fresh one, gets wrong at these sizes; an error is wrong as well."""
         try:
@@ -158,7 +169,8 @@ class Check(ABC):
         first = f"{name}: not yet."
         where, what, right = (self.lines(names, level) for level in (1, 2, 3))
         if hints is None:
-            further = [("What is wrong", [line for line in what if line not in where])]
+            said = {line.strip() for line in where}
+            further = [("What is wrong", [line for line in what if line.strip() not in said])]
             further += [("What it should be", [line for line in right if line not in what])]
             folded = tuple((title, "\n".join(lines)) for title, lines in further if lines)
             return Report(False, names, "\n".join([first, *where, *self.notes]), folded)
@@ -172,7 +184,7 @@ class Check(ABC):
         for name in names:
             entry = CATALOGUE[name]
             if level == 1 and entry.where:
-                lines.append(f"    Look at {entry.where}.")
+                lines.append(f"Look at {entry.where}.")
                 continue
             details = [finding.detail for finding in self.found if finding.name == name and finding.detail]
             lines.append(" ".join([f"{name}: {entry.sentence}", *dict.fromkeys(details)]))

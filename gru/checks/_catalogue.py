@@ -86,7 +86,7 @@ CATALOGUE = _FORMULAS | {
         "A recurrent weight is transposed: look for a .T that is missing or one too many.", place=READS
     ),
     "weight_reshaped": Mistake(
-        "A weight is reshaped where it should be transposed, which puts its numbers elsewhere.", place=READS
+        "A weight, or what it gives, is reshaped in a way that puts its numbers elsewhere.", place=READS
     ),
     "layer_mixed_up": Mistake(
         "One gate's layer is used for another: look at the names, or the order of the blocks.", place=READS

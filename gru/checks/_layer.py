@@ -190,7 +190,7 @@ class LayerCheck(Check):
         draw, leaves = Draw(3), candidate.leaves()
         x = draw((sizes.T, sizes.B, sizes.D)).requires_grad_()
         one = changed_step(candidate.layout.parts(leaves))
-        for h0 in (draw((sizes.B, sizes.H)).requires_grad_(), None):
+        for h0 in (None, draw((sizes.B, sizes.H)).requires_grad_()):  # first without, so that a kept state shows later
             inputs = {"x": x} | ({} if h0 is None else {"h0": h0})
             states = sweep(x, x.new_zeros(sizes.B, sizes.H) if h0 is None else h0, one)
             given = "with h0" if h0 is not None else "without h0"

@@ -179,6 +179,9 @@ def rearranged(parts: Parts, weights: str) -> Parts:
         ]
     elif words[-1] == "reshaped":  # the layer's whole weight, to the shape that x or h can be multiplied with
         three = [part._replace(**_reshaped(part, words[0], parts.beside)) for part in three]
+    elif words[-1] == "interleaved":  # row 3i + k is taken for row i of gate k
+        every = [torch.cat([getattr(part, field) for part in three]) for field in Part._fields]  # (3H, ...) each
+        three = [Part(*(whole[k::3] for whole in every)) for k in range(3)]
     elif words[-1] == "stacked":  # one matrix for all gates, reshaped so
         whole = torch.cat([getattr(part, words[0]) for part in three])  # (3H, D) or (3H, H)
         blocks = whole.reshape(whole.shape[::-1]).T.chunk(3)
@@ -300,6 +303,8 @@ def _weights_elsewhere(parts: Parts) -> list[Change]:
     kinds = ("W",) if not parts.beside else ("W and U",)  # a square matrix keeps its shape
     found += [Change("weight_reshaped", {"weights": f"{kind} reshaped"}, "In every layer.", True) for kind in kinds]
     if not parts.beside:
+        detail = "It is the result for all gates, to (B, H, 3) where (B, 3, H) was meant."
+        found.append(Change("weight_reshaped", {"weights": "all interleaved"}, detail, True))
         for kind in "WU":
             found.append(
                 Change("weight_reshaped", {"weights": f"{kind} stacked"}, "Before it is cut for the gates.", True)
@@ -352,9 +357,14 @@ def how(*changes: Change) -> How:
 
 
 def combinations(single: list[Change]) -> Iterator[tuple[Change, ...]]:
-    """Two changes that move different switches, none of them rare; and the nonlinearities of two or all wrong."""
+    """Two changes that move different switches, and three where all three nonlinearities are wrong.
+
+    A rare one is tried beside a swapped z, and beside a wrong activation in the other gate.
+    """
     gates = [[change for change in single if change.switches.keys() == {f"{k}_act"}] for k in "rz"]
     yield from (pair for pair in itertools.product(*gates) if any(change.rare for change in pair))
+    swapped = next(change for change in single if change.name == "z_swapped")  # of all mistakes the most frequent
+    yield from ((swapped, change) for change in single if change.rare)
     single = [change for change in single if not change.rare]
     for first, second in itertools.combinations(single, 2):
         if not first.switches.keys() & second.switches.keys():
