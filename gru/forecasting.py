@@ -15,7 +15,7 @@ Glossary
     K, Q         horizon, quantiles
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -139,6 +139,8 @@ def check_quantiles(quantiles: Sequence[float] | None) -> tuple[float, ...]:
     """
     if quantiles is None:
         return ()
+    if not isinstance(quantiles, Iterable):
+        raise TypeError(f"quantiles: expected several numbers or None, got {quantiles!r}")
     numbers = tuple(_arguments.number("quantiles", quantile) for quantile in quantiles)
     rising = all(a < b for a, b in pairwise(numbers))
     if len(numbers) % 2 == 0 or not rising or numbers[0] <= 0 or numbers[-1] >= 1:

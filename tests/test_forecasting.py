@@ -52,6 +52,7 @@ def test_bad_options(x):
         ({"quantiles": (0.1, 0.9)}, ValueError, "quantiles: expected an odd number of rising ones between 0 and 1"),
         ({"quantiles": (0.9, 0.5, 0.1)}, ValueError, "got (0.9, 0.5, 0.1)"),
         ({"quantiles": (0.0, 0.5, 0.9)}, ValueError, "between 0 and 1, got (0.0, 0.5, 0.9)"),
+        ({"quantiles": 0.5}, TypeError, "quantiles: expected several numbers or None, got 0.5"),
         ({"quantiles": ()}, ValueError, "quantiles: expected an odd number"),
         ({"quantiles": ("a",)}, TypeError, "quantiles: expected a number, got 'a'"),
         ({"covariates": -1}, ValueError, "covariates must be greater than zero"),

@@ -28,7 +28,7 @@ from gru.cells import cell_weights, class_of, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
 from gru.inspect.record import count_of, record
-from gru.inspect.recurrences import find, gates_function
+from gru.inspect.recurrences import find, step_function
 from gru.inspect.run import Run
 from gru.layer import weights_of
 
@@ -72,13 +72,9 @@ class _Map(NamedTuple):
 
 
 def _map_of(module: nn.Module, weights: Weights | None) -> _Map:
-    """The map of known weights; of another cell its own ``gates``, differentiated by autograd."""
+    """The map of known weights; of another cell its own step, differentiated by autograd."""
     if weights is None:
-        cell = copy.deepcopy(module).double().requires_grad_(False).eval()
-        gates_of = gates_function(cell)
-
-        def forward(x: Tensor, h: Tensor) -> Tensor:
-            return gates_of(x, h).h
+        forward = step_function(copy.deepcopy(module).double().requires_grad_(False).eval())
 
         def one(x: Tensor, h: Tensor) -> Tensor:
             return forward(x.unsqueeze(0), h.unsqueeze(0)).squeeze(0)

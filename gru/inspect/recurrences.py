@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from gru.cells import cell_weights, check_step
 from gru.equations import Gates, step
@@ -70,6 +70,14 @@ def gates_function(cell: nn.Module) -> Callable[..., Gates]:
     if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
         return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
     return lambda x, h: as_gates(cell, cell.gates(x, h))
+
+
+def step_function(cell: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    """A function (x, h) -> h' for any cell with one state that :func:`recurrences` finds."""
+    if isinstance(cell, nn.GRUCell) or hasattr(cell, "gates"):
+        gates_of = gates_function(cell)
+        return lambda x, h: gates_of(x, h).h
+    return cell  # a FormulaCell whose text sets no gates
 
 
 def as_gates(cell: nn.Module, found: object) -> Gates:

@@ -78,7 +78,7 @@ def _numbers(name: str, index: Index, size: int) -> Tensor:
     every = torch.arange(size)
     try:
         if isinstance(index, Sequence):
-            index = torch.as_tensor(index)
+            index = torch.as_tensor(index, dtype=None if len(index) else torch.int64)
         return every if index is None else torch.atleast_1d(every[index])
     except (IndexError, TypeError, RuntimeError, ValueError):
         raise IndexError(f"{name}: expected numbers from 0 to {size - 1}, got {index!r}") from None
@@ -114,7 +114,7 @@ def replay(
     >>> torch.equal(outputs[-1], outputs[1]), torch.allclose(outputs[:2], layer(x)[0][:2], atol=1e-6)
     (True, True)
     """
-    if isinstance(edits, Edit) or not all(isinstance(edit, Edit) for edit in edits):
+    if not isinstance(edits, Sequence) or not all(isinstance(edit, Edit) for edit in edits):
         raise TypeError(f"edits: expected a list of gru.Edit, got {edits!r}")
     runs = record(module, x, h0, kwargs).runs
     if not edits:

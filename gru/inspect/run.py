@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from gru import _arguments, bptt
 from gru.equations import Weights, step
-from gru.inspect.recurrences import gates_function
+from gru.inspect.recurrences import step_function
 from gru.layer import Packed
 
 
@@ -98,7 +98,7 @@ class Run:
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """One more step of this recurrence: the state (B, H) after h (B, H)."""
-        return gates_function(self.module)(x, h).h if self.weights is None else step(x, h, self.weights).h
+        return step_function(self.module)(x, h) if self.weights is None else step(x, h, self.weights).h
 
     def in_order_of_input(self, steps: Tensor) -> Tensor:
         """Steps (T, B, ..) where their inputs stand: the reverse direction begins at a sequence's end."""

@@ -110,6 +110,21 @@ def test_a_recurrence_inside_a_model_and_single_precision():
         gru.fixed_points(model, torch.zeros(H), random(4, H), recurrence=2)
 
 
+def test_a_cell_without_gates_is_a_map_as_well():
+    elman, cell = gru.ElmanCell(D, H).double(), gru.FormulaCell("h = tanh(W @ x + U @ h + b)", D, H).double()
+    with torch.no_grad():
+        for own, its in zip((cell.W, cell.U, cell.b), (elman.weight_ih, elman.weight_hh, elman.bias_ih), strict=True):
+            own.copy_(its)
+        elman.bias_hh.zero_()
+    x, starts = random(7, 2, D), random(5, H)
+    for one, other in (
+        [gru.fixed_points(each, x[0, 0], starts).h for each in (cell, elman)],
+        [gru.solve(each, x).states for each in (cell, elman)],
+        [gru.lyapunov(each, x) for each in (cell, elman)],
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+
+
 def test_bad_points():
     cell = gru.ResetAfterCell(D, H)
     with pytest.raises(ValueError, match=r"x: expected one constant input, shape \(3,\), got \(4,\)"):

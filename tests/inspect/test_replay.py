@@ -202,6 +202,12 @@ class Aside(Minimal):
         return Minimal.gates(self, x, h).h
 
 
+@pytest.mark.parametrize("none", [[], slice(3, 1), torch.zeros(T, dtype=torch.bool)])
+def test_an_edit_of_no_step_changes_nothing(none):
+    layer, x = gru.GRU(D, H).double(), random(T, B, D)
+    close(gru.replay(layer, x, edits=[gru.Edit("z", 1.0, steps=none)])[0], layer(x)[0].detach())
+
+
 def test_what_cannot_be_held_is_refused_by_name():
     layer, x = gru.GRU(D, H).double(), random(T, B, D)
     with pytest.raises(ValueError, match="quantity: expected one of r, z, n, h, got 'q'"):
@@ -217,6 +223,8 @@ def test_what_cannot_be_held_is_refused_by_name():
     ]:
         with pytest.raises(error, match=message):
             gru.replay(layer, x, edits=[bad])
+    with pytest.raises(TypeError, match=r"edits: expected a list of gru.Edit, got None"):
+        gru.replay(gru.GRU(D, H), torch.zeros(T, B, D), edits=None)
     with pytest.raises(TypeError, match=r"edits: expected a list of gru.Edit"):
         gru.replay(layer, x, edits=gru.Edit("z", 1.0))
     with pytest.raises(LookupError, match="Minimal: r cannot be held"):
