@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gru.equations import Weights
 from gru.layer import GRU
@@ -16,10 +16,22 @@ from gru.layer import GRU
 Array = np.ndarray | Tensor
 
 
+def named(value: Any) -> str:
+    """The class of what came; both PyTorch and this package have a GRU."""
+    kind = type(value)
+    return {"torch": "torch.nn.", "gru": "gru."}.get(kind.__module__.partition(".")[0], "") + kind.__name__
+
+
+def expect_layer(layer: Any) -> None:
+    """Raise TypeError unless this is a gru.GRU."""
+    if not isinstance(layer, GRU):
+        hint = "; gru.convert.from_torch makes a gru.GRU of it" if isinstance(layer, nn.GRU) else ""
+        raise TypeError(f"layer: expected gru.GRU, got {named(layer)}{hint}")
+
+
 def sets_of(layer: GRU) -> list[Weights]:
     """Every layer's weights, the forward direction before the backward one."""
-    if not isinstance(layer, GRU):
-        raise TypeError(f"layer: expected gru.GRU, got {type(layer).__name__}")
+    expect_layer(layer)
     directions = (False, True) if layer.bidirectional else (False,)
     return [layer.weights(i, reverse) for i in range(layer.num_layers) for reverse in directions]
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 
 from gru.cells import ResetAfterCell, ResetBeforeCell
-from gru.convert._layers import layer_of
+from gru.convert._layers import expect_layer, layer_of, named
 from gru.equations import Weights
 from gru.layer import GRU, weights_of
 
@@ -28,7 +28,7 @@ def layer_from_cell(cell: ResetBeforeCell | ResetAfterCell) -> GRU:
     (False, True)
     """
     if not isinstance(cell, ResetBeforeCell | ResetAfterCell):
-        raise TypeError(f"cell: expected gru.ResetBeforeCell or gru.ResetAfterCell, got {type(cell).__name__}")
+        raise TypeError(f"cell: expected gru.ResetBeforeCell or gru.ResetAfterCell, got {named(cell)}")
     return layer_of([weights_of(cell)]).train(cell.training)
 
 
@@ -50,8 +50,7 @@ def cell_from_layer(layer: GRU) -> ResetBeforeCell | ResetAfterCell:
       (hidden_transform): Linear(in_features=9, out_features=5, bias=True)
     )
     """
-    if not isinstance(layer, GRU):
-        raise TypeError(f"layer: expected gru.GRU, got {type(layer).__name__}")
+    expect_layer(layer)
     if layer.num_layers != 1 or layer.bidirectional:
         raise ValueError(
             f"layer: expected one layer and one direction, got num_layers={layer.num_layers}, "

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from gru.cells import ResetAfterCell, ResetBeforeCell
+from gru.convert._layers import named
 from gru.convert.cells import fill
 from gru.layer import GRU, weights_of
 
@@ -37,7 +38,7 @@ def from_torch(module: nn.GRU | nn.GRUCell) -> GRU | ResetAfterCell:
         return fill(cell.to(module.weight_ih), weights_of(module)).train(module.training)
     if isinstance(module, nn.GRU):
         return _copied(module, GRU(**_options(module), reset_after=True))
-    raise TypeError(f"module: expected torch.nn.GRU or torch.nn.GRUCell, got {type(module).__name__}")
+    raise TypeError(f"module: expected torch.nn.GRU or torch.nn.GRUCell, got {named(module)}")
 
 
 def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
@@ -66,7 +67,7 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
         return cell.train(module.training)
     if isinstance(module, GRU):
         return _copied(module, nn.GRU(**_options(module)))
-    raise TypeError(f"module: expected gru.GRU or gru.ResetAfterCell, got {type(module).__name__}")
+    raise TypeError(f"module: expected gru.GRU or gru.ResetAfterCell, got {named(module)}")
 
 
 def _options(layer: nn.GRU | GRU) -> dict[str, Any]:
