@@ -31,6 +31,22 @@ _OPERATIONS = {
 }
 
 
+class _Gates:
+    """``gates(x, h=None) -> Gates(r, z, n, h')``, as the other cells have it, where a text sets r, z and n.
+
+    Not a property, so that what a recording or a replay puts in its place on one cell is what a model calls.
+    """
+
+    def __get__(self, cell: "FormulaCell | None", owner: type):
+        if cell is None:
+            return self
+        program = cell.program
+        widths = {e.name: width for e, width in zip(program.equations, program.widths, strict=True)}
+        if any(widths.get(name, -1) not in (None, cell.hidden_size) for name in "rzn"):
+            raise AttributeError  # FormulaCell.__getattr__ says why
+        return cell._gates
+
+
 class FormulaCell(nn.Module):
     r"""A recurrent cell that computes what its text says.
 
@@ -156,16 +172,10 @@ class FormulaCell(nn.Module):
             _arguments.is_tensor("h", one, expected)
         return tuple(check_step(self, x, one) for one in h)
 
-    @property
-    def gates(self):
-        """``gates(x, h=None) -> Gates(r, z, n, h')``, as the other cells have it, where the text sets r, z and n."""
-        widths = {e.name: width for e, width in zip(self.program.equations, self.program.widths, strict=True)}
-        if any(widths.get(name, -1) not in (None, self.hidden_size) for name in "rzn"):
-            raise AttributeError  # __getattr__ says why
-        return self._gates
+    gates = _Gates()
 
     def __getattr__(self, name: str):
-        if name == "gates":  # Python asks here when the property has refused
+        if name == "gates":  # Python asks here when _Gates has refused
             expected = f"a text that sets r, z and n ({self.hidden_size},)"
             raise AttributeError(f"gates: expected {expected}, got {self.text!r}")
         return super().__getattr__(name)

@@ -367,7 +367,7 @@ class _CellTape(_Tape):
             states = self.calls[0].output.clone()
             self.recorder.last = states[-1]
             return states
-        own_gates = class_of(cell) is None and inspect.isroutine(getattr(type(cell), "gates", None))
+        own_gates = class_of(cell) is None and inspect.isfunction(getattr(type(cell), "gates", None))
         one_step, states = cell.gates if own_gates and not self.is_hooked else cell, []
         for x_t in x.unbind(0):
             output = _leaves(one_step(x_t) if h is None else one_step(x_t, h))

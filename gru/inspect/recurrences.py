@@ -42,7 +42,7 @@ def _search(module: nn.Module, name: str) -> Iterator[Recurrence]:
     gates = getattr(type(module), "gates", None)
     if isinstance(module, GRU | nn.GRU):
         yield Recurrence(name, module, is_cell=False)
-    elif isinstance(module, nn.GRUCell) or inspect.isroutine(gates) or isinstance(gates, property):
+    elif isinstance(module, nn.GRUCell) or inspect.isroutine(gates):
         yield Recurrence(name, module, is_cell=True)
     else:
         for child_name, child in module.named_children():

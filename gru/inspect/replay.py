@@ -248,5 +248,6 @@ def _edit_cell(cell: nn.Module, editor: _Editor) -> None:
         return cell.gates(x, h).h
 
     vars(cell)["gates"] = gates
-    if class_of(cell) is not None:  # a forward of the user's own calls gates itself
+    of_text = own is not None and len(getattr(cell, "states", ())) == 1  # a FormulaCell
+    if of_text or class_of(cell) is not None:  # a forward of the user's own calls gates itself
         vars(cell)["forward"] = forward

@@ -208,6 +208,34 @@ def test_an_edit_of_no_step_changes_nothing(none):
     close(gru.replay(layer, x, edits=[gru.Edit("z", 1.0, steps=none)])[0], layer(x)[0].detach())
 
 
+class Calling(nn.Module):
+    """A loop that calls a cell's gates."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        h = x.new_zeros(x.shape[1], H)
+        for x_t in x:
+            h = self.cell.gates(x_t, h).h
+        return h
+
+
+def test_a_cell_from_text_is_held_as_any_other():
+    cell, x = (
+        gru.FormulaCell("r = 1\nz = sigmoid(b)\nn = tanh(W @ x + U @ h)\nh = (1 - z) * n + z * h", D, H),
+        random(T, B, D),
+    )
+    model = Calling(cell.double())
+    assert torch.equal(gru.trace(model, x).h, gru.trace(cell, x).h)
+    edits = [gru.Edit("z", 1.0, steps=slice(2, None))]
+    outputs, seen = gru.replay(cell, x, edits=edits)
+    close(outputs[-1], gru.trace(cell, x).h[1])
+    assert (seen.z[2:] == 1).all()
+    close(gru.replay(model, x, edits=edits)[0], outputs[-1])
+
+
 def test_what_cannot_be_held_is_refused_by_name():
     layer, x = gru.GRU(D, H).double(), random(T, B, D)
     with pytest.raises(ValueError, match="quantity: expected one of r, z, n, h, got 'q'"):
