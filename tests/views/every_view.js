@@ -53,8 +53,29 @@ const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", 
 
 /** What people, and others, type. */
 const TEXTS = [
-  "", " ", "abc", "eda", "ABBA", "7", "1997", "-3", "1e9", "99999999", "日本語", "שלום", "e\u0301\u0301", "\u0301", "😀👩‍👩‍👧", "\u202eabc",
-  "\u0000\u001b\n", "<img src=x onerror=document.title=1>", "</script><b>bold</b>", "\ud800", "a".repeat(5000), "zw\u00f6lf", "İ",
+  "",
+  " ",
+  "abc",
+  "eda",
+  "ABBA",
+  "7",
+  "1997",
+  "-3",
+  "1e9",
+  "99999999",
+  "日本語",
+  "שלום",
+  "e\u0301\u0301",
+  "\u0301",
+  "😀👩‍👩‍👧",
+  "\u202eabc",
+  "\u0000\u001b\n",
+  "<img src=x onerror=document.title=1>",
+  "</script><b>bold</b>",
+  "\ud800",
+  "a".repeat(5000),
+  "zw\u00f6lf",
+  "İ",
 ];
 
 /** One random change, by control, pointer or key; as far as the view can tell, a person did it. */

@@ -614,3 +614,21 @@ def test_ten_views_are_ready_within_a_second(browser, open_views):
     states = page.locator(".gru-view").evaluate_all("(all) => all.map((one) => one.dataset.state)")
     assert states == ["ready"] * 10
     assert 0.01 < processor_seconds(browser, page.url) < 1
+
+
+@pytest.mark.parametrize("name", ["gate-explorer", "variant-lab"])
+def test_reset_ends_playing_at_once(open_view, name):
+    """Also in the moment in which playing has begun and no step has been taken."""
+    view = open_view(name)
+    view.reset()  # to the step at which playing would begin
+    view.run(
+        """(view) => {
+          const buttons = [...view.querySelectorAll("button")];
+          const named = (name) => buttons.find((one) => (one.ariaLabel ?? one.textContent) === name);
+          named("Back").click();
+          named("Play").click();
+          named("Reset").click();
+        }"""
+    )
+    assert view.root.get_by_role("button", name="Play", exact=True).count() == 1
+    assert view.root.get_by_role("button", name="Pause", exact=True).count() == 0

@@ -18,7 +18,8 @@ import { clamp } from "./draw.js";
  * @property {() => Now} pinned  as it will be drawn, without what is only pointed at; what is drawn may be a frame behind
  * @property {() => Now} refresh  the first line of every update: read the state, bring the controls up to date
  * @property {(show: (now: Now) => string | null) => void} follow  a control: bring it up to date; gives its words for paper
- * @property {(values: Values) => void} put  set traits
+ * @property {(values: Values, by?: unknown) => void} put  set traits; by: who does, for those who listen
+ * @property {(listener: (values: Values, by: unknown) => void) => void} listen  be told what a hand on the page sets
  * @property {(values: Values | null) => void} preview  show traits as if they were set; null ends it
  * @property {(...children: Node[]) => void} lay  what the view consists of, from top to bottom
  * @property {import("./view.js").Context["on"]} on
@@ -66,6 +67,8 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
   let pointed = {};
   /** @type {((now: Now) => string | null)[]} */
   const controls = [];
+  /** @type {((values: Values, by: unknown) => void)[]} */
+  const listeners = [];
   const printed = make("p", { class: "gru-printed" });
   const pinned = () => read(reader(model.get));
   const current = () => read(reader((name) => (name in pointed ? pointed[name] : model.get(name))));
@@ -84,10 +87,12 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
     get now() {
       return now;
     },
-    put(values) {
+    put(values, by) {
+      for (const listener of listeners) listener(values, by);
       point({});
       put(values);
     },
+    listen: (listener) => void listeners.push(listener),
     preview: (values) => point(values ?? {}),
     follow: (show) => void controls.push(show),
     refresh() {

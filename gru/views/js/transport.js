@@ -48,7 +48,7 @@ export function transport(state, trait, { count, words, from = 1, playing = () =
     picture.setAttribute("d", ICONS.play);
     play.setAttribute("aria-label", "Play");
   };
-  const go = (/** @type {number} */ step) => state.put({ [trait]: (awaited = clamp(step, 0, last())) });
+  const go = (/** @type {number} */ step) => state.put({ [trait]: (awaited = clamp(step, 0, last())) }, go);
   const start = () => {
     stop();
     timer = setInterval(
@@ -61,6 +61,8 @@ export function transport(state, trait, { count, words, from = 1, playing = () =
     go(at(state.pinned()) < last() ? at(state.pinned()) : 0);
   };
   state.signal.addEventListener("abort", stop);
+  // Also where it is set to the step at which it stands, as Reset may do in the first moment of playing.
+  state.listen((values, by) => trait in values && by !== go && stop());
 
   slide(state, input, trait, { from });
   state.on(play, "click", () => (timer ? stop() : start()));

@@ -140,7 +140,12 @@ function typing(state) {
     if (input.value !== text) input.value = text;
     return `Type a word ${text.slice(0, LONGEST)}`;
   });
-  return make("div", { class: "gru-bar gru-top" }, labelled("Type a word", input), reset(state, ["text", "step", "language", "temperature", "seed"]));
+  return make(
+    "div",
+    { class: "gru-bar gru-top" },
+    labelled("Type a word", input),
+    reset(state, ["text", "step", "language", "temperature", "seed"]),
+  );
 }
 
 /** @param {State} state */
@@ -198,7 +203,8 @@ function drawingsOf(state) {
 }
 
 /** A letter as it can be seen alone. @param {string} letter */
-const visible = (letter) => (/^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(letter) ? `◌${letter}` : /^[\p{C}\p{Z}]$/u.test(letter) ? "·" : letter);
+const visible = (letter) =>
+  /^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(letter) ? `◌${letter}` : /^[\p{C}\p{Z}]$/u.test(letter) ? "·" : letter;
 
 /**
  * The letter that is looked at, and what each other letter in its place would do.
@@ -208,7 +214,12 @@ const visible = (letter) => (/^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(lett
 function replacing(state, model) {
   const label = make("span", { class: "gru-label" });
   const buttons = Array.from({ length: SHOWN }, () => button(""));
-  const element = make("div", { class: "gru-bar gru-others", role: "group", "aria-label": "Another letter in its place" }, label, ...buttons);
+  const element = make(
+    "div",
+    { class: "gru-bar gru-others", role: "group", "aria-label": "Another letter in its place" },
+    label,
+    ...buttons,
+  );
   buttons.forEach((one, i) => {
     state.on(one, "click", () => {
       const now = state.pinned();
@@ -250,7 +261,13 @@ function writing(state, model) {
     "div",
     { class: "gru-bar gru-writing" },
     list(state, "language", "Go on in", { names: ({ data }) => data.class_names }),
-    slider(state, "temperature", "Temperature", { min: 0.1, max: 2, step: 0.1, ends: ["sure", "wild"], words: (value) => format(value, 1) }),
+    slider(state, "temperature", "Temperature", {
+      min: 0.1,
+      max: 2,
+      step: 0.1,
+      ends: ["sure", "wild"],
+      words: (value) => format(value, 1),
+    }),
     more,
     next,
   );
@@ -267,7 +284,9 @@ function writing(state, model) {
 /** The headline. @param {Now} now @param {Run | null} run @param {string | null} more  what the writer would add */
 function sentence({ data, text, letters, step, steps, language, temperature }, run, more) {
   const names = data.class_names;
-  const goes = more ? ` In ${names[language]}, at temperature ${format(temperature, 1)}, it would go on “${more.length > LAST ? `${more.slice(0, LAST)}…` : more}”.` : "";
+  const goes = more
+    ? ` In ${names[language]}, at temperature ${format(temperature, 1)}, it would go on “${more.length > LAST ? `${more.slice(0, LAST)}…` : more}”.`
+    : "";
   if (!run) {
     const unread = "This text has not been read yet: Python does that, with a running kernel.";
     return (data.traced && text ? unread : "Type a word, in any script, to have it read.") + goes;
@@ -281,10 +300,16 @@ function sentence({ data, text, letters, step, steps, language, temperature }, r
   if (step < steps - 1) said.push(`, and in the end ${names[at(steps - 1)]} (${chance(steps - 1)})`);
   said.push(".");
   const change = changeOfMind(run.beliefs, C);
-  if (change) said.push(` It changed its mind at letter ${change.step + 1}, ${visible(letters[change.step])}: before that it was ${names[change.before]}.`);
+  if (change)
+    said.push(
+      ` It changed its mind at letter ${change.step + 1}, ${visible(letters[change.step])}: before that it was ${names[change.before]}.`,
+    );
   const known = data.letters;
   const strange = known === null ? 0 : letters.filter((letter) => !known.includes(letter)).length;
-  if (strange) said.push(` ${strange === 1 ? "One letter is not in its alphabet and is" : `${strange} letters are not in its alphabet and are`} read as “other”.`);
+  if (strange)
+    said.push(
+      ` ${strange === 1 ? "One letter is not in its alphabet and is" : `${strange} letters are not in its alphabet and are`} read as “other”.`,
+    );
   if (!data.traced && [...text.slice(0, 20 * LONGEST)].length > LONGEST) said.push(` Only the first ${LONGEST} letters are read.`);
   return said.join("") + goes;
 }

@@ -35,7 +35,14 @@ export function unpack({ hidden_size, weights, head }) {
 }
 
 /** What is read of a text: small letters, composed, each a code point; word_reader.py does the same. @param {string} text */
-export const plain = (text) => [...text.slice(0, 20 * LONGEST).normalize("NFC").toLowerCase().replaceAll("i\u0307", "i")].slice(0, LONGEST);
+export const plain = (text) =>
+  [
+    ...text
+      .slice(0, 20 * LONGEST)
+      .normalize("NFC")
+      .toLowerCase()
+      .replaceAll("i\u0307", "i"),
+  ].slice(0, LONGEST);
 
 /** The number of each letter; of one that the alphabet does not have, the last. @param {string[]} text @param {string[]} letters */
 export const numbersOf = (text, letters) => text.map((letter) => (letters.includes(letter) ? letters.indexOf(letter) : letters.length));
@@ -86,7 +93,12 @@ export function replacements({ weights, head, hidden_size: H }, numbers, letters
     .map((letter) => {
       const rest = forward(hot([letter, ...numbers.slice(step + 1)], letters), weights, { h0 });
       const after = believe(rest.h.slice(-H), head, C);
-      return { letter, answer: best(after, 0, C), probability: Math.max(...after), effect: Math.abs(after[answer] - beliefs[end + answer]) };
+      return {
+        letter,
+        answer: best(after, 0, C),
+        probability: Math.max(...after),
+        effect: Math.abs(after[answer] - beliefs[end + answer]),
+      };
     })
     .sort((a, b) => b.effect - a.effect);
 }
@@ -116,6 +128,7 @@ export const moves = (h, H) =>
  */
 export function writeOn({ weights, head, hidden_size: H }, numbers, { letters, conditions, condition, temperature, random, longest }) {
   const given = (/** @type {number[]} */ some) => hot(some, letters, conditions, condition);
+  /** @type {Float64Array} */
   let state = forward(given([-1, ...numbers]), weights).h.slice(-H);
   /** @type {number[]} */
   const written = [];
