@@ -29,7 +29,7 @@ class View:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.root: Locator = page.locator('.gru-view[data-state="ready"]').first
+        self.root: Locator = page.locator('.gru-view[data-view="gate-explorer"][data-state="ready"]').first
         self.root.wait_for(state="attached")
         self.slider = self.root.get_by_label("Bias added to every")
         self.slider.scroll_into_view_if_needed()
