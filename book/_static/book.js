@@ -74,8 +74,8 @@
     modeButton();
     spy();
     reachable();
-    const article = document.querySelector("article");
-    if (article) new ResizeObserver(reachable).observe(article);
+    const sizes = new ResizeObserver(reachable);
+    for (const element of document.querySelectorAll("article, .table > table")) sizes.observe(element); // as formulas are set
     document.querySelector(".chapters .current > a.current")?.setAttribute("aria-current", "page");
   }
   start();
