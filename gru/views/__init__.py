@@ -9,6 +9,7 @@ torch.Size([7, 5])
 """
 
 from gru.views._base import View, offline, page_script
+from gru.views.alignment_view import AlignmentView
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
@@ -22,6 +23,7 @@ from gru.views.word_reader import WordReader
 from gru.views.workbench import Workbench
 
 __all__ = [
+    "AlignmentView",
     "CellAnatomy",
     "GateExplorer",
     "GradientLoom",

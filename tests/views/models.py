@@ -97,6 +97,18 @@ def words(**options):
     return views.WordReader(reader, letters="abcde", class_names=["one", "two", "three"], **options)
 
 
+def alignment(**options):
+    """An AlignmentView of an untrained encoder and decoder."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = gru.writers.EncoderDecoder(6, 4, 4, 5, attention=4)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(4)  # so that letters matter
+        model.head.bias[-1] -= 3  # and the answer is not empty
+    return views.AlignmentView(model, letters="abcde", symbols="0123", **({"examples": ["abeda", "ceb"]} | options))
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -125,6 +137,7 @@ class First(nn.Module):
 
 # One small view of each kind, by its name on the page: what every view must do is tested on these.
 SMALL = {
+    "alignment-view": lambda: alignment(),
     "cell-anatomy": lambda: views.CellAnatomy(),
     "gate-explorer": lambda: explorer("classifier"),
     "gradient-loom": lambda: loom("classifier"),
