@@ -21,9 +21,12 @@ KINDS = {
 # What a reader would write; most views need nothing to begin with.
 CODE = {
     "alignment_view": (
-        "views.AlignmentView(gru.writers.EncoderDecoder(4, 2, 3, 5, attention=4), 'abc', symbols='01', examples=['cab'])"
+        "views.AlignmentView(gru.writers.EncoderDecoder(4, 2, 3, 5, attention=4), "
+        "'abc', symbols='01', examples=['cab'])"
     ),
-    "word_reader": "views.WordReader(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')",
+    "word_reader": (
+        "views.WordReader(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')"
+    ),
     "gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))",
     "vowel_player": "views.VowelPlayer(0.1 * torch.randn(6, 2, 12))",
 }
