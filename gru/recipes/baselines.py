@@ -74,7 +74,7 @@ class Nearest:
     """Words to look up by edit distance: how many letters must be put in, left out or replaced.
 
     >>> Nearest(["seven", "eleven", "ten"]).distances("sevn").tolist()
-    [1, 3, 3]
+    [1, 3, 2]
     """
 
     def __init__(self, words: Sequence[str]) -> None:

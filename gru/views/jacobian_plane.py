@@ -47,7 +47,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
 
     >>> plane = JacobianPlane(matrix=[0.5, 1.5, 0.0, 0.5])
     >>> plane.norms[:2].round(decimals=2).tolist(), plane.spectral_radius
-    ([1.65, 1.52], 0.5)
+    ([1.65, 1.54], 0.5)
     """
 
     matrix = traitlets.List(ENTRY, minlen=4, maxlen=4).tag(sync=True)

@@ -60,7 +60,7 @@ class VowelPlayer(View, module="vowel_player", state=STATE):
     >>> x, lengths, speaker = datasets.japanese_vowels().test
     >>> player = VowelPlayer(x[:, :2], lengths[:2])
     >>> player.peaks[:2]
-    [790, 1180]
+    [810, 2480]
     """
 
     utterance = traitlets.Int(0, min=0).tag(sync=True)
