@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.rnn import pack_sequence
+from torch.testing import assert_close
 
 import gru
 from gru import tasks
@@ -39,7 +40,7 @@ def test_another_default_device_changes_nothing(monkeypatch):
     data = torch.randn(6, 8, 3), torch.arange(8) % 2
     model = gru.GRUClassifier(3, 4, 2)
     with torch.device("meta"):
-        assert torch.equal(layer(packed)[0].data, expected)
+        assert_close(layer(packed)[0].data, expected)  # a default device is a mode, under which the compiled walk rests
         for task in (tasks.latch, tasks.adding, tasks.copy):
             assert {part.device.type for part in next(task(5, 2, device="cpu"))} == {"cpu"}
         gru.init_orthogonal_(gru.init_chrono_(layer, 10))

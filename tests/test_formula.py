@@ -136,7 +136,8 @@ def test_a_fault_is_named_with_its_place(text):
 def test_names_that_every_cell_has_are_refused():
     words = json.loads(Path(_language.__file__).with_name("_language.json").read_text(encoding="utf-8"))
     own = set(dir(gru.FormulaCell("h = 0", 1, 1)))
-    assert own - {name for name in own if not name.isascii()} <= set(words["module"]), own - set(words["module"])
+    own = {name for name in own if name.isascii() and not name.startswith("___")}  # torch.compile adds such, when used
+    assert own <= set(words["module"]), own - set(words["module"])
     for name in ("to", "half", "gates", "states", "_parameters"):
         with pytest.raises(ValueError, match=f"expected another name, got '{name}'"):
             gru.FormulaCell(f"h = {name} * h", 2, 2)
