@@ -23,6 +23,10 @@ RUN_NEW_CELL = f"""async (code) => {{
   const outputs = notebook.activeCell.model.outputs.toJSON();
   return outputs.map((o) => o.text ?? o.evalue ?? o.data?.['text/plain'] ?? '').flat().join('');
 }}"""
+TO_CELL = f"""async (text) => {{
+  const notebook = {NOTEBOOK}.content;
+  await notebook.scrollToItem(notebook.widgets.findIndex((c) => c.model.sharedModel.source.includes(text)), 'start');
+}}"""
 DRAWING = """(view) => JSON.stringify([
   ...[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()),
   ...[...view.querySelectorAll('svg')].map((svg) => svg.outerHTML),

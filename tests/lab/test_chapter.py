@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, run, run_until
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, TO_CELL, run, run_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -30,6 +30,7 @@ class View:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.root: Locator = page.locator('.gru-view[data-view="gate-explorer"][data-state="ready"]').first
+        page.evaluate(TO_CELL, "views.GateExplorer(")  # what is out of sight is not on JupyterLab's page
         self.root.wait_for(state="attached")
         self.slider = self.root.get_by_label("Bias added to every")
         self.slider.scroll_into_view_if_needed()
