@@ -98,8 +98,9 @@ class Twice:
 
     def control(self) -> ElementHandle:
         """What arrow keys move in the first display: the first slider, or where there is none, the first choice."""
-        found = self.roots.first.locator("input[type=range]").or_(self.roots.first.locator("input[type=radio]:checked"))
-        return next(one for one in found.element_handles() if one.is_visible() and one.is_enabled())
+        kinds = ("input[type=range]", "input[type=radio]:checked")  # or_() would take the first of both on the page
+        found = (one for kind in kinds for one in self.roots.first.locator(kind).element_handles())
+        return next(one for one in found if one.is_visible() and one.is_enabled())
 
 
 @pytest.mark.parametrize("module", KINDS)

@@ -217,14 +217,17 @@ def test_memory_does_not_grow_over_1000_updates(open_view, name):
         return [metrics[what] for what in ("Nodes", "JSEventListeners", "JSHeapUsedSize")]
 
     view.run("byHand")
-    view.run(UPDATES, [6, 100])  # until the browser has compiled what it will compile
-    before = held()
-    view.run(UPDATES, [10, 100])
-    nodes, listeners, size = (now - then for now, then in zip(held(), before, strict=True))
-    print(f"{name}: {nodes:+.0f} nodes, {listeners:+.0f} listeners, {size / 1000:+.0f} kB")
-    assert nodes <= 20
-    assert listeners <= 2
-    assert size < 300_000
+    view.run(UPDATES, [6, 100])
+    # What a view keeps, it keeps in every round. The machine code that the browser makes when it finds the time is in
+    # the heap too, 300 kB of it in a late round on a busy machine, and comes to an end.
+    for _ in range(4):
+        before = held()
+        view.run(UPDATES, [10, 100])
+        nodes, listeners, size = (now - then for now, then in zip(held(), before, strict=True))
+        print(f"{name}: {nodes:+.0f} nodes, {listeners:+.0f} listeners, {size / 1000:+.0f} kB")
+        if nodes <= 20 and listeners <= 2 and size < 300_000:
+            return
+    pytest.fail("it grew in each of four rounds")
 
 
 @every_view
