@@ -9,6 +9,7 @@ from views.models import words
 
 import gru
 from gru import views
+from gru.views._modules import bundle
 from gru.writers import GRUWriter
 
 
@@ -26,6 +27,77 @@ def test_the_page_says_what_torch_says(open_views, text):
     found = re.search(r"the model says (\w+) \((\d+) %\)", says(page))
     assert found[1] == name
     assert abs(int(found[2]) - 100 * best) <= 1.5  # float16, and rounding
+
+
+# What the page computes of a text, by the functions that the view calls.
+READ = """([data, text]) => {
+  const letters = [...data.letters];
+  const run = $words.readWord($words.unpack(data.reader), $words.numbersOf($words.plain(text), letters), letters.length + 1);
+  return Object.fromEntries(["r", "z", "n", "h", "beliefs"].map((name) => [name, [...run[name]]]));
+}"""
+# What the writer would put behind a text, where the draw is always this number.
+WRITE = """([data, text, condition, temperature, drawn]) => {
+  const letters = [...data.letters];
+  return $words.writeOn($words.unpack(data.writer), $words.numbersOf($words.plain(text), letters), {
+    letters: letters.length + 1, conditions: data.class_names.length, condition, temperature, random: () => drawn, longest: 80,
+  });
+}"""
+
+
+def as_the_page_has_it(model):
+    """The model with its weights rounded to float16."""
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.copy_((3 * weights).half().float())
+    return model
+
+
+@pytest.fixture(scope="module")
+def computing(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("words"))
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("text", ["abeda", "a", "xyz?", "ÀbC", "edcba" * 15])
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_the_page_s_numbers_are_torch_s(computing, text, reset_after):
+    torch.manual_seed(len(text))
+    model = as_the_page_has_it(gru.GRUClassifier(6, 5, 3, reset_after=reset_after))
+    view = views.WordReader(model, letters="abcde", class_names=["one", "two", "three"], text=text)
+    found = computing.evaluate(READ, [view._data, text])
+    read = view._inputs(text)
+    wanted = gru.trace(model.gru, read)
+    for name in "rznh":
+        torch.testing.assert_close(
+            torch.tensor(found[name]).view(len(read), 5), getattr(wanted, name)[:, 0], rtol=0, atol=1e-5
+        )
+    shown = torch.tensor(found["beliefs"]).view(len(read), 3)
+    torch.testing.assert_close(shown, view.probabilities, rtol=0, atol=1e-5)
+    other = torch.tensor(computing.evaluate(READ, [view._data, text + "e"])["beliefs"]).view(-1, 3)
+    assert (other[-1] - view.probabilities[-1]).abs().max() > 1e-4  # it is the text that is read
+
+
+@pytest.mark.parametrize("drawn", [0.05, 0.4, 0.75])
+def test_the_page_s_writer_draws_from_torch_s_chances(computing, drawn):
+    torch.manual_seed(4)
+    reader = gru.GRUClassifier(6, 5, 3)
+    writer = as_the_page_has_it(GRUWriter(6, 5, 3))
+    view = views.WordReader(reader, letters="abcde", class_names=["one", "two", "three"], writer=writer, text="ab")
+    found = computing.evaluate(WRITE, [view._data, "ab", 1, 0.7, drawn])
+    word = [0, 1]
+    while len(word) < 80:
+        logits = writer(torch.tensor(word).unsqueeze(1), torch.tensor([1]))[-1, 0]
+        chances = torch.softmax(logits / 0.7, 0)
+        if len(word) == 2:
+            chances[5:] = 0  # whoever asks for more gets at least one letter
+        letter = int((chances.cumsum(0) / chances.sum() <= drawn).sum())
+        if letter >= 5:
+            break
+        word.append(letter)
+    assert found == word[2:]
+    assert found
 
 
 def test_typing_and_deleting(open_views):
