@@ -32,14 +32,16 @@ def test_the_page_says_what_torch_says(open_views, text):
 # What the page computes of a text, by the functions that the view calls.
 READ = """([data, text]) => {
   const letters = [...data.letters];
-  const run = $words.readWord($words.unpack(data.reader), $words.numbersOf($words.plain(text), letters), letters.length + 1);
+  const read = $words.numbersOf($words.plain(text), letters);
+  const run = $words.readWord($words.unpack(data.reader), read, letters.length + 1);
   return Object.fromEntries(["r", "z", "n", "h", "beliefs"].map((name) => [name, [...run[name]]]));
 }"""
 # What the writer would put behind a text, where the draw is always this number.
 WRITE = """([data, text, condition, temperature, drawn]) => {
   const letters = [...data.letters];
   return $words.writeOn($words.unpack(data.writer), $words.numbersOf($words.plain(text), letters), {
-    letters: letters.length + 1, conditions: data.class_names.length, condition, temperature, random: () => drawn, longest: 80,
+    letters: letters.length + 1, conditions: data.class_names.length, condition, temperature,
+    random: () => drawn, longest: 80,
   });
 }"""
 
