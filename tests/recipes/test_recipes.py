@@ -49,6 +49,29 @@ def test_a_stored_model_of_the_numbers_reaches_its_figure(name, attention):
     assert reached == pytest.approx(_weights.figures(name)["exact"][3], abs=2e-3)
 
 
+def test_the_numbers_are_drawn_by_length_and_stand_in_one_split_each():
+    split = numbers.data()._asdict()
+    for name, counts in numbers.BY_LENGTH.items():
+        found = [sum(len(str(number)) == digits for number in split[name]) for digits in (1, 2, 3, 4)]
+        assert found == [*counts]
+    every = split["train"] + split["validation"] + split["test"]
+    assert len(set(every)) == len(every) == 1400
+    assert split["test"] != sorted(split["test"])
+    assert 0 in split["train"]
+    assert 97 in split["test"]
+
+
+def test_siebenundneunzig_is_read_and_its_lines_cross():
+    """What AlignmentView opens with: its 9 is said last, and no model has met the number."""
+    word = "siebenundneunzig"
+    for seed in SEEDS:
+        model = numbers.load(seed)
+        symbols, looks = model.write(numbers.alphabet().one_hot([word], other=True), torch.tensor([len(word)]), 3)
+        assert symbols[:, 0].tolist() == [9, 7, model.END]
+        nine, seven = looks[:2, 0].argmax(1).tolist()
+        assert seven < word.index("neun") <= nine
+
+
 def test_training_again_finds_the_stored_figure():
     again = _weights.rounded(forecast.train("el_nino", 0))
     stored = _weights.figures("forecast_el_nino")["skill"][0]
