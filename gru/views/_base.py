@@ -77,7 +77,9 @@ class View(anywidget.AnyWidget):
         if module is None or isinstance(module, torch.nn.RNNBase):
             return {}
         forward = inspect.signature(module.forward).parameters
-        return {name: traits.pop(name) for name in list(traits) if name in forward and not cls.class_traits().get(name)}
+        takes_all = any(one.kind is one.VAR_KEYWORD for one in forward.values())
+        own = [name for name in traits if (takes_all or name in forward) and not cls.class_traits().get(name)]
+        return {name: traits.pop(name) for name in own}
 
     def to(self, device: torch.device | str) -> Self:
         """Move the view's model to a device, as ``torch.nn.Module.to`` does, and compute there what the view shows.

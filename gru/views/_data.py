@@ -7,7 +7,7 @@ Glossary
 """
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,8 +16,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gru.devices import device_name
 from gru.equations import Weights, step
+from gru.inspect.record import record
 from gru.inspect.recurrences import recurrences
-from gru.inspect.trace import Trace, trace
+from gru.inspect.run import Run
 from gru.layer import weights_of
 from gru.models import is_batch_first
 
@@ -26,13 +27,19 @@ TOLERANCE = 1e-2
 
 
 class Entry(NamedTuple):
-    """What one sequence did in one part: x (T, D), then r, z, n, h (T, H) each."""
+    """What one sequence did in one part: x (T, D), then r, z, n, h (T, H) each, and the state before its first step."""
 
     x: Tensor
     r: Tensor
     z: Tensor
     n: Tensor
     h: Tensor
+    h0: Tensor  # (H)
+    z_keeps: bool | None  # None: h is not such a blend of n and the state before
+
+    def as_taken(self, reverse: bool) -> "Entry":
+        """With its steps in the order in which a part takes them."""
+        return Entry(*(field.flip(0) for field in self[:5]), *self[5:]) if reverse else self
 
 
 class Part(NamedTuple):
@@ -91,9 +98,10 @@ def device_of(module: nn.Module) -> str:
     return place(next((parameter.device for parameter in module.parameters()), torch.device("cpu")))
 
 
-def entries_of(found: Trace) -> list[Entry]:
-    """One entry per part, the batch of one taken out."""
-    return [Entry(*(getattr(one, name).squeeze(1) for name in Entry._fields)) for one in found]
+def entry_of(run: Run) -> Entry:
+    """What a recurrence did, the batch of one taken out, its steps where their inputs stand."""
+    fields = (run.in_order_of_input(field).squeeze(1) for field in (run.x, *run.gates, run.states[1:]))
+    return Entry(*fields, run.states[0, 0], run.z_keeps)
 
 
 def parts_of(module: nn.Module, count: int) -> list[Part]:
@@ -130,23 +138,10 @@ def _weights(inner: nn.Module, layer: int, reverse: bool) -> Callable[[], Weight
     return read
 
 
-def convention_of(part: Part, entries: list[Entry]) -> str | None:
-    """What z does in a part, told from its numbers: "keeps", "writes", or None if it is neither."""
-
-    def gap(weight_of_past: Callable[[Tensor], Tensor]) -> float:
-        gaps = []
-        for _, _, z, n, h in entries:
-            states = h.flip(0) if part.reverse else h
-            past = torch.cat((torch.zeros_like(h[:1]), states[:-1]))
-            past = past.flip(0) if part.reverse else past
-            share = weight_of_past(z)
-            gaps.append((share * past + (1 - share) * n - h)[1:].abs().max().item() if len(h) > 1 else 0.0)
-        return max(gaps)
-
-    keeps, writes = gap(lambda z: z), gap(lambda z: 1 - z)
-    if min(keeps, writes) > TOLERANCE:
-        return None
-    return "keeps" if keeps <= writes else "writes"
+def convention_of(entries: list[Entry]) -> str | None:
+    """What z does in a part, as the recorder knows it: "keeps", "writes", or None if it is neither."""
+    known = {entry.z_keeps for entry in entries}
+    return {True: "keeps", False: "writes", None: None}[known.pop() if len(known) == 1 else None]
 
 
 def batches_of_one(
@@ -169,10 +164,11 @@ def trace_each(
     module: nn.Module, inputs: list[Tensor], names: list[str], keywords: dict[str, Any]
 ) -> list[list[Entry]]:
     """The entries of every sequence, each traced alone."""
-    traces = [entries_of(trace(module, x, **own)) for x, own in batches_of_one(module, inputs, keywords)]
+    runs = [record(module, x, None, own).runs for x, own in batches_of_one(module, inputs, keywords)]
+    traces = [[entry_of(run) for run in one] for one in runs]
     for sequence_name, entries in zip(names, traces, strict=True):
         for entry in entries:
-            for name, field in entry._asdict().items():
+            for name, field in zip(Entry._fields, entry[:6], strict=False):
                 if not field.isfinite().all():
                     raise ValueError(f"{name}: expected finite numbers, got NaN or infinity in {sequence_name!r}")
     return traces
@@ -236,6 +232,27 @@ def with_bias(weights: Weights, bias: float) -> Weights:
     on_z = weights.weight_hh.new_zeros(3 * H)
     on_z[H : 2 * H] = bias
     return weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
+
+
+def labels_of(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:
+    """Names that a reader gave, or "sequence 1" and so on."""
+    labels = [f"{noun} {i + 1}" for i in range(count)] if given is None else [str(label) for label in given]
+    if len(labels) != count:
+        raise ValueError(f"{argument}: expected {count}, got {len(labels)}")
+    return labels
+
+
+def step_names_of(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: list[int]) -> list[list[str] | None]:
+    """What stands below the steps of each sequence; given once, it is cut to every sequence's length."""
+    if given is None:
+        return [None] * len(steps)
+    rows = [list(given)] * len(steps) if all(isinstance(name, str) for name in given) else [list(row) for row in given]
+    if len(rows) != len(steps):
+        raise ValueError(f"step_names: expected {len(steps)} lists, one per sequence, got {len(rows)}")
+    for row, count in zip(rows, steps, strict=True):
+        if len(row) < count:
+            raise ValueError(f"step_names: expected {count}, one per step, got {len(row)}")
+    return [[str(name) for name in row[:count]] for row, count in zip(rows, steps, strict=True)]
 
 
 def encode(value: Tensor | bool | None) -> str | bool | None:

@@ -6,7 +6,7 @@ Glossary
     keeps, writes    what z does: h' = (1-z) n + z h, or h' = (1-z) h + z n
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,9 +29,11 @@ from gru.views._data import (
     device_of,
     encode,
     is_batch_first,
+    labels_of,
     parts_of,
     read_sequences,
     run_stack,
+    step_names_of,
     trace_each,
     why_not_here,
 )
@@ -115,13 +117,13 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
         self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
-        self._names = _labels("names", names, count, "sequence")
-        self._step_names = _step_names(step_names, [len(x) for x in self._inputs])
+        self._names = labels_of("names", names, count, "sequence")
+        self._step_names = step_names_of(step_names, [len(x) for x in self._inputs])
         if self._head is None and (class_names is not None or targets is not None):
             given = "class_names" if class_names is not None else "targets"
             raise ValueError(f"{given}: expected none without a head; give head=, a torch.nn.Linear(H, C)")
         classes = self._head.out_features if self._head is not None else 0
-        self._class_names = _labels("class_names", class_names, classes, "class")
+        self._class_names = labels_of("class_names", class_names, classes, "class")
         self._targets = _classes(targets, count, classes)
         data = self._read()
         if "step" not in traits and 0 <= traits.get("sequence", 0) < count:
@@ -137,15 +139,14 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         """What is drawn now, x (T, D) and r, z, n, h (T, H), on the module's device."""
         part = self._parts[self.layer]
         if self._data["reason"]:
-            return self._as_trace(*self._traces[self.sequence][self.layer])
+            return self._as_trace(*self._traces[self.sequence][self.layer][:6])
         runs, inputs, _ = self._stack(self.update_bias)
         r, z, n, h = runs[self.layer]
         z = 1 - z if self._conventions[self.layer] == "writes" else z
-        return self._as_trace(inputs[part.layer], r, z, n, h)
+        return self._as_trace(inputs[part.layer], r, z, n, h, torch.zeros_like(h[0]))
 
     def _as_trace(self, *fields: Tensor) -> Trace:
-        h = fields[-1]
-        return Trace(*fields, h0=torch.zeros_like(h[0]), names=[self._parts[self.layer].name])
+        return Trace(*fields, names=[self._parts[self.layer].name])
 
     @property
     def probabilities(self) -> Tensor | None:
@@ -169,7 +170,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         """Trace every sequence, see whether the equations give the same, and put together what the page needs."""
         self._traces = trace_each(self._module, self._inputs, self._names, self._keywords)
         self._parts = parts_of(self._module, len(self._traces[0]))
-        self._conventions = [convention_of(part, entries) for part, entries in self._by_part()]
+        self._conventions = [convention_of(entries) for _, entries in self._by_part()]
         reason = self._reason()
         if self._head is not None:
             width = _top(self._parts, self._traces[0]).shape[-1]
@@ -289,26 +290,6 @@ def _head_of(module: nn.Module, head: nn.Linear | None) -> nn.Linear | None:
     if head.out_features < 2:
         raise ValueError(f"head: expected at least 2 classes, got {head}")
     return head
-
-
-def _labels(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:
-    labels = [f"{noun} {i + 1}" for i in range(count)] if given is None else [str(label) for label in given]
-    if len(labels) != count:
-        raise ValueError(f"{argument}: expected {count}, got {len(labels)}")
-    return labels
-
-
-def _step_names(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: list[int]) -> list[list[str] | None]:
-    """What stands below the steps of each sequence; given once, it is cut to every sequence's length."""
-    if given is None:
-        return [None] * len(steps)
-    rows = [list(given)] * len(steps) if all(isinstance(name, str) for name in given) else [list(row) for row in given]
-    if len(rows) != len(steps):
-        raise ValueError(f"step_names: expected {len(steps)} lists, one per sequence, got {len(rows)}")
-    for row, count in zip(rows, steps, strict=True):
-        if len(row) < count:
-            raise ValueError(f"step_names: expected {count}, one per step, got {len(row)}")
-    return [[str(name) for name in row[:count]] for row, count in zip(rows, steps, strict=True)]
 
 
 def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -> list[int | None]:

@@ -7,7 +7,7 @@ Glossary
     thread           one of the four paths by which g_t comes back through step t + 1, see :mod:`gru.inspect.flow`
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,11 +25,14 @@ from gru.views._data import (
     Entry,
     Part,
     as_in_page,
+    batches_of_one,
     device_of,
     encode,
     is_batch_first,
+    labels_of,
     parts_of,
     read_sequences,
+    step_names_of,
     trace_each,
 )
 
@@ -37,7 +40,7 @@ STATE = ("sequence", "layer", "step", "loss_step", "loss_unit", "unit", "muted",
 
 
 class GradientLoom(View, module="gradient_loom", state=STATE):
-    """The gradient of a state, on its way back through the sequence, woven of four threads.
+    """The gradient of a loss, on its way back through the sequence: four threads that flow to the left.
 
     ::
 
@@ -45,10 +48,10 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         g_{t-1} = carry + candidate + update + reset          through step t: see gru.inspect.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
-    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. Below are the
-    same as shares of what the threads bring at each step, however little that is. A muted thread carries nothing on,
-    at any step, and everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed
-    and with the loss on its own state.
+    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. All are drawn on one logarithmic
+    scale; a thread that is hollow works against the whole. A muted thread carries nothing on, at any step, and
+    everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed and with the loss
+    on its own state. Beside it is a tanh RNN: the same layer without its gates, r = 1 and z = 0, with the same loss.
 
     Args:
         module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for a small
@@ -57,6 +60,9 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
             list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
         names: what to call each sequence.
+        step_names: what stands below the steps, such as letters or months: a list, or one list per sequence.
+        loss: takes the module's outputs to a scalar, as :func:`gru.gradient_flow` takes it, of one sequence at a time
+            (B = 1). The gradient is then that of this loss, in every layer, and ``loss_step`` and ``loss_unit`` rest.
         sequence, layer, step, loss_step, loss_unit, unit, muted, log: what to show first; Reset leads back to it.
         **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
             sequence, each sequence gets its own.
@@ -68,16 +74,18 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         step (int, 0 to T): the state at the cursor.
         unit (int): the unit whose gradient is drawn; -1 for all.
         muted (list): names of muted threads.
-        log (bool): whether the upright axis is logarithmic.
+        log (bool): whether the scale is logarithmic.
 
     An ElmanCell has one thread, "candidate". Of a cell whose equations are not known there is the whole gradient alone,
     by the Jacobian of each step, and no threads.
 
     Raises:
         TypeError: an unknown keyword; module is not a torch module or has no recurrence; x without module, or
-            the reverse.
+            the reverse; a loss that is not a function, or that has no module, or that comes with ``loss_step`` or
+            ``loss_unit``.
         ValueError: sequences, lengths or names that do not fit each other; NaN or infinity; a recurrence that is never
-            called.
+            called, or whose state the model changes between two steps; a loss that is not a scalar or that does not
+            depend on the states.
         TraitError: a trait outside its range.
 
     >>> import torch, gru
@@ -93,7 +101,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
     loss_unit = traitlets.Int(-1).tag(sync=True)
     unit = traitlets.Int(-1).tag(sync=True)
     muted = traitlets.List(traitlets.Enum(PATHS)).tag(sync=True)
-    log = traitlets.Bool(False).tag(sync=True)
+    log = traitlets.Bool(True).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -103,11 +111,14 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         *,
         lengths: Tensor | Sequence[int] | None = None,
         names: Sequence[str] | None = None,
+        step_names: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        loss: Callable[[object], Tensor] | None = None,
         **traits: Any,
     ) -> None:
         if (module is None) != (x is None):
             raise TypeError("x: expected with a module, and a module with x; GradientLoom() shows a model of its own")
         self._own = module is None
+        self._loss = _checked(loss, module, traits)
         if module is None:
             module, x = _example()
         if not isinstance(module, nn.Module):
@@ -116,9 +127,8 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         self._inputs = read_sequences(x, lengths, is_batch_first(module))
         self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
-        self._names = [f"sequence {i + 1}" for i in range(count)] if names is None else [str(name) for name in names]
-        if len(self._names) != count:
-            raise ValueError(f"names: expected {count}, one per sequence, got {len(self._names)}")
+        self._names = labels_of("names", names, count, "sequence")
+        self._step_names = step_names_of(step_names, [len(x) for x in self._inputs])
         data = self._read()
         shown = traits.get("sequence", 0)
         T = len(self._inputs[shown if shown in range(count) else 0])
@@ -134,10 +144,12 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
     def flow(self) -> Flow:
         """What is drawn now with no thread muted: grads (s+1, 1, H) and paths (s, 1, H), s = loss_step.
 
-        Later states get no gradient and are left out. On the module's device.
+        Later states get no gradient and are left out. With a ``loss`` of your own s = T. On the module's device.
         """
+        if self._loss is not None:
+            return self._flows(self.sequence)[self.layer]
         part, entry = self._parts[self.layer], self._traces[self.sequence][self.layer]
-        x, h0 = entry.x[: self.loss_step].unsqueeze(1), _start(part, entry)
+        x, h0 = entry.x[: self.loss_step].unsqueeze(1), entry.h0
 
         def loss(states: Tensor) -> Tensor:
             last = states[-1, 0]
@@ -164,40 +176,50 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         if any(part.inner is None for part in self._parts):
             raise ValueError("module: expected every recurrence in it to be called once for a sequence")
         self._traces = [
-            [_in_order(part, entry) for part, entry in zip(self._parts, entries, strict=True)] for entries in traces
+            [entry.as_taken(part.reverse) for part, entry in zip(self._parts, entries, strict=True)]
+            for entries in traces
         ]
-        parts, gaps = [], []
-        for i, part in enumerate(self._parts):
-            entries = [entries[i] for entries in self._traces]
-            known = part.own is not None
-            if known:
-                gaps += [_apart(part, entry) for entry in entries]
-                if gaps[-1] > TOLERANCE:
-                    raise ValueError(
-                        f"module: expected {part.name} to follow the GRU's equations, it is {gaps[-1]:.2g} off"
-                    )
-            runs = [
-                {
-                    "x": encode(entry.x) if known else None,
-                    "h0": encode(_start(part, entry)) if known else None,
-                    "jacobians": None if known else encode(_jacobians(part, entry)),
-                }
-                for entry in entries
-            ]
-            parts.append(
-                {
-                    "name": part.name,
-                    "hidden_size": entries[0].h.shape[-1],
-                    "weights": {k: encode(v) for k, v in part.own()._asdict().items()} if known else None,
-                    "single": isinstance(part.inner, ElmanCell),
-                    "reverse": part.reverse,
-                    "runs": runs,
-                }
-            )
-        steps = [len(x) for x in self._inputs]
-        device = "" if self._own else device_of(self._module)
-        apart = max(gaps) if gaps else None
-        return {"parts": parts, "names": self._names, "steps": steps, "device": device, "apart": apart}
+        self._apart = []
+        parts = [self._read_part(i, part) for i, part in enumerate(self._parts)]
+        return {
+            "parts": parts,
+            "names": self._names,
+            "steps": [len(x) for x in self._inputs],
+            "step_names": self._step_names,
+            "loss": self._loss is not None,
+            "device": "" if self._own else device_of(self._module),
+            "apart": max(self._apart) if self._apart else None,
+        }
+
+    def _read_part(self, i: int, part: Part) -> dict[str, Any]:
+        """One layer and direction, and what it did in every sequence."""
+        entries = [entries[i] for entries in self._traces]
+        if part.own is not None:
+            self._apart += [_apart(part, entry) for entry in entries]
+            if max(self._apart) > TOLERANCE:
+                raise ValueError(
+                    f"module: expected {part.name} to follow the GRU's equations, it is {max(self._apart):.2g} off"
+                )
+        jacobians = [None if part.own is not None else _jacobians(part, entry) for entry in entries]
+        sent = [None] * len(entries)
+        if self._loss is not None:
+            sent = [_sent(self._flows(s)[i], jacobian) for s, jacobian in enumerate(jacobians)]
+        return {
+            "name": part.name,
+            "hidden_size": entries[0].h.shape[-1],
+            "weights": None if part.own is None else {k: encode(v) for k, v in part.own()._asdict().items()},
+            "single": isinstance(part.inner, ElmanCell),
+            "reverse": part.reverse,
+            "runs": [
+                {"x": encode(entry.x), "h0": encode(entry.h0), "jacobians": encode(jacobian), "sent": encode(own)}
+                for entry, jacobian, own in zip(entries, jacobians, sent, strict=True)
+            ],
+        }
+
+    def _flows(self, s: int) -> Flow:
+        """How the loss reaches every recurrence in one sequence."""
+        x, own = list(batches_of_one(self._module, self._inputs, self._keywords))[s]
+        return gradient_flow(self._module, x, loss=self._loss, **own)
 
     # Traits: where they may go, and how they follow each other
 
@@ -237,20 +259,32 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
 
 
 def _example() -> tuple[nn.Module, Tensor]:
-    """A GRU of which all four paths carry something, and noise for it to read: always the same."""
+    """A GRU of which all four paths carry something, and noise for it to read: always the same.
+
+    U_n has a spectral radius of about one: without its gates the layer is an ordinary tanh RNN, which vanishes.
+    """
     draw = torch.Generator().manual_seed(0)
     layer = nn.utils.skip_init(GRU, 4, 16)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-0.8, 0.8, generator=draw)
         layer.bias_ih_l0[16:32] += 1  # lean towards keeping
-        layer.weight_hh_l0 *= 1.5
+        layer.weight_hh_l0[:32] *= 1.5
+        layer.weight_hh_l0[32:] *= 0.6
     return layer, torch.randn(30, 1, 4, generator=draw)
 
 
-def _in_order(part: Part, entry: Entry) -> Entry:
-    """A trace along the steps as the part takes them."""
-    return Entry(*(field.flip(0) for field in entry)) if part.reverse else entry
+def _checked(loss: object, module: object, traits: dict[str, Any]) -> Callable[[object], Tensor] | None:
+    """A loss of the reader's own, and nothing that contradicts it."""
+    if loss is None:
+        return None
+    if not callable(loss):
+        raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
+    if module is None:
+        raise TypeError("loss: expected with a module; GradientLoom() shows a model of its own")
+    if given := [name for name in ("loss_step", "loss_unit") if name in traits]:
+        raise TypeError(f"{given[0]}: expected none with a loss of your own, got {traits[given[0]]!r}")
+    return loss
 
 
 def _as_layer(weights: Weights) -> GRU:
@@ -264,29 +298,23 @@ def _as_layer(weights: Weights) -> GRU:
     return layer
 
 
-def _start(part: Part, entry: Entry) -> Tensor:
-    """The state before the first step (H): zero, unless the model began elsewhere.
-
-    A trace does not hold it. Where z keeps, h_1 = (1 - z) n + z h_0 tells it; noise of the division counts as zero.
-    """
-    zero = torch.zeros_like(entry.h[0])
-    if part.own is None or (step(entry.x[0], zero, part.own()).h - entry.h[0]).abs().max() <= TOLERANCE:
-        return zero
-    _, _, z, n, h = (field[0] for field in entry)
-    z = 1 - z if _writes(part, entry) else z
-    return (h - (1 - z) * n) / z
-
-
-def _writes(part: Part, entry: Entry) -> bool:
-    """Whether the part's own z writes, where its weights are read as those of one that keeps."""
-    z = step(entry.x[0], torch.zeros_like(entry.h[0]), part.own()).z
-    return bool((z - entry.z[0]).abs().max() > (1 - z - entry.z[0]).abs().max())
+def _sent(flow: Flow, jacobians: Tensor | None) -> Tensor:
+    """What the loss sends straight into h_1..h_T (T, H): all that does not come back through the step that follows."""
+    grads = flow.grads[:, 0]  # (T+1, H)
+    if jacobians is None:
+        back = sum(flow.paths.values())[:, 0]
+    else:
+        back = torch.einsum("tij,ti->tj", jacobians.to(grads), grads[1:])
+    sent = grads.clone()
+    sent[:-1] -= back
+    noise = 1e3 * torch.finfo(grads.dtype).eps * grads.abs().amax(-1, keepdim=True)
+    return sent.where(sent.abs() > noise, 0)[1:]
 
 
 @torch.no_grad()
 def _apart(part: Part, entry: Entry) -> float:
     """How far, at most, the page's states are from those that the module computed."""
-    x, start, h = (as_in_page(tensor) for tensor in (entry.x, _start(part, entry), entry.h))
+    x, start, h = (as_in_page(tensor) for tensor in (entry.x, entry.h0, entry.h))
     weights = Weights(*map(as_in_page, part.own()))
     states = []
     for x_t in x:
@@ -297,18 +325,16 @@ def _apart(part: Part, entry: Entry) -> float:
 
 def _jacobians(part: Part, entry: Entry) -> Tensor:
     """dh_t/dh_{t-1} of every step (T, H, H), of a cell that has no four paths."""
-    before = torch.cat([torch.zeros_like(entry.h[:1]), entry.h[:-1]])
+    before = torch.cat([entry.h0.unsqueeze(0), entry.h[:-1]])
     gates_of = gates_function(part.inner)
 
     def next_state(x: Tensor, h: Tensor) -> Tensor:
         return gates_of(x.unsqueeze(0), h.unsqueeze(0)).h.squeeze(0)
 
     with torch.no_grad():
-        off = (next_state(entry.x[0], before[0]) - entry.h[0]).abs().max()
+        off = max((next_state(*pair) - h).abs().max() for *pair, h in zip(entry.x, before, entry.h, strict=True))
     if off > TOLERANCE:
-        raise ValueError(
-            f"module: expected {part.name} to start from h = 0; another start cannot be told from its states"
-        )
+        raise ValueError(f"module: expected each step of {part.name} to read the state before it, got another")
     if isinstance(part.inner, ElmanCell):
         return step_jacobian(part.inner, entry.x, before)["candidate"].detach()
     pairs = zip(entry.x, before, strict=True)

@@ -252,14 +252,14 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         traces = trace_each(self._module, self._inputs, names, self._keywords)
         self._parts = parts_of(self._module, len(traces[0]))
         # What is run is in the order in which its steps are taken.
-        self._traces = [[_in_order(part, entries[i]) for entries in traces] for i, part in enumerate(self._parts)]
+        self._traces = [[entries[i].as_taken(part.reverse) for entries in traces] for i, part in enumerate(self._parts)]
         draw = torch.Generator().manual_seed(0)
         self._signs, self._fixed, data = [], [], []
         for i, (part, entries) in enumerate(zip(self._parts, self._traces, strict=True)):
             H = entries[0].h.shape[-1]
             signs = 2.0 * torch.randint(2, (len(entries), H), generator=draw) - 1
             self._signs.append(signs.to(entries[0].h))
-            convention = _convention(part, entries)
+            convention = convention_of(entries)
             reason = self._reason(part, entries)
             self._fixed.append(self._traced(i, convention) if reason else None)
             z = torch.cat([entry.z for entry in entries])
@@ -408,17 +408,6 @@ def _lasts(sequences: Sequence[Tensor]) -> Tensor:
     """Whether a sequence has a step t: (T, S), on the CPU."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     return torch.arange(int(lengths.max())).unsqueeze(-1) < lengths
-
-
-def _in_order(part: Part, entry: Entry) -> Entry:
-    return Entry(*(field.flip(0) for field in entry)) if part.reverse else entry
-
-
-def _convention(part: Part, entries: list[Entry]) -> str | None:
-    """What z does: known of our cells and layers, told from the numbers of any other."""
-    if part.own is None:
-        return convention_of(part._replace(reverse=False), entries)
-    return "keeps" if getattr(part.inner, "z_keeps", True) else "writes"
 
 
 def _nearest_bias(keep: float) -> float:

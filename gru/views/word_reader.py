@@ -163,7 +163,7 @@ class WordReader(View, module="word_reader", state=STATE):
             raise ValueError(f"step_names: expected {len(x)}, one per step, got {len(names)}")
         ((entry, *_),) = trace_each(self._module, [x.squeeze(1)], [text], {})
         part = parts_of(self._module, 1)[0] if self._module.gru.num_layers == 1 else None
-        if part is not None and convention_of(part, [entry]) is None:
+        if part is not None and convention_of([entry]) is None:
             raise ValueError("module: expected a GRU, got a layer of another kind")
         fields = {k: encode(getattr(entry, k)) for k in "rznh"}
         return {"text": text, "names": [str(name) for name in names], "beliefs": encode(self._beliefs(x)), **fields}

@@ -1,7 +1,5 @@
 """GradientLoom: the page's four paths against torch, the drawing's numbers against gru.gradient_flow, and bad input."""
 
-import re
-
 import pytest
 import torch
 import traitlets
@@ -138,9 +136,8 @@ def test_flow_is_that_of_the_model_where_the_loss_reads_the_top(kind):
 
 READ = """() => {
   const view = document.querySelector(".gru-view");
-  return [view.dataset.state, view.querySelector(".gru-head .gru-value").textContent,
-    [...view.querySelectorAll(".gru-sum:not([hidden]) .gru-term:not([hidden]) .gru-number")]
-      .map((one) => one.textContent)];
+  return [view.dataset.state, view.querySelector(".gru-line-total-name .gru-value").textContent,
+    [...view.querySelectorAll(".gru-panel:not([hidden]) > .gru-lane > .gru-end")].map((one) => one.textContent)];
 }"""
 
 
@@ -168,7 +165,7 @@ def number(text):
 )
 def test_page_shows_what_python_computes(open_views, kind):
     for unit in (-1, 2):
-        view = loom(kind, sequence=0, step=2, loss_step=6, loss_unit=-1 if unit < 0 else 1, unit=unit)
+        view = loom(kind, sequence=0, step=2, loss_step=6, loss_unit=-1 if unit < 0 else 1, unit=unit, log=unit < 0)
         page = open_views(view)
         page.evaluate(FRAME)
         state, head, terms = page.evaluate(READ)
@@ -180,7 +177,7 @@ def test_page_shows_what_python_computes(open_views, kind):
         if kind == "own cell":
             assert terms == []
             continue
-        for text, name in zip(terms[1:], flow.paths, strict=True):
+        for text, name in zip(terms, flow.paths, strict=True):
             path = flow.paths[name][2, 0]
             value = (path @ g / g.norm()) if unit < 0 else path[unit]
             assert number(text) == pytest.approx(value.item(), rel=0.06, abs=6e-5), name
@@ -193,23 +190,31 @@ def test_muted_threads_and_the_place_of_the_loss(open_views):
     page.get_by_role("checkbox", name="carry").uncheck()
     page.evaluate(FRAME)
     assert "Muted: carry; with all threads it would be" in says.inner_text()
-    assert page.locator(".gru-line-bound").get_attribute("d")
+    assert page.locator(".gru-panel-size .gru-ghost").count() == 1
+    assert page.locator(".gru-lane-h .gru-ghost").get_attribute("d")
+    assert not page.locator(".gru-lane-h .gru-with").get_attribute("d")
     page.get_by_role("button", name="Reset").click()
     page.evaluate(FRAME)
     assert says.inner_text() == first
-    assert not page.locator(".gru-line-bound").get_attribute("d")
+    assert page.locator(".gru-panel-size .gru-ghost").count() == 0
+    assert not page.locator(".gru-lane-h .gru-ghost").get_attribute("d")
     # Drag the loss to the left of the cursor: nothing flows there any more.
-    box = page.locator(".gru-loom").bounding_box()
+    box = page.locator(".gru-panel-size .gru-plot").bounding_box()
     place = lambda t: box["x"] + box["width"] * (t + 0.5) / 8  # noqa: E731  (7 steps, 8 states)
     page.mouse.move(place(5), box["y"] + 50)
     page.mouse.down()
     page.mouse.move(place(2), box["y"] + 50, steps=4)
     page.mouse.up()
+    page.evaluate(FRAME)
+    assert page.get_by_label("Loss after step").input_value() == "2"
     page.mouse.move(place(4), box["y"] + 50)
     page.evaluate(FRAME)
-    assert "after step 2." in says.inner_text()
-    assert "does not depend on h₄" in says.inner_text()
-    assert re.search(r"= 0$", page.locator(".gru-panel-loom .gru-value").inner_text())
+    assert "after step 2: it does not depend on h₄" in says.inner_text()
+    assert page.locator(".gru-line-total-name .gru-value").inner_text() == "0"
+    assert page.get_by_label("Step", exact=True).input_value() == "4"  # what is hovered, until the pointer leaves
+    page.mouse.move(0, 0)
+    page.evaluate(FRAME)
+    assert page.get_by_label("Step", exact=True).input_value() == "1"
 
 
 def test_names_are_text(open_views):
@@ -225,7 +230,7 @@ def test_bad_input_is_named():
         views.GradientLoom(layer)
     with pytest.raises(TypeError, match=r"module: expected a torch.nn.Module, got str"):
         views.GradientLoom("model", x)
-    with pytest.raises(ValueError, match="names: expected 2, one per sequence, got 1"):
+    with pytest.raises(ValueError, match="names: expected 2, got 1"):
         views.GradientLoom(layer, x, names=["one"])
     with pytest.raises(ValueError, match=r"lengths: expected 1 to 4, got 5"):
         views.GradientLoom(layer, x, lengths=[5, 1])
@@ -255,42 +260,163 @@ def test_reading_again_after_training():
     assert isinstance(layer.weights(), Weights)
 
 
-SHARES = """() => {
-  const box = document.querySelector(".gru-shares svg").getBoundingClientRect();
-  return [...document.querySelectorAll(".gru-shares .gru-band")].map((band) => {
-    if (!band.getAttribute("d")) return null;
-    const { top, bottom } = band.getBoundingClientRect();
-    return [(top - box.top) / box.height, (bottom - box.top) / box.height];
-  });
-}"""
-
-
-def test_shares_fill_the_height_however_little_is_left(open_views):
-    page = open_views(views.GradientLoom(muted=["carry"], step=1))
-    assert "·10⁻" in page.locator(".gru-sum .gru-number").first.inner_text()
-    bands = page.evaluate(SHARES)
-    assert bands[0] is None
-    assert min(top for top, _ in bands[1:]) == pytest.approx(0, abs=0.01)
-    assert max(bottom for _, bottom in bands[1:]) == pytest.approx(1, abs=0.01)
-
-
-def test_a_logarithmic_axis_has_lines_and_no_bands(open_views):
-    page = open_views(views.GradientLoom())
-    drawn = ".gru-loom {}[d]:not([d=''])"
-    assert page.locator(drawn.format(".gru-band")).count() == 4
-    assert page.locator(drawn.format(".gru-line")).count() == 1
-    page.get_by_role("radio", name="log").check()
+def test_one_logarithmic_scale_or_a_linear_one(open_views):
+    """Of the lines and of the ribbons, whose thickness is the value on their scale."""
+    view = views.GradientLoom()
+    page = open_views(view)
+    filled = "() => document.querySelector('.gru-lane-h .gru-with').getBBox().height / 10000"
+    carry = view.flow.paths["carry"][:, 0]
+    along = ((carry * view.flow.grads[:-1, 0]).sum(-1) / view.flow.norms[:-1, 0]).abs()
+    low, high = -2, 1  # as the words under it say
+    assert "a hair is 10⁻², the whole height 10;" in page.locator(".gru-view").inner_text()
+    expected = (along.max().log10() - low) / (high - low)
+    assert page.evaluate(filled) == pytest.approx(expected.item(), abs=0.01)
+    page.get_by_role("radio", name="linear").check()
     page.evaluate(FRAME)
-    assert page.locator(drawn.format(".gru-band")).count() == 0
-    assert page.locator(drawn.format(".gru-line")).count() == 5
+    assert page.evaluate(filled) == pytest.approx((along.max() / view.flow.norms.max()).item(), abs=0.01)
+
+
+def test_a_ribbon_is_hollow_where_it_works_against_the_whole(open_views):
+    view = views.GradientLoom(unit=0)
+    page = open_views(view)
+    whole = view.flow.grads[:-1, 0, 0]
+    for name, letter in zip(PATHS, "hnzr", strict=True):
+        against = view.flow.paths[name][:, 0, 0] * whole < 0
+        runs = int(against[0]) + int((against[1:] & ~against[:-1]).sum())
+        drawn = page.locator(f".gru-lane-{letter} .gru-against").get_attribute("d") or ""
+        assert drawn.count("M") == runs, name
+
+
+RNN = """() => [...document.querySelectorAll(".gru-end")].find((one) => one.textContent.startsWith("tanh RNN"))
+  .querySelector(".gru-value").textContent"""
+
+
+def elman_of(layer):
+    """The layer without its gates."""
+    W, U, b_i, b_h, _ = layer.weights()
+    cell = gru.ElmanCell(W.shape[1], U.shape[1])
+    with torch.no_grad():
+        for parameter, value in zip(cell.parameters(), (W, U, b_i, b_h), strict=True):
+            parameter.copy_(value.chunk(3)[2])
+    return cell
+
+
+def test_the_tanh_rnn_beside_it_is_the_layer_without_its_gates(open_views):
+    layer, x, *_ = case(3, 9, 5, True, True, 1.0)
+    cell = elman_of(layer.float())
+    view = views.GradientLoom(layer, x.float(), step=2)
+    flow = gru.gradient_flow(cell, x.float())
+    page = open_views(view)
+    assert number(page.evaluate(RNN)) == pytest.approx(flow.norms[2, 0].item(), rel=0.06)
+    bias_free = gru.GRU(3, 4, bias=False)
+    assert (
+        open_views(views.GradientLoom(bias_free, x.float())).locator(".gru-view").get_attribute("data-state") == "ready"
+    )
+    assert open_views(loom("elman")).get_by_text("tanh RNN").count() == 0
+
+
+def test_playing_goes_back_from_the_loss(open_views):
+    page = open_views(loom("classifier", step=1, loss_step=5))
+    slider, seen = page.get_by_label("Step", exact=True), []
+    page.get_by_role("button", name="Play").click()
+    while page.get_by_role("button", name="Pause").count():
+        seen.append(int(slider.input_value()))
+        page.wait_for_timeout(50)
+    assert seen[0] == 0  # it had one step to go
+    page.get_by_role("button", name="Play").click()
+    page.evaluate(FRAME)
+    assert int(slider.input_value()) >= 4
+    page.wait_for_function("() => !document.querySelector('[aria-label=Pause]')")
+    assert slider.input_value() == "0"
+
+
+# A loss of the reader's own
+
+
+class Answers(torch.nn.Module):
+    """Two layers, a head on every state, and a keyword that it demands."""
+
+    def __init__(self, kind="layer"):
+        super().__init__()
+        self.rnn = gru.GRU(D, 4, num_layers=2) if kind == "layer" else gru.ResetBeforeCell(D, 4)
+        self.head = torch.nn.Linear(4, 2)
+
+    def forward(self, x, weight, **options):
+        if isinstance(self.rnn, gru.GRU):
+            return self.head(self.rnn(x)[0]) * weight.view(-1, 1)
+        h, states = torch.full((x.shape[1], 4), 0.3), []
+        for x_t in x:
+            h = self.rnn(x_t, h)
+            states.append(h)
+        return self.head(torch.stack(states)) * weight.view(-1, 1)
+
+
+def last_and_middle(outputs):
+    return outputs[-1, 0, 1] - outputs[2].square().sum()
+
+
+@pytest.mark.parametrize("kind", ["layer", "cell in a loop"])
+def test_a_loss_of_ones_own_is_walked_back_on_the_page(open_views, kind):
+    torch.manual_seed(0)
+    model, x, weight = Answers(kind), torch.randn(6, 2, D), torch.tensor([1.0, 3.0])
+    for layer in range(2 if kind == "layer" else 1):
+        view = views.GradientLoom(
+            model, x, weight=weight, anything=1, loss=last_and_middle, sequence=1, layer=layer, step=1
+        )
+        expected = gru.gradient_flow(model, x[:, 1:], loss=last_and_middle, weight=weight[1:])[layer]
+        torch.testing.assert_close(view.flow.grads, expected.grads)
+        page = open_views(view)
+        for step in (1, 2, 5):
+            page.get_by_label("Step", exact=True).fill(str(step))
+            page.evaluate(FRAME)
+            state, head, terms = page.evaluate(READ)
+            assert state == "ready"
+            g = expected.grads[step, 0]
+            assert number(head) == pytest.approx(g.norm().item(), rel=0.06)
+            for text, name in zip(terms, PATHS, strict=True):
+                assert number(text) == pytest.approx((expected.paths[name][step, 0] @ g / g.norm()).item(), rel=0.06), (
+                    name
+                )
+        assert page.get_by_label("Loss after step").count() == 0
+        assert "Of your loss" in page.locator(".gru-says").inner_text()
+
+
+def test_a_loss_of_ones_own_and_a_cell_of_ones_own(open_views):
+    module, (x, _) = KINDS["own cell"](), sequences()
+    loss = lambda states: states[3].sum() + states[-1].square().sum()  # noqa: E731
+    view = views.GradientLoom(module, x, loss=loss, step=2)
+    page = open_views(view)
+    page.evaluate(FRAME)
+    expected = gru.gradient_flow(module, x[:, :1], loss=loss).norms[2, 0].item()
+    assert number(page.evaluate(READ)[1]) == pytest.approx(expected, rel=0.06)
+
+
+def test_a_loss_that_does_not_fit_is_named():
+    layer, x = gru.GRU(D, 3), torch.randn(4, 1, D)
+    with pytest.raises(TypeError, match="loss: expected a function of the module's outputs or None, got int"):
+        views.GradientLoom(layer, x, loss=1)
+    with pytest.raises(TypeError, match="loss: expected with a module"):
+        views.GradientLoom(loss=torch.sum)
+    with pytest.raises(TypeError, match="loss_step: expected none with a loss of your own, got 2"):
+        views.GradientLoom(layer, x, loss=torch.sum, loss_step=2)
+    with pytest.raises(ValueError, match="loss: expected a scalar tensor, got shape"):
+        views.GradientLoom(layer, x, loss=lambda outputs: outputs[-1])
+
+
+def test_names_of_steps_stand_below_them(open_views):
+    page = open_views(views.GradientLoom(gru.GRU(D, 3), torch.randn(4, 2, D), step_names="abcd", step=3))
+    assert page.locator(".gru-labels span").all_inner_texts() == ["0", "a", "b", "c", "d"]
+    assert page.locator(".gru-transport .gru-value").inner_text() == "step 3 of 4, c"
+    with pytest.raises(ValueError, match="step_names: expected 4, one per step, got 2"):
+        views.GradientLoom(gru.GRU(D, 3), torch.randn(4, 2, D), step_names="ab")
 
 
 def test_a_single_thread_can_be_muted_too(open_views):
     page = open_views(loom("elman", step=3, loss_step=6))
-    assert page.get_by_role("checkbox").count() == 1
+    assert page.get_by_role("checkbox").count() == 1  # the others are hidden
     page.get_by_role("checkbox", name="candidate").uncheck()
     page.evaluate(FRAME)
-    assert "in all 0." in page.locator(".gru-says").inner_text()
+    assert "|dL/dh₃| is 0, 0 % of what was sent in." in page.locator(".gru-says").inner_text()
 
 
 def test_where_threads_oppose_each_other_it_says_so(open_views):
@@ -305,26 +431,53 @@ def test_where_threads_oppose_each_other_it_says_so(open_views):
 
 def test_each_layer_has_its_own_loss_and_a_reverse_one_its_own_steps(open_views):
     page = open_views(loom("nn.GRU, two layers, both ways"))
-    along = page.locator(".gru-along")
-    assert "as this layer takes them" not in along.inner_text()
-    assert "of layer 1, forward after step" in page.locator(".gru-says").inner_text()
+    says = page.locator(".gru-says")
+    assert "back from the loss of layer 1, forward," in says.inner_text()
     page.get_by_label("Layer").select_option("layer 2, backward")
     page.evaluate(FRAME)
-    assert "as this layer takes them" in along.inner_text()
+    assert "which takes its steps from the end" in says.inner_text()
     assert "the chosen layer's own state" in page.locator(".gru-where").inner_text()
 
 
-def test_a_cell_without_four_paths_starts_from_zero():
-    class Started(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.cell = gru.ElmanCell(D, 3)
+class Started(torch.nn.Module):
+    """A loop from a state of ones, which a model may change on its way."""
 
-        def forward(self, x):
-            h = torch.ones(x.shape[1], 3)
-            for x_t in x:
-                h = self.cell(x_t, h)
-            return h
+    def __init__(self, cell, factor=1.0):
+        super().__init__()
+        self.cell, self.factor = cell, factor
 
-    with pytest.raises(ValueError, match=r"module: expected ElmanCell to start from h = 0"):
-        views.GradientLoom(Started(), torch.randn(4, 1, D))
+    def forward(self, x):
+        h = torch.ones(x.shape[1], 3)
+        for x_t in x:
+            h = self.cell(x_t, self.factor * h)
+        return h
+
+
+@pytest.mark.parametrize("cell", [gru.ElmanCell, gru.ResetBeforeCell, KINDS["own cell"]().__class__])
+def test_a_cell_may_start_from_any_state(cell, open_views):
+    torch.manual_seed(0)
+    cell = cell(D, 3)
+    cell.hidden_size = 3
+    model, x = Started(cell), torch.randn(4, 1, D)
+    view = views.GradientLoom(model, x, step=1)
+    expected = gru.gradient_flow(model, x)
+    torch.testing.assert_close(view.flow.grads, expected.grads)
+    assert number(open_views(view).evaluate(READ)[1]) == pytest.approx(expected.norms[1, 0].item(), rel=0.06)
+
+
+@pytest.mark.parametrize("cell", [gru.ElmanCell, gru.ResetBeforeCell])
+def test_a_state_that_the_model_changes_is_refused(cell):
+    with pytest.raises(ValueError, match="module: expected"):
+        views.GradientLoom(Started(cell(D, 3), 0.5), torch.randn(4, 1, D))
+
+
+def test_a_start_that_z_has_nearly_forgotten_is_known():
+    """It was told from h_1 by dividing by z, which a z of nearly 0 made noise."""
+    layer = gru.GRU(D, 3)
+    with torch.no_grad():
+        layer.bias_ih_l0[3:6] = -18
+    model = torch.nn.Module()
+    model.layer = layer
+    model.forward = lambda x: layer(x, torch.full((1, x.shape[1], 3), 0.7))[0]
+    view = views.GradientLoom(model, torch.randn(5, 1, D))
+    assert view._traces[0][0].h0.tolist() == pytest.approx([0.7] * 3)

@@ -17,7 +17,6 @@ LONG = {
     "cell_anatomy.js: build",
     "cell_anatomy.js: diagram",
     "dial.js: dialOf",
-    "gradient_loom.js: build",
     "jacobian_plane.js: build",
     "memory_dial.js: build",
     "vanishing_lab.js: build",

@@ -22,12 +22,13 @@ const [WIDE, NARROW] = [72, 24]; // characters that fit under the drawings, on a
  * @template Now
  * @param {State<Now>} state
  * @param {HTMLElement[]} panels  from top to bottom
- * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string,
+ * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string, from?: number, way?: (now: Now) => [number, number],
  *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null }} options
- *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words;
+ *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words; from: what the
+ *   reader calls the first; way: where playing begins and ends;
  *   point, key: what a pointer or a key moves besides the trait "step"
  */
-export function score(state, panels, { count, names, keys, point = () => null, key = () => null }) {
+export function score(state, panels, { count, names, keys, from = 1, way, point = () => null, key = () => null }) {
   const over = make("div", { class: "gru-over", "aria-hidden": "true" });
   const area = make("div", { class: "gru-stack", tabindex: 0, role: "application", "aria-label": `Drawings. ${keys}` }, ...panels, over);
   const labels = make("div", { class: "gru-labels" });
@@ -36,15 +37,19 @@ export function score(state, panels, { count, names, keys, point = () => null, k
   const element = make("div", { class: "gru-score" }, area, axis);
   const named = (/** @type {number} */ step, /** @type {Now} */ now) => {
     const name = names(now)?.[step];
-    return `${step + 1} of ${count(now)}${name ? `, ${name}` : ""}`;
+    return `${step + from} of ${count(now) - 1 + from}${name ? `, ${name}` : ""}`;
   };
   let playing = false;
   const { control, start } = transport(state, "step", {
     count,
     words: named,
+    from,
+    way,
     playing(on) {
       playing = on;
+      const [first, end] = way?.(state.pinned()) ?? [0, 1];
       element.classList.toggle("gru-playing", on);
+      element.classList.toggle("gru-backwards", end < first);
       state.redraw();
     },
   });
@@ -83,13 +88,15 @@ export function score(state, panels, { count, names, keys, point = () => null, k
       const [T, t] = [count(now), stepOf(now)];
       element.style.setProperty("--at-step", String((t + 0.5) / T));
       element.style.setProperty("--steps", String(T));
-      const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + 1));
+      const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
       if (key === drawn) return;
       drawn = key;
       const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / T}%`;
-      labels.replaceChildren(...sparse(all).map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])));
+      labels.replaceChildren(
+        ...sparse(all, from).map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])),
+      );
       over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
     },
   };
@@ -98,15 +105,16 @@ export function score(state, panels, { count, names, keys, point = () => null, k
 /**
  * Which labels there is room for, and whether there is on a phone too.
  * @param {string[]} all
+ * @param {number} from  what the reader calls the first
  * @returns {[index: number, few: boolean][]}
  */
-function sparse(all) {
+function sparse(all, from) {
   const size = 2 + Math.max(...all.map((label) => label.length));
   const every = (/** @type {number} */ room) =>
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => (all.length / n) * size <= room) ?? all.length;
   const [wide, narrow] = [every(WIDE), every(NARROW)];
   // Numbers go 5, 10, 15; the first one is always there, and has room.
-  const stands = (/** @type {number} */ i, /** @type {number} */ n) => i === 0 || n === 1 || ((i + 1) % n === 0 && i >= 0.75 * n);
+  const stands = (/** @type {number} */ i, /** @type {number} */ n) => i === 0 || n === 1 || ((i + from) % n === 0 && i >= 0.75 * n);
   return all.flatMap((_, i) => (stands(i, wide) ? [/** @type {[number, boolean]} */ ([i, stands(i, narrow)])] : []));
 }
 

@@ -111,6 +111,30 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
 }
 
 /**
+ * A thing on a drawing that is dragged moves traits; the drawing below it does not hear of that.
+ * @param {Pick<State<unknown>, "on" | "put">} state
+ * @param {HTMLElement} thing
+ * @param {(event: PointerEvent, start: PointerEvent) => Values | null} at  the traits where it is dragged to; start: where it was taken
+ */
+export function dragging({ on, put }, thing, at) {
+  /** @type {PointerEvent | null} */
+  let start = null;
+  on(thing, "pointerdown", (/** @type {PointerEvent} */ event) => {
+    if (event.button > 0) return;
+    start = event;
+    event.stopPropagation();
+    if (event.isTrusted) thing.setPointerCapture(event.pointerId);
+  });
+  on(thing, "pointermove", (/** @type {PointerEvent} */ event) => {
+    if (!start) return;
+    event.stopPropagation();
+    const values = at(event, start);
+    if (values) put(values);
+  });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) on(thing, end, () => (start = null));
+}
+
+/**
  * A pointer on drawings moves traits: hovering previews, pressing and dragging sets.
  * @param {Pick<State<unknown>, "on" | "put" | "preview">} state
  * @param {HTMLElement} area  holds the drawings

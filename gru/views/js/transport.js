@@ -17,10 +17,12 @@ const ICONS = { back: "M9 2 3 7l6 5z", play: "M3 1.5 12 7l-9 5.5z", pause: "M3 2
  * @template Now
  * @param {State<Now>} state
  * @param {string} trait  the step, from 0 on
- * @param {{ count: (now: Now) => number, words: (step: number, now: Now) => string, from?: number, playing?: (on: boolean) => void }} options
- *   count: how many steps there are; words: for one of them; from: what the reader calls the first; playing: hears when it plays and when it stops
+ * @param {{ count: (now: Now) => number, words: (step: number, now: Now) => string, from?: number, way?: (now: Now) => [number, number],
+ *   playing?: (on: boolean) => void }} options
+ *   count: how many steps there are; words: for one of them; from: what the reader calls the first; way: where playing begins
+ *   and ends, from the first to the last if left out; playing: hears when it plays and when it stops
  */
-export function transport(state, trait, { count, words, from = 1, playing = () => {} }) {
+export function transport(state, trait, { count, words, from = 1, way = (now) => [0, count(now) - 1], playing = () => {} }) {
   const input = make("input", { type: "range", min: from, step: 1 });
   const value = make("output", { class: "gru-value", "aria-live": "off" });
   const picture = make("path", { d: ICONS.play });
@@ -51,14 +53,18 @@ export function transport(state, trait, { count, words, from = 1, playing = () =
   const go = (/** @type {number} */ step) => state.put({ [trait]: (awaited = clamp(step, 0, last())) }, go);
   const start = () => {
     stop();
+    const [first, end] = way(state.pinned());
+    const by = end < first ? -1 : 1;
+    const ahead = (/** @type {number} */ step) => (end - step) * by > 0;
     timer = setInterval(
-      () => (at(state.pinned()) < last() ? go(at(state.pinned()) + 1) : stop()),
-      clamp(WHOLE / (last() + 1), QUICKEST, SLOWEST),
+      () => (ahead(at(state.pinned())) ? go(at(state.pinned()) + by) : stop()),
+      clamp(WHOLE / (Math.abs(end - first) + 1), QUICKEST, SLOWEST),
     );
     playing(true);
     picture.setAttribute("d", ICONS.pause);
     play.setAttribute("aria-label", "Pause");
-    go(at(state.pinned()) < last() ? at(state.pinned()) : 0);
+    const now = at(state.pinned());
+    go(ahead(now) && (now - first) * by >= 0 ? now + by : first);
   };
   state.signal.addEventListener("abort", stop);
   // Also where it is set to the step at which it stands, as Reset may do in the first moment of playing.
