@@ -15,6 +15,7 @@ from gru.views.gate_explorer import GateExplorer
 from gru.views.gradient_loom import GradientLoom
 from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
+from gru.views.phase_plane import PhasePlane
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
 from gru.views.vowel_player import VowelPlayer
@@ -29,6 +30,7 @@ __all__ = [
     "GradientLoom",
     "JacobianPlane",
     "MemoryDial",
+    "PhasePlane",
     "VanishingLab",
     "VariantLab",
     "View",

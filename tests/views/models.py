@@ -143,6 +143,7 @@ SMALL = {
     "gradient-loom": lambda: loom("classifier"),
     "jacobian-plane": views.JacobianPlane,
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
+    "phase-plane": lambda: views.PhasePlane(sequences=[torch.tensor([1.0, 0, 0, 0, -0.5, 0, 0, 0])]),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,
     "word-reader": lambda: words(),
