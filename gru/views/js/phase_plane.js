@@ -300,7 +300,7 @@ function sentence({ start, step, sequence, gradient, data }, { path, map, x, res
       : stable.length === 1
         ? "wherever it begins, the start is forgotten"
         : "nothing holds it still";
-  said.push(` ${sequence ? "As long as x stays so: " : ""}${sequence ? count.toLowerCase() : count}: ${means}.`);
+  said.push(sequence ? ` Under this x alone, ${count.toLowerCase()}: ${means}.` : ` ${count}: ${means}.`);
   if (gradient) {
     const size = (/** @type {number} */ t) => Math.hypot(...grads[t]);
     said.push(` Of the gradient at the end ${short(100 * (size(step) / size(grads.length - 1)))} % is there at this step.`);
