@@ -31,6 +31,7 @@ DRAWING = """(view) => JSON.stringify([
   ...[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()),
   ...[...view.querySelectorAll('svg')].map((svg) => svg.outerHTML),
   ...[...view.querySelectorAll('data')].map((number) => number.value),
+  ...[...view.querySelectorAll('[style*="--at-step"]')].map((cursor) => cursor.style.getPropertyValue('--at-step')),
 ])"""
 
 
