@@ -56,7 +56,7 @@ class Twice:
     def __init__(self, page: Page, module: str) -> None:
         self.page = page
         code = CODE.get(module, f"views.{KINDS[module]}()")
-        run(page, f"view = {code}\ndisplay(view)\ndisplay(view)")
+        run(page, f"torch.manual_seed(0)\nview = {code}\ndisplay(view)\ndisplay(view)")
         self.name = module.replace("_", "-")
         self.roots = page.locator(f'.jp-OutputArea .gru-view[data-view="{self.name}"]')
         self.roots.nth(1).wait_for(state="attached")
