@@ -20,7 +20,7 @@ from gru.views._base import View
 
 INPUT_SIZE = 8
 STEPS = (10, 200)
-STATE = ("spectral_radius", "steps", "update_bias", "seed", "distance", "hidden_size")
+STATE = ("spectral_radius", "steps", "update_bias", "seed", "distance", "play", "hidden_size")
 
 
 class VanishingLab(View, module="vanishing_lab", state=STATE):
@@ -39,6 +39,8 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
     Args:
         hidden_size: H, 2 to 64.
         spectral_radius, steps, update_bias, seed, distance: what to show first; Reset leads back to it.
+        play: sweep the bias from 0 to 4 once, in three seconds, when a reader first has the view in sight; where less
+            motion is wanted, the bias is 4 at once.
 
     Traits, in step with the page both ways:
         spectral_radius (float, 0.5 to 2): rho.
@@ -47,6 +49,7 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
         seed (int, 0 to 99): of weights and inputs.
         distance (int, 1 to 200): where the cursor reads; no farther than ``steps``.
         hidden_size (int): H.
+        play (bool).
 
     Raises:
         TypeError: an unknown keyword.
@@ -63,6 +66,7 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
     seed = traitlets.Int(0, min=0, max=99).tag(sync=True)
     distance = traitlets.Int(20, min=1, max=STEPS[1]).tag(sync=True)
     hidden_size = traitlets.Int(24, min=2, max=64).tag(sync=True)
+    play = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         if traits.get("steps") in range(STEPS[0], STEPS[1] + 1):
@@ -97,7 +101,7 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
 
     @property
     def decay(self) -> dict[str, float]:
-        """The factor that a step leaves of both: the mean over the farther half of the distances."""
+        """What a step leaves in both: the factor that, repeated over the farther half, gives what the end has."""
         half = self.steps // 2
         return {
             name: ((norms[-1].log() - norms[half - 1].log()) / (self.steps - half)).exp().item()
@@ -107,7 +111,7 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
     def describe(self) -> str:
         return (
             f"Interactive view: how the gradient vanishes over {self.steps} steps in a tanh RNN and in a GRU of "
-            f"{self.hidden_size} units, and the eigenvalues that have to do with it. "
+            f"{self.hidden_size} units under a bias on its update gate, and the eigenvalues that tell why. "
             "It needs JavaScript, or a running kernel."
         )
 

@@ -524,6 +524,7 @@ REDRAWN = [
     "gate-explorer",
     "gradient-loom",
     "phase-plane",
+    "vanishing-lab",
     "variant-lab",
     "weight-layouts",
     "word-reader",

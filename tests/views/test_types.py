@@ -19,7 +19,6 @@ LONG = {
     "dial.js: dialOf",
     "jacobian_plane.js: build",
     "memory_dial.js: build",
-    "vanishing_lab.js: build",
     "vowel_player.js: build",
     "wiring.js: layout",
 }

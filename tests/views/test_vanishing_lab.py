@@ -156,29 +156,127 @@ def test_the_matrices_have_the_radius_that_is_asked_for():
     assert lab.x.shape == (60, 1, 8)
 
 
+def says(page):
+    page.evaluate(FRAME)
+    return page.locator(".gru-says").inner_text()
+
+
 @pytest.mark.parametrize("traits", [{}, {"update_bias": 4.0, "steps": 30, "seed": 7}, {"spectral_radius": 0.5}])
 def test_page_says_what_python_computes(open_views, traits):
     lab = views.VanishingLab(hidden_size=12, **traits)
     page = open_views(lab)
+    rnn, gated = re.search(r"a step leaves ([\d.]+) % and ([\d.]+) %", says(page)).groups()
+    assert float(rnn) == pytest.approx(100 * lab.decay["tanh RNN"], abs=0.2)
+    assert float(gated) == pytest.approx(100 * lab.decay["GRU"], abs=0.2)
+    assert not page.locator(".gru-plane").first.is_visible()
+    assert page.locator(".gru-line-bound").count() == 0
+    page.get_by_text("Why?").click()
     page.evaluate(FRAME)
-    says = page.locator(".gru-says").inner_text()
-    rnn, gated = re.search(r"by ([\d.]+) in the tanh RNN and by ([\d.]+) in the GRU", says).groups()
-    assert float(rnn) == pytest.approx(lab.decay["tanh RNN"], abs=2e-3)
-    assert float(gated) == pytest.approx(lab.decay["GRU"], abs=2e-3)
+    why = page.locator(".gru-fold").inner_text()
     stretch = torch.linalg.svdvals(lab.rnn.weight_hh)[0].item()
-    assert float(re.search(r"singular value of the RNN's U is ([\d.]+)", says)[1]) == pytest.approx(stretch, abs=6e-3)
-    assert ("must vanish" in says) == (stretch < 1)
+    assert float(re.search(r"largest singular value of U, ([\d.]+\d)", why)[1]) == pytest.approx(stretch, abs=6e-3)
+    assert ("must vanish" in why) == (stretch < 1)
+    assert page.locator(".gru-line-bound").count() == 1
+    before = gru.trace(lab.rnn, lab.x[:-1]).h[-1]
+    whole = sum(gru.step_jacobian(lab.rnn, lab.x[-1], before).values())[0]
+    largest = torch.linalg.eigvals(whole.detach()).abs().max().item()
+    assert float(re.search(r"in to ([\d.]+\d)", why)[1]) == pytest.approx(largest, abs=6e-3)
 
 
 def test_the_cursor_follows_pointer_and_slider(open_views):
     page = open_views(views.VanishingLab(hidden_size=8))
-    box = page.locator(".gru-chart").bounding_box()
+    box = page.locator(".gru-panel-norms .gru-plot").bounding_box()
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 30)
+    assert "60 steps back" in says(page)
+    page.mouse.move(0, 0)
+    assert "20 steps back" in says(page), "hovering previews"
+    page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 30)
+    page.mouse.move(0, 0)
+    assert "60 steps back" in says(page), "pressing sets"
+    page.get_by_label("Step", exact=True).press("Home")
+    assert "1 step back" in says(page)
+
+
+def test_the_line_of_the_gru_can_be_pulled(open_views):
+    """It stays under the hand, and the axis stays where it is."""
+    page = open_views(views.VanishingLab())
+    handle = page.locator(".gru-handle")
+    bias = page.get_by_label("GRU: bias of every z")
+    ticks = page.locator(".gru-score .gru-tick").all_inner_texts()
+
+    def middle():
+        box = handle.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    x, y = middle()
+    top = page.locator(".gru-panel-norms .gru-plot").bounding_box()["y"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    assert float(bias.input_value()) == 0, "taking it moves nothing"
+    for share in (0.2, 0.4, 0.6, 0.7):
+        page.mouse.move(x + 3, y + share * (top + 16 - y))
+        page.evaluate(FRAME)
+    assert 1 < float(bias.input_value()) < 3
+    assert middle()[1] == pytest.approx(y + 0.7 * (top + 16 - y), abs=6)
+    assert page.locator(".gru-score .gru-tick").all_inner_texts() == ticks
+    page.mouse.up()
+    page.mouse.move(x + 60, y)
     page.evaluate(FRAME)
-    assert "At a distance of 60 of 60 steps" in page.locator(".gru-says").inner_text()
-    page.get_by_label("Read at a distance of").press("Home")
+    pulled = float(bias.input_value())
+    page.mouse.move(0, 0)
+    assert "20 steps back" in says(page)
+    assert float(bias.input_value()) == pulled
+
+
+def test_what_was_before_stays_as_a_ghost(open_views):
+    page = open_views(views.VanishingLab(hidden_size=8))
+    line = page.locator(".gru-line-gru").get_attribute("d")
+    assert page.locator(".gru-ghost").count() == 0
+    page.get_by_role("button", name="A bias of 5").click()
     page.evaluate(FRAME)
-    assert "At a distance of 1 of 60 steps" in page.locator(".gru-says").inner_text()
+    assert page.locator(".gru-ghost").get_attribute("d") == line != page.locator(".gru-line-gru").get_attribute("d")
+    page.get_by_label("Spectral radius").press("ArrowRight")
+    page.evaluate(FRAME)
+    page.evaluate(FRAME)
+    assert page.locator(".gru-ghost").get_attribute("d") != line, "the ghost is of the same weights"
+
+
+HEARD = """() => {
+  window.heard = [];
+  new MutationObserver(() => {
+    const [slider] = document.querySelectorAll(".gru-top input[type=range]");
+    heard.push(Number(slider.value));
+  }).observe(document.querySelector(".gru-says"), { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_it_opens_on_a_contrast(open_views):
+    page = open_views(views.VanishingLab(hidden_size=8, play=True), reduced_motion="no-preference")
+    page.evaluate(HEARD)
+    page.get_by_role("button", name="Sweep it from 0 to 4").wait_for()
+    assert page.evaluate("heard.length") > 10
+    assert page.evaluate("heard") == sorted(page.evaluate("heard"))
+    assert float(page.get_by_label("GRU: bias of every z").input_value()) == 4
+    assert "The bias holds the gradient" in says(page)
+    page.get_by_role("button", name="Reset").click()
+    assert "The GRU vanishes almost as fast" in says(page)
+
+
+def test_where_motion_is_unwanted_the_contrast_is_there_at_once(open_views):
+    page = open_views(views.VanishingLab(hidden_size=8, play=True), reduced_motion="reduce")
+    assert "The bias holds the gradient" in says(page)
+    assert page.locator(".gru-ghost").count() == 1
+    assert page.get_by_role("button", name="Pause").count() == 0
+
+
+def test_a_hand_ends_the_sweep(open_views):
+    page = open_views(views.VanishingLab(hidden_size=8))
+    page.get_by_role("button", name="Sweep it from 0 to 4").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_label("GRU: bias of every z").press("Home")
+    page.get_by_role("button", name="Sweep it from 0 to 4").wait_for()
+    page.wait_for_timeout(200)
+    assert float(page.get_by_label("GRU: bias of every z").input_value()) == -2
 
 
 def test_bad_values_are_named():

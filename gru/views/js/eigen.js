@@ -1,16 +1,18 @@
 // @ts-check
 /** Eigenvalues of a real matrix: Householder's reduction to Hessenberg form, then Francis' QR steps. No DOM. */
 
+/** @typedef {[re: number, im: number]} Eigenvalue */
+
 /**
  * Source: Golub and Van Loan, Matrix Computations, section 7.5.
  * @param {ArrayLike<number>} matrix  (n, n), row after row; left as it is
- * @returns {[number, number][]}  real and imaginary parts, in no order
+ * @returns {Eigenvalue[]}  in no order
  */
 export function eigenvalues(matrix) {
   const n = Math.round(Math.sqrt(matrix.length));
   const A = Array.from({ length: n }, (_, i) => Float64Array.from({ length: n }, (_, j) => matrix[i * n + j]));
   hessenberg(A);
-  /** @type {[number, number][]} */
+  /** @type {Eigenvalue[]} */
   const found = [];
   let high = n - 1; // what lies below and to the right of it is done
   let tries = 0;
@@ -35,13 +37,13 @@ export function eigenvalues(matrix) {
   return found;
 }
 
-/** The largest absolute value. @param {[number, number][]} values */
+/** The largest absolute value. @param {Eigenvalue[]} values */
 export const radius = (values) => Math.max(0, ...values.map(([re, im]) => Math.hypot(re, im)));
 
 /** @param {number} value @param {number} a @param {number} b */
 const isSmall = (value, a, b) => Math.abs(value) <= 2 ** -52 * (Math.abs(a) + Math.abs(b) || 1e-300);
 
-/** Of [[a, b], [c, d]]. @param {number} a @param {number} b @param {number} c @param {number} d @returns {[number, number][]} */
+/** Of [[a, b], [c, d]]. @param {number} a @param {number} b @param {number} c @param {number} d @returns {Eigenvalue[]} */
 function ofTwo(a, b, c, d) {
   const half = (a + d) / 2;
   const under = ((a - d) / 2) ** 2 + b * c;

@@ -22,29 +22,37 @@ const [WIDE, NARROW] = [72, 24]; // characters that fit under the drawings, on a
  * @template Now
  * @param {State<Now>} state
  * @param {HTMLElement[]} panels  from top to bottom
- * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string, from?: number, way?: (now: Now) => [number, number],
- *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null }} options
- *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words; from: what the
- *   reader calls the first; way: where playing begins and ends;
- *   point, key: what a pointer or a key moves besides the trait "step"
+ * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string,
+ *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null,
+ *   trait?: string, lowest?: number, from?: number, way?: (now: Now) => [number, number],
+ *   words?: (step: number, now: Now) => string, along?: string }} options
+ *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words;
+ *   point, key: what a pointer or a key moves besides the step;
+ *   trait: holds the step, and is `lowest` at the first; from: what the reader calls the first; way: where playing begins and ends;
+ *   words: for a step; along: what the axis counts, where it is not the steps of a sequence
  */
-export function score(state, panels, { count, names, keys, from = 1, way, point = () => null, key = () => null }) {
+export function score(
+  state,
+  panels,
+  { count, names, keys, point = () => null, key = () => null, trait = "step", lowest = 0, from = 1, way, words, along = "" },
+) {
   const over = make("div", { class: "gru-over", "aria-hidden": "true" });
   const area = make("div", { class: "gru-stack", tabindex: 0, role: "application", "aria-label": `Drawings. ${keys}` }, ...panels, over);
   const labels = make("div", { class: "gru-labels" });
   const here = make("b", { class: "gru-step-now" });
-  const axis = make("div", { class: "gru-axis", "aria-hidden": "true" }, labels, here);
+  const axis = make("div", { class: "gru-axis", "aria-hidden": "true" }, make("span", { class: "gru-along" }, along), labels, here);
   const element = make("div", { class: "gru-score" }, area, axis);
   const named = (/** @type {number} */ step, /** @type {Now} */ now) => {
     const name = names(now)?.[step];
     return `${step + from} of ${count(now) - 1 + from}${name ? `, ${name}` : ""}`;
   };
   let playing = false;
-  const { control, start } = transport(state, "step", {
+  const { control, start } = transport(state, trait, {
     count,
-    words: named,
+    lowest,
     from,
     way,
+    words: words ?? named,
     playing(on) {
       playing = on;
       const [first, end] = way?.(state.pinned()) ?? [0, 1];
@@ -55,12 +63,12 @@ export function score(state, panels, { count, names, keys, from = 1, way, point 
   });
   element.append(control);
 
-  const stepOf = (/** @type {Now} */ now) => Number(/** @type {Values} */ (now).step);
+  const stepOf = (/** @type {Now} */ now) => Number(/** @type {Values} */ (now)[trait]) - lowest;
   pointing(state, area, (event, plot) => {
     const now = state.pinned();
     const { left, width } = plot.getBoundingClientRect();
     const step = clamp(Math.floor(((event.clientX - left) / width) * count(now)), 0, count(now) - 1);
-    return { step, ...point(event, plot, now) };
+    return { [trait]: step + lowest, ...point(event, plot, now) };
   });
   state.on(area, "keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -68,7 +76,7 @@ export function score(state, panels, { count, names, keys, from = 1, way, point 
     const last = count(now) - 1;
     /** @type {Record<string, number>} */
     const moves = { ArrowLeft: stepOf(now) - 1, ArrowRight: stepOf(now) + 1, Home: 0, End: last };
-    const values = event.key in moves ? { step: clamp(moves[event.key], 0, last) } : key(event.key, now);
+    const values = event.key in moves ? { [trait]: clamp(moves[event.key], 0, last) + lowest } : key(event.key, now);
     if (!values) return;
     event.preventDefault();
     state.put(values);

@@ -13,25 +13,27 @@ import { clamp } from "./draw.js";
 const [WHOLE, QUICKEST, SLOWEST] = [3000, 50, 600]; // ms: of a sequence, of a step at least, and at most
 const ICONS = { back: "M9 2 3 7l6 5z", play: "M3 1.5 12 7l-9 5.5z", pause: "M3 2h3v10H3zM8 2h3v10H8z", forth: "m5 2 6 5-6 5z" };
 
+/** A small button with a picture. @param {string} name @param {Element} path */
+const press = (name, path) =>
+  make(
+    "button",
+    { type: "button", class: "gru-button gru-press", "aria-label": name },
+    make("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }, path),
+  );
+
 /**
  * @template Now
  * @param {State<Now>} state
- * @param {string} trait  the step, from 0 on
- * @param {{ count: (now: Now) => number, words: (step: number, now: Now) => string, from?: number, way?: (now: Now) => [number, number],
- *   playing?: (on: boolean) => void }} options
- *   count: how many steps there are; words: for one of them; from: what the reader calls the first; way: where playing begins
- *   and ends, from the first to the last if left out; playing: hears when it plays and when it stops
+ * @param {string} trait  holds the step
+ * @param {{ count: (now: Now) => number, words: (step: number, now: Now) => string, lowest?: number, from?: number,
+ *   way?: (now: Now) => [number, number], playing?: (on: boolean) => void }} options
+ *   count: how many steps there are; words: for one of them; lowest: the trait at the first; from: what the reader calls it;
+ *   way: where playing begins and ends, from the first to the last if left out; playing: hears when it plays and when it stops
  */
-export function transport(state, trait, { count, words, from = 1, way = (now) => [0, count(now) - 1], playing = () => {} }) {
+export function transport(state, trait, { count, words, lowest = 0, from = 1, way = (now) => [0, count(now) - 1], playing = () => {} }) {
   const input = make("input", { type: "range", min: from, step: 1 });
   const value = make("output", { class: "gru-value", "aria-live": "off" });
   const picture = make("path", { d: ICONS.play });
-  const press = (/** @type {string} */ name, /** @type {Element} */ path) =>
-    make(
-      "button",
-      { type: "button", class: "gru-button gru-press", "aria-label": name },
-      make("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }, path),
-    );
   const [back, play, forth] = [
     press("Back", make("path", { d: ICONS.back })),
     press("Play", picture),
@@ -39,7 +41,7 @@ export function transport(state, trait, { count, words, from = 1, way = (now) =>
   ];
   let timer = 0;
   let awaited = -1; // where playing has put it; elsewhere, somebody has taken over
-  const at = (/** @type {Now} */ now) => Number(/** @type {import("./state.js").Values} */ (now)[trait]);
+  const at = (/** @type {Now} */ now) => Number(/** @type {import("./state.js").Values} */ (now)[trait]) - lowest;
   const last = () => count(state.pinned()) - 1;
 
   const stop = () => {
@@ -50,7 +52,7 @@ export function transport(state, trait, { count, words, from = 1, way = (now) =>
     picture.setAttribute("d", ICONS.play);
     play.setAttribute("aria-label", "Play");
   };
-  const go = (/** @type {number} */ step) => state.put({ [trait]: (awaited = clamp(step, 0, last())) }, go);
+  const go = (/** @type {number} */ step) => state.put({ [trait]: (awaited = clamp(step, 0, last())) + lowest }, go);
   const start = () => {
     stop();
     const [first, end] = way(state.pinned());
@@ -70,7 +72,7 @@ export function transport(state, trait, { count, words, from = 1, way = (now) =>
   // Also where it is set to the step at which it stands, as Reset may do in the first moment of playing.
   state.listen((values, by) => trait in values && by !== go && stop());
 
-  slide(state, input, trait, { from });
+  slide(state, input, trait, { from: from - lowest });
   state.on(play, "click", () => (timer ? stop() : start()));
   for (const [one, by] of /** @type {const} */ ([
     [back, -1],
@@ -100,12 +102,55 @@ export function transport(state, trait, { count, words, from = 1, way = (now) =>
 }
 
 /**
- * Play once, when a reader first has the view in sight, unless motion is unwanted.
+ * Move a trait through a range by itself, once, in three seconds; whoever sets it meanwhile ends that.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {string} trait
+ * @param {string} text  on the button that does it
+ * @param {{ from: number, to: number, by: number }} range
+ */
+export function sweep(state, trait, text, { from, to, by }) {
+  const control = make("button", { type: "button", class: "gru-button" }, text);
+  const last = Math.round((to - from) / by);
+  let timer = 0;
+  let done = 0;
+  const stop = () => {
+    clearInterval(timer);
+    timer = 0;
+    write(control, text);
+    control.removeAttribute("aria-label");
+  };
+  const go = () => {
+    state.put({ [trait]: Number((from + done * by).toFixed(6)) }, go);
+    if (done === last) stop();
+    done += 1;
+  };
+  const start = () => {
+    stop();
+    done = 0;
+    timer = setInterval(go, WHOLE / last);
+    write(control, "Pause");
+    control.setAttribute("aria-label", "Pause");
+    go();
+  };
+  state.signal.addEventListener("abort", stop);
+  state.listen((values, by) => timer && trait in values && by !== go && stop());
+  state.on(control, "click", () => (timer ? stop() : start()));
+  return { control, start, sweeping: () => timer > 0 };
+}
+
+/**
+ * Play once, when a reader first has the view in sight.
  * @param {import("./view.js").Context} context  its trait "play" says whether to
  * @param {() => void} start
+ * @param {() => void} [still]  instead, where motion is unwanted
  */
-export function playOnce({ model, root, signal }, start) {
-  if (!model.get("play") || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+export function playOnce({ model, root, signal }, start, still = () => {}) {
+  if (!model.get("play")) return;
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    still();
+    return;
+  }
   const observer = new IntersectionObserver(
     ([{ isIntersecting }]) => {
       if (!isIntersecting) return;
