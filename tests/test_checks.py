@@ -1224,7 +1224,7 @@ def test_the_report_reads_well_as_text_and_as_html():
     html = report._repr_html_()
     assert "<script" not in html
     swapped = check_cell(type("Cell", (Three,), line("z_swapped", Three)), "reset_before")._repr_html_()
-    assert "monospace;'>h&#x27; = (1 - z) * h + z * n</span>" in swapped
+    assert "monospace);'>h&#x27; = (1 - z) * h + z * n</span>" in swapped
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
     assert "#" not in html.split("<strong>")[0], "a fixed colour would not follow the page"
     assert Report(True, [], "fine")._repr_html_().count("✓") == 1

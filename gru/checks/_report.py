@@ -70,7 +70,7 @@ class Report(_Fields):
         if not line.startswith("    "):
             return f"<p style='margin: 0.5em 0 0;'>{escape(line)}</p>"
         words, _, equation = line.strip().partition(":  ")
-        code = f": <span style='font-family: monospace;'>{escape(equation)}</span>" if equation else ""
+        code = f": <span style='font-family: var(--mono, monospace);'>{escape(equation)}</span>" if equation else ""
         return f"<p style='margin: 0.1em 0 0 1.5em;'>{escape(words)}{code}</p>"
 
 

@@ -1,0 +1,130 @@
+"""The book's own fonts: light, free to be used, on every page and in every view, and without a gap."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+
+ROOT = Path(__file__).parents[2]
+FONTS = ROOT / "book" / "_static" / "fonts"
+LIGHT = 250_000  # bytes, all of them
+# No face has them, and each stands in a place where another's will do: block letters of bars, ticks of answers, raised
+# letters in labels.
+ELSEWHERE = set("ᵇᵏ✗▁▂▃▄▅▆▇█")
+# Which characters stand on a page in which style; formulas that MathJax draws have fonts of their own.
+STYLES = """() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const found = {};
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const element = text.parentElement;
+    if (!text.data.trim() || !element.checkVisibility() || element.closest("title, mjx-container")) continue;
+    const { fontFamily, fontWeight, fontStyle } = getComputedStyle(element);
+    const style = JSON.stringify({ fontFamily, fontWeight, fontStyle });
+    found[style] = [...new Set([...(found[style] ?? ""), ...text.data])].join("");
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, set[str]]:
+    """Family -> characters that each of its faces has."""
+    families: dict[str, set[str]] = {}
+    for file in FONTS.glob("*.woff2"):
+        font = TTFont(file)
+        characters = {chr(code) for code in font.getBestCmap()}
+        name = font["name"].getDebugName(1)
+        families[name] = families.get(name, characters) & characters
+    return families
+
+
+def missing(style: str, characters: set[str], known: dict[str, set[str]]) -> set[str]:
+    """Those of the characters for which a browser would look for a font of the machine."""
+    families = [family.strip(' "') for family in json.loads(style)["fontFamily"].split(",")]
+    ours = set().union(*(known.get(family, set()) for family in families))
+    return {one for one in characters if one.strip()} - ours
+
+
+def test_they_are_light() -> None:
+    files = list(FONTS.glob("*.woff2"))
+    assert len(files) >= 4
+    assert sum(file.stat().st_size for file in files) <= LIGHT
+
+
+def test_their_licences_come_with_them(site: Path) -> None:
+    """In the repository and beside the built files; and a page says so."""
+    page = (site / "book" / "data-and-licences.html").read_text("utf8")
+    for file in ("STIX.txt", "STIX-Math.txt", "Plex.txt"):
+        text = (site / "_static" / "fonts" / file).read_text("utf8")
+        assert "SIL OPEN FONT LICENSE Version 1.1" in text
+        assert (FONTS / file).read_text("utf8") == text
+    for name in ("STIX Two Text", "STIX Two Math", "IBM Plex Sans", "IBM Plex Mono", "Open Font License"):
+        assert name in page
+
+
+def test_a_changed_plex_is_not_called_plex() -> None:
+    for file in FONTS.glob("*.woff2"):
+        names = {entry.nameID: entry.toUnicode() for entry in TTFont(file)["name"].names}
+        assert names[0].startswith("Copyright")
+        assert not any("Plex" in text for number, text in names.items() if number not in {0, 13, 14})
+        assert names[1].startswith("Book ")
+
+
+def test_every_character_is_in_the_books_fonts(
+    http_site: str, pages: list[str], open_page: Callable, known: dict[str, set[str]]
+) -> None:
+    opened = open_page("about:blank")
+    used = defaultdict(set)
+    for name in pages:
+        if name == "index.html":
+            continue
+        opened.go(f"{http_site}/{name}")
+        opened.page.wait_for_function(
+            "[...document.querySelectorAll('.gru-view')].every((one) => one.dataset.state !== 'loading')"
+        )
+        for style, characters in opened.page.evaluate(STYLES).items():
+            used[style] |= set(characters)
+    families = {json.loads(style)["fontFamily"].split(",")[0].strip('"') for style in used}
+    assert {"Book Text", "Book Sans", "Book Mono"} <= families
+    assert all(family.startswith("Book ") for family in families), families
+    lacking = {style: missing(style, characters, known) for style, characters in used.items()}
+    assert set().union(*lacking.values()) <= ELSEWHERE, lacking
+
+
+def test_a_character_that_no_font_has_is_found(known: dict[str, set[str]]) -> None:
+    style = json.dumps({"fontFamily": '"Book Text", "Book Math", serif'})
+    assert missing(style, set("ab 漢√"), known) == {"漢"}
+
+
+@pytest.mark.parametrize("source", ["http", "file"])
+def test_they_are_loaded(request: pytest.FixtureRequest, site: Path, open_page: Callable, source: str) -> None:
+    """From a server and from a file; a first look without a word to the console."""
+    base = request.getfixturevalue("http_site") if source == "http" else site.as_uri()
+    opened = open_page(f"{base}/book/notation.html")
+    opened.page.evaluate("document.fonts.ready")
+    loaded = opened.page.evaluate(
+        "[...document.fonts].filter(({ status }) => status === 'loaded').map((f) => f.family)"
+    )
+    assert {"Book Text", "Book Sans", "Book Mono"} <= {name.strip('"') for name in loaded}
+    assert not opened.complaints()
+
+
+def test_text_does_not_jump(http_site: str, open_page: Callable) -> None:
+    """When the fonts come, hardly anything moves: the sum of layout shifts of a first visit (0.1 counts as good).
+
+    0.026 where the machine has no font of the fallback's widths, such as Arial; nothing where they come in time.
+    """
+    opened = open_page("about:blank")
+    opened.page.add_init_script("""window.jumps = [];
+      new PerformanceObserver((list) => jumps.push(...list.getEntries().map(({ value }) => value)))
+        .observe({ type: "layout-shift", buffered: true });""")
+    opened.go(f"{http_site}/book/run-this-book.html")
+    opened.page.evaluate("document.fonts.ready")
+    opened.page.wait_for_timeout(500)
+    assert sum(opened.page.evaluate("jumps")) < 0.05
