@@ -12,6 +12,7 @@ from gru.views._base import View, offline, page_script
 from gru.views.alignment_view import AlignmentView
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.gate_explorer import GateExplorer
+from gru.views.gate_puzzle import GatePuzzle
 from gru.views.gradient_loom import GradientLoom
 from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
@@ -27,6 +28,7 @@ __all__ = [
     "AlignmentView",
     "CellAnatomy",
     "GateExplorer",
+    "GatePuzzle",
     "GradientLoom",
     "JacobianPlane",
     "MemoryDial",

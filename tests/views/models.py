@@ -140,6 +140,7 @@ SMALL = {
     "alignment-view": lambda: alignment(),
     "cell-anatomy": lambda: views.CellAnatomy(),
     "gate-explorer": lambda: explorer("classifier"),
+    "gate-puzzle": views.GatePuzzle,
     "gradient-loom": lambda: loom("classifier"),
     "jacobian-plane": views.JacobianPlane,
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),

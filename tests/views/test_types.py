@@ -12,8 +12,6 @@ LINES = 90  # of a function at most
 # Not redrawn yet: none may be added.
 LONG = {
     "anatomy.js: arithmetic",
-    "bench_curves.js: curves",
-    "bench_inside.js: inside",
     "cell_anatomy.js: build",
     "cell_anatomy.js: diagram",
     "dial.js: dialOf",

@@ -18,6 +18,11 @@ import { rolesOf } from "./roles.js";
  * @property {string} name  of a mistake in gru.checks.MISTAKES, or of a cell
  * @property {string} sentence
  */
+/** @typedef {string | Record<string, string | undefined>} Equation  for every cell, or one of each place or role */
+/** @typedef {Record<string, Equation | undefined>} Change  of some lines; `says` is said of it */
+
+/** @type {Record<string, { sentence: string, formulas?: Change[] }>} */
+const MISTAKES = catalogue.mistakes;
 
 const SIZES = { T: 1, B: 4, D: 3, H: 5 };
 
@@ -66,7 +71,7 @@ function* texts() {
   }
   for (const both of Object.keys(REFERENCES)) {
     const [place, role] = both.split(" ");
-    for (const [name, { sentence, formulas = [] }] of Object.entries(/** @type {Record<string, any>} */ (catalogue.mistakes))) {
+    for (const [name, { sentence, formulas = [] }] of Object.entries(MISTAKES)) {
       // What is another place or another role is another reference here; biases are looked at by the way they fit.
       if (["z_swapped", "reset_before_product", "reset_after_product"].includes(name) || name in BIASES) continue;
       for (const change of formulas) {
@@ -77,13 +82,13 @@ function* texts() {
   }
 }
 
-/** The equations with some lines changed; "" where this place has no such mistake. @param {Record<string, any>} change @param {string} place @param {string} role */
+/** The equations with some lines changed; "" where this place has no such mistake. @param {Change} change @param {string} place @param {string} role */
 export function textOf(change, place, role) {
-  /** @type {Record<string, any>} */
+  /** @type {Change} */
   const reference = catalogue.reference;
   const lines = [..."rznkh"].map((key) => {
     const line = change[key] ?? reference[key];
-    return [key, typeof line === "string" ? line : (line[place] ?? line[role])];
+    return [key, typeof line === "string" ? line : (line?.[place] ?? line?.[role])];
   });
   return lines.some(([, line]) => line === undefined) ? "" : lines.map((line) => line.join(" = ")).join("\n");
 }
@@ -240,6 +245,6 @@ function reference({ cell, count, inner }, biases) {
   const more = Object.keys(BIASES).filter((name) =>
     biases ? cell.place === "after" && BIASES[name](count, inner) : name === "bias_missing",
   );
-  const words = more.map((name) => /** @type {Record<string, any>} */ (catalogue.mistakes)[name].sentence);
+  const words = more.map((name) => MISTAKES[name].sentence);
   return { names: [...(cell.role === "writes" ? ["z_swapped"] : []), ...more], sentence: [cell.sentence, ...words].join(" ") };
 }

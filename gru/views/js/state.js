@@ -135,6 +135,26 @@ export function dragging({ on, put }, thing, at) {
 }
 
 /**
+ * The state with one more value in it, `shown`, for a control that shows another value than that of a trait.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {(now: Now) => number} value
+ * @returns {State<Now & { shown: number }>}
+ */
+export function showing(state, value) {
+  const more = (/** @type {Now} */ now) => ({ ...now, shown: value(now) });
+  return {
+    ...state,
+    get now() {
+      return more(state.now);
+    },
+    pinned: () => more(state.pinned()),
+    refresh: () => more(state.refresh()),
+    follow: (show) => state.follow((now) => show(more(now))),
+  };
+}
+
+/**
  * A pointer on drawings moves traits: hovering previews, pressing and dragging sets.
  * @param {Pick<State<unknown>, "on" | "put" | "preview">} state
  * @param {HTMLElement} area  holds the drawings

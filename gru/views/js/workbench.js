@@ -16,7 +16,7 @@ import { button, origin } from "./controls.js";
 import { make, write } from "./dom.js";
 import { percent, power, short } from "./draw.js";
 import { editor } from "./editor.js";
-import { stateOf } from "./state.js";
+import { showing, stateOf } from "./state.js";
 import { view } from "./view.js";
 
 /** @typedef {import("./bench_run.js").Run} Run */
@@ -36,6 +36,9 @@ const SPOKEN = 1000; // ms from one sentence to the next while it learns
 
 /** One of the keys. @template {string} K @param {Record<K, unknown>} all @param {string} key @returns {K} */
 const among = (all, key) => /** @type {K} */ (Object.hasOwn(all, key) ? key : Object.keys(all)[0]);
+
+/** @template {string} K @param {Record<K, unknown>} all */
+const keysOf = (all) => /** @type {K[]} */ (Object.keys(all));
 
 /** The state, from the traits and the runs. @param {import("./state.js").Reader} traits @param {Session} session */
 function read({ whole, number, text, sent }, session) {
@@ -147,13 +150,13 @@ function tell(model, { bench, text, settings, moments, seconds }) {
 /** @param {State} state */
 function begin(state) {
   const cells = [...CELLS.map(({ name }) => name), "Your own"];
-  const at = (/** @type {string} */ text) => CELLS.findIndex((cell) => cell.text === text);
+  const at = (/** @type {Now} */ now) => CELLS.findIndex((cell) => cell.text === now.text);
   const chosen = list(
-    /** @type {any} */ (withIndex(state, "cell", ({ text }) => (at(text) < 0 ? CELLS.length : at(text)))),
-    "cell",
+    showing(state, (now) => (at(now) < 0 ? CELLS.length : at(now))),
+    "shown",
     "Begin from",
     {
-      names: ({ text }) => (at(text) < 0 ? cells : cells.slice(0, -1)),
+      names: (now) => (at(now) < 0 ? cells : cells.slice(0, -1)),
       put: (i, { text }) =>
         CELLS[i] ? { text: CELLS[i].text, ...(CELLS[i].name.startsWith("IRNN") ? { recurrent: "identity" } : {}) } : { text },
     },
@@ -162,27 +165,19 @@ function begin(state) {
 }
 
 /**
- * The state with one more value in it, for a control whose trait is not what it shows.
+ * A list of values for a trait; one that is not among them is added.
+ * @template {number | string} V
  * @param {State} state
- * @param {string} name
- * @param {(now: Now) => number} value
+ * @param {string} trait
+ * @param {string} text
+ * @param {readonly V[]} values
+ * @param {{ of: (now: Now) => V, words: (value: V) => string }} how
  */
-function withIndex(state, name, value) {
-  return {
-    ...state,
-    follow: (/** @type {(now: any) => string | null} */ show) => state.follow((now) => show({ ...now, [name]: value(now) })),
-  };
-}
-
-/** A list of values for a trait; one that is not among them is added. @param {State} state @param {keyof Now} trait @param {string} text @param {readonly (number | string)[]} values @param {(value: any) => string} words */
-function values(state, trait, text, values, words) {
-  const all = (/** @type {Now} */ now) => {
-    const value = /** @type {number | string} */ (now[trait]);
-    return values.includes(value) ? [...values] : [...values, value];
-  };
+function values(state, trait, text, values, { of, words }) {
+  const all = (/** @type {Now} */ now) => (values.includes(of(now)) ? [...values] : [...values, of(now)]);
   return list(
-    /** @type {any} */ (withIndex(state, "at", (now) => all(now).indexOf(/** @type {number | string} */ (now[trait])))),
-    "at",
+    showing(state, (now) => all(now).indexOf(of(now))),
+    "shown",
     text,
     {
       names: (now) => all(now).map(words),
@@ -195,7 +190,7 @@ function values(state, trait, text, values, words) {
 function task(state) {
   const names = Object.keys(TASKS);
   const goal = make("p", { class: "gru-note" });
-  const chosen = values(state, "task", "Task", names, (name) => TASKS[name].title);
+  const chosen = values(state, "task", "Task", names, { of: (now) => now.task, words: (name) => TASKS[name].title });
   const curve = choice(state, "curve", "Curve", [
     ["loss", "loss"],
     ["right", "share right"],
@@ -227,8 +222,8 @@ function settingsOf(state, session) {
       "div",
       { class: "gru-bar" },
       slider(state, "steps", "Steps", { min: 2, max: 100 }),
-      values(state, "gate", "Update gate starts", Object.keys(GATES), (key) => GATES[among(GATES, key)]),
-      values(state, "recurrent", "U starts", Object.keys(RECURRENT), (key) => RECURRENT[among(RECURRENT, key)]),
+      values(state, "gate", "Update gate starts", keysOf(GATES), { of: (now) => now.gate, words: (key) => GATES[key] }),
+      values(state, "recurrent", "U starts", keysOf(RECURRENT), { of: (now) => now.recurrent, words: (key) => RECURRENT[key] }),
       back,
     ),
     make(
@@ -239,10 +234,13 @@ function settingsOf(state, session) {
         "div",
         { class: "gru-bar" },
         slider(state, "units", "Units", { min: 1, max: 64 }),
-        values(state, "batch", "Batch", BATCHES, String),
-        values(state, "lr", "Learning rate", RATES, String),
-        values(state, "epsilon", "Adam's epsilon", EPSILONS, (value) => (value ? size(value) : "0")),
-        values(state, "clip", "Clip the gradient at", CLIPS, (value) => (value ? String(value) : "no length")),
+        values(state, "batch", "Batch", BATCHES, { of: (now) => now.batch, words: String }),
+        values(state, "lr", "Learning rate", RATES, { of: (now) => now.lr, words: String }),
+        values(state, "epsilon", "Adam's epsilon", EPSILONS, { of: (now) => now.epsilon, words: (value) => (value ? size(value) : "0") }),
+        values(state, "clip", "Clip the gradient at", CLIPS, {
+          of: (now) => now.clip,
+          words: (value) => (value ? String(value) : "no length"),
+        }),
         slider(state, "seed", "Seed", { min: 0, max: 99 }),
       ),
     ),
