@@ -101,6 +101,36 @@ def test_other_texts(page, text, words):
     assert bool(words) == bool(reading["sentence"])
 
 
+PAIRS = [
+    ({"reset_gate_unused": ("r * (U_n @ h + b_hn)", "U_n @ h + b_hn"), "update_tanh": ("z = sigmoid", "z = tanh")}),
+    ({"reset_tanh": ("r = sigmoid", "r = tanh"), "candidate_sigmoid": ("n = tanh", "n = sigmoid")}),
+    ({"candidate_relu": ("n = tanh", "n = relu"), "same_gate_twice": ("(1 - z) * n", "z * n")}),
+]
+
+
+@pytest.mark.parametrize("changes", PAIRS, ids=" and ".join)
+def test_two_mistakes_at_once_are_both_named(page, changes):
+    text = AFTER
+    for change in changes.values():
+        assert change[0] in text
+        text = text.replace(*change)
+    (reading,) = page.evaluate(READ, [text])
+    assert set(reading["names"]) == set(changes)
+    assert all(MISTAKES[name] in reading["sentence"] for name in changes)
+    assert reading["sentence"].startswith("Two mistakes at once.")
+
+
+def test_readings_that_are_one_function_are_both_said(page):
+    text = AFTER.replace(
+        "(1 - z) * n + z * h", "z * n + z * h"
+    )  # the old state's share with z keeps, n's with z writes
+    (reading,) = page.evaluate(READ, [text])
+    first, second = reading["sentence"].split(" Or: ")
+    assert "It is the old state's share." in first
+    assert "It is the candidate's share. And z writes; or, if it is to keep" in second or "And z writes" in first
+    assert set(reading["names"]) == {"same_gate_twice", "z_swapped"}
+
+
 def test_the_cells_to_begin_from(page):
     cells = page.evaluate("() => $cells.CELLS.map(({ name, text }) => [name, text])")
     found = dict(zip([name for name, _ in cells], page.evaluate(READ, [text for _, text in cells]), strict=True))

@@ -85,7 +85,7 @@ function build(context) {
     write(goal, now.puzzle.goal);
     drawn.draw(found, now.sequence, getComputedStyle(context.root));
     steps.draw(found, now.sequence, now.units);
-    map.draw(now.weights, now.units, cuts);
+    map.draw(now.weights, now.units, found, now.sequence);
     write(says, sentence(now, found));
     context.root.classList.toggle("gru-solved", found.right === SEQUENCES.length);
     if (!isSolution(now)) bests.set(now.wish, Math.max(found.right, bests.get(now.wish) ?? 0));

@@ -49,10 +49,9 @@ export function mapPanel() {
   const drawn = memo((/** @type {string} */ _key, /** @type {() => void} */ draw) => draw());
   return {
     panel: map.panel,
-    /** @param {number[]} weights @param {number} units @param {number[]} cuts */
-    draw(weights, units, cuts) {
+    /** @param {number[]} weights @param {number} units @param {Found} found @param {number} sequence */
+    draw(weights, units, { steps, cuts }, sequence) {
       map.panel.hidden = units > 1;
-      if (units > 1) return;
       drawn(JSON.stringify([weights, cuts]), () => {
         const of = (/** @type {number} */ k) => place.map((h) => stepOf(weights, 1, k, [h]).h[0]);
         const lines = [...LETTERS].map((name, k) => ({ values: of(k), from: -1, by: 2 / POINTS, kind: KINDS[k], name }));
@@ -62,7 +61,6 @@ export function mapPanel() {
           yTicks: [-1, ...cuts, 1].map((v) => [v, String(v).replace("-", "−")]),
           lines: [{ values: [-1, 1], from: -1, by: 2, kind: "gru-line-faint", name: "kept" }, ...lines],
         });
-        map.mark(null);
         const falls = lines
           .filter(({ values }) => values.some((value, i) => i > 0 && value < values[i - 1] - 1e-12))
           .map(({ name }) => name);
@@ -70,6 +68,9 @@ export function mapPanel() {
           `The state after each letter over the state before it: ${falls.length ? `the line of ${falls.join(" and ")} falls somewhere` : "no line falls"}`,
         );
       });
+      const { letters, parent } = SEQUENCES[sequence];
+      const before = steps[parent]?.h[0] ?? 0;
+      map.mark(before, `${letters.slice(-1)}: ${format(before)} → ${format(steps[sequence].h[0])}`);
     },
   };
 }

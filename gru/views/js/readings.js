@@ -71,12 +71,39 @@ function* texts() {
   }
   for (const both of Object.keys(REFERENCES)) {
     const [place, role] = both.split(" ");
-    for (const [name, { sentence, formulas = [] }] of Object.entries(MISTAKES)) {
-      // What is another place or another role is another reference here; biases are looked at by the way they fit.
-      if (["z_swapped", "reset_before_product", "reset_after_product"].includes(name) || name in BIASES) continue;
-      for (const change of formulas) {
-        const text = textOf(change, place, role);
-        if (text) yield [name, text, change.says ? `${sentence} ${change.says}` : sentence, place, role];
+    for (const { name, change, sentence } of CHANGES) {
+      const text = textOf(change, place, role);
+      if (text) yield [name, text, sentence, place, role];
+    }
+  }
+}
+
+/** Mistakes that are seen in which of a candidate's biases stand where. @type {Record<string, (count: number, inner: number) => boolean>} */
+const BIASES = {
+  bias_missing: () => false,
+  input_bias_missing: (count, inner) => count > 0 && inner === 2 ** count - 1,
+  hidden_bias_missing: (count, inner) => count === 1 && inner === 0,
+  bias_outside_reset: (count, inner) => count > 1 && inner === 0,
+};
+
+/** What can be wrong with a line. What is another place or role is another reference here; biases are looked at by the way they fit. */
+const CHANGES = Object.entries(MISTAKES).flatMap(([name, { sentence, formulas = [] }]) =>
+  ["z_swapped", "reset_before_product", "reset_after_product"].includes(name) || name in BIASES
+    ? []
+    : formulas.map((change) => ({ name, change, sentence: change.says ? `${sentence} ${change.says}` : sentence })),
+);
+
+/** Cells with two mistakes, in lines of their own: too many to be kept. @returns {Generator<Known>} */
+function* everyPair() {
+  const lines = (/** @type {Change} */ change) => Object.keys(change).filter((key) => key !== "says");
+  for (const both of Object.keys(REFERENCES)) {
+    const [place, role] = both.split(" ");
+    for (const [i, one] of CHANGES.entries()) {
+      for (const other of CHANGES.slice(i + 1)) {
+        if (one.name === other.name || lines(one.change).some((key) => key in other.change)) continue;
+        const text = textOf({ ...one.change, ...other.change }, place, role);
+        if (text)
+          yield make(`${one.name} ${other.name}`, text, `Two mistakes at once. ${one.sentence} And: ${other.sentence}`, place, role);
       }
     }
   }
@@ -170,14 +197,6 @@ function lend({ formula: to, roles: places }, formula, roles, pairs, inner) {
   }
 }
 
-/** Mistakes that are seen in which of a candidate's biases stand where. @type {Record<string, (count: number, inner: number) => boolean>} */
-const BIASES = {
-  bias_missing: () => false,
-  input_bias_missing: (count, inner) => count > 0 && inner === 2 ** count - 1,
-  hidden_bias_missing: (count, inner) => count === 1 && inner === 0,
-  bias_outside_reset: (count, inner) => count > 1 && inner === 0,
-};
-
 /**
  * What a text computes: names of mistakes, or of one cell, none of a right GRU or where nothing is known; and a sentence,
  * which is empty where the text cannot be read. A generator, so that the work can be shared out over frames.
@@ -199,6 +218,13 @@ export function* whatItIs(text) {
     matches.push(...found);
     if (found.length && (cell.place ? !cell.name : !isGRU)) break; // right, so it is not a mistake
     yield;
+  }
+  if (!matches.length && [..."rzn"].every((name) => formula.named.has(name))) {
+    for (const cell of everyPair()) {
+      matches.push(...fits(cell, formula, roles, wanted).filter(({ byName }) => byName));
+      if (matches.length) break;
+      yield;
+    }
   }
   return said(matches, roles);
 }
@@ -228,16 +254,20 @@ function said(matches, roles) {
       whole,
       [...roles.values()].some(({ biases }) => biases.length),
     );
-  // A cell that is not a GRU may be one with a mistake too, if its gates are called r, z and n; and the same mistake may
-  // stand under several references: z's role is said where it is one alone.
+  // A cell that is not a GRU may be one with a mistake too, if its gates are called r, z and n.
   const own = matches.find(({ cell }) => !cell.place);
   const mistakes = matches.filter(({ cell, byName }) => cell.place && (byName || !own));
-  const sentences = new Set([own, ...mistakes].flatMap((match) => (match ? [match.cell.sentence] : [])));
-  const names = new Set([own, ...mistakes].flatMap((match) => (match ? [match.cell.name] : [])));
-  if (!sentences.size) return { names: [], sentence: NONE };
-  const writes = mistakes.length > 0 && mistakes.every(({ cell }) => cell.role === "writes");
-  if (writes) names.add("z_swapped");
-  return { names: [...names], sentence: [...sentences].join(" Or: ") + (writes ? WRITES : "") };
+  // The same mistake may stand under several references; z's role is said where it is a mistake in one of them alone.
+  /** @type {Map<string, boolean>} */
+  const writes = new Map();
+  for (const { cell } of mistakes) writes.set(cell.sentence, (writes.get(cell.sentence) ?? true) && cell.role === "writes");
+  const always = writes.size > 0 && [...writes.values()].every(Boolean);
+  const told = [...writes].map(([sentence, only]) => (only && !always ? sentence + WRITES : sentence));
+  if (own && !told.includes(own.cell.sentence)) told.unshift(own.cell.sentence);
+  if (!told.length) return { names: [], sentence: NONE };
+  const names = new Set([own, ...mistakes].flatMap((match) => (match ? match.cell.name.split(" ") : [])));
+  if ([...writes.values()].includes(true)) names.add("z_swapped");
+  return { names: [...names], sentence: told.join(" Or: ") + (always ? WRITES : "") };
 }
 
 /** @param {{ cell: Known, count: number, inner: number }} match @param {boolean} biases  whether the reader's cell has any */

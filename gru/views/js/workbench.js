@@ -12,6 +12,7 @@ import { inside } from "./bench_inside.js";
 import { SEQUENCES, sessionOf } from "./bench_run.js";
 import { TASKS } from "./bench_tasks.js";
 import { CELLS } from "./cells.js";
+import { askedFor } from "./bench_link.js";
 import { button, origin } from "./controls.js";
 import { make, write } from "./dom.js";
 import { percent, power, short } from "./draw.js";
@@ -73,6 +74,7 @@ function read({ whole, number, text, sent }, session) {
 /** @param {import("./view.js").Context} context */
 function build(context) {
   const { model, root, signal, redraw } = context;
+  openLink(context);
   const session = sessionOf(model, redraw, signal);
   const state = stateOf(context, (traits) => read(traits, session));
   session.report = (run) => tell(model, run);
@@ -112,6 +114,13 @@ function build(context) {
     spoken = performance.now();
     write(says, sentence(now, session));
   };
+}
+
+/** What a link to this page asks for, the page's first workbench shows. @param {import("./view.js").Context} context */
+function openLink({ model, root }) {
+  const first = document.querySelector('[data-view="workbench"]');
+  if (first && first !== root) return;
+  for (const [name, value] of Object.entries(askedFor(location.search))) model.set(name, value);
 }
 
 /** Press Train for a reader who has it in sight, unless motion is unwanted. @param {import("./view.js").Context} context @param {Session} session */
