@@ -121,9 +121,7 @@ def test_two_mistakes_at_once_are_both_named(page, changes):
 
 
 def test_readings_that_are_one_function_are_both_said(page):
-    text = AFTER.replace(
-        "(1 - z) * n + z * h", "z * n + z * h"
-    )  # the old state's share with z keeps, n's with z writes
+    text = AFTER.replace("(1 - z) * n + z * h", "z * n + z * h")  # keeps, or writes
     (reading,) = page.evaluate(READ, [text])
     first, second = reading["sentence"].split(" Or: ")
     assert "It is the old state's share." in first
