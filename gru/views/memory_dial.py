@@ -50,7 +50,7 @@ class Memory(NamedTuple):
     keep: float | None
 
 
-STATE = ("update_bias", "z_keeps", "noise", "steps", "step", "log", "layer", "_data")
+STATE = ("update_bias", "z_keeps", "noise", "steps", "step", "log", "layer", "compare", "_data")
 
 
 class MemoryDial(View, module="memory_dial", state=STATE):
@@ -84,7 +84,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; or a
             list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
-        update_bias, z_keeps, noise, steps, step, log, layer: what to show first; Reset leads back to it.
+        update_bias, z_keeps, noise, steps, step, log, layer, compare: what to show first; Reset leads back to it.
         **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
             sequence, each sequence gets its own.
 
@@ -96,6 +96,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         step (int, 0 to steps): where the cursor reads.
         log (bool): whether the upright axis is logarithmic.
         layer (int): the part that is measured.
+        compare (bool): whether the noise, the rules of thumb and what was measured are drawn too.
 
     Raises:
         TypeError: an unknown keyword; module is not a torch module or has no recurrence; x without module, or
@@ -121,6 +122,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
     step = traitlets.Int(10).tag(sync=True)
     log = traitlets.Bool(False).tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
+    compare = traitlets.Bool(False).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
     def __init__(

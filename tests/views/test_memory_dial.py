@@ -353,12 +353,8 @@ def test_page_finds_the_same_crossing(module_page, values, level):
     assert found == (None if (expected := crossing([1, *values], level)) is None else pytest.approx(expected))
 
 
-MEASURE = """([part, bias, bit]) => {
-  const weights = Object.fromEntries(
-    Object.entries(part.weights).map(([key, value]) => [key, typeof value === "string" ? $gru.decode(value) : value]),
-  );
-  const [x, signs] = [part.x.map($gru.decode), part.signs.map($gru.decode)];
-  const { whole, carry, keep } = $memory.measure({ ...part, weights, x, signs }, bias, bit);
+MEASURE = """([part, k, bit]) => {
+  const { whole, carry, keep } = $memory.kept($memory.partOf(part), k, bit);
   return [[...whole], [...carry], keep];
 }"""
 
@@ -371,7 +367,7 @@ def test_page_measures_what_python_measures(module_page, kind):
         for shift in (0.0, -2.5, 1.7):
             k = min(6.0, max(-6.0, part["bias"] + shift))
             view.update_bias = k if view.z_keeps else -k
-            *curves, keep = module_page.evaluate(MEASURE, [part, k - part["bias"], BIT])
+            *curves, keep = module_page.evaluate(MEASURE, [part, k, BIT])
             found = view.measured
             for curve, name in zip(curves, ("whole", "carry"), strict=True):
                 torch.testing.assert_close(tensor(curve), getattr(found, name).double(), atol=2e-6, rtol=1e-4)
@@ -383,36 +379,114 @@ def says(page, index=0):
     return page.locator(".gru-says").nth(index).inner_text()
 
 
-def numbers(text):
-    """(half-life, readable, rule, time constant) as the sentence gives them."""
-    pattern = r"left after ([\d.]+) steps?, .* read for (\d+) of .* says ([\d.]+) steps?, the time constant is ([\d.]+)"
-    return [float(number) for number in re.search(pattern, text).groups()]
+def as_number(text):
+    """0.31, or 6.1·10⁻⁶."""
+    digits, *power = text.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")).split("·10")
+    return float(digits) * 10 ** int(power[0] if power else 0)
+
+
+def times(page, column=0):
+    """(half-life, time constant, rule, readable) as the table of "compare" gives them: by the dial, or as measured."""
+    page.evaluate(FRAME)
+    rows = page.locator(".gru-times tr").all()[1:]
+    found = [row.locator("td").nth(column).inner_text() for row in rows]
+    return [float(text.split()[0]) if re.match(r"[\d.]+ steps?$", text) else None for text in found]
 
 
 @pytest.mark.parametrize("traits", [{}, {"update_bias": -3.0}, {"update_bias": -4.5, "z_keeps": False, "noise": 0.3}])
 def test_page_says_what_python_computes(open_views, traits):
-    view = views.MemoryDial(steps=1000, **traits)
-    text = says(open_views(view))
-    expected = [view.half_life, view.readable_steps, view.rule_of_thumb, view.time_constant]
-    assert numbers(text) == pytest.approx(expected, abs=0.51)
-    assert numbers(text)[1] == view.readable_steps
+    view = views.MemoryDial(steps=1000, compare=True, **traits)
+    page = open_views(view)
+    text = says(page)
     assert text.startswith("z writes" if "z_keeps" in traits else "z keeps")
+    assert float(re.search(r"half of it is left after ([\d.]+) step", text)[1]) == pytest.approx(
+        view.half_life, abs=0.51
+    )
+    assert int(re.search(r"read for (\d+) of 1000 steps", text)[1]) == view.readable_steps
+    expected = [view.half_life, view.time_constant, view.rule_of_thumb, view.readable_steps]
+    assert times(page) == pytest.approx(expected, abs=0.51)
+    assert times(page)[3] == view.readable_steps
 
 
 @pytest.mark.parametrize("kind", ["classifier", "reset before, z writes", "own cell", "elman"])
 def test_page_says_what_was_measured(open_views, kind):
-    view = dial(kind)
+    view = dial(kind, step=2, compare=True)
     page = open_views(view)
-    text, half = says(page), view.measured_half_life
-    found = re.search(r"Measured in .* on average. As it is, half is left after ([\d.]+) steps? and it can", text)
-    assert float(found[1]) == pytest.approx(half, abs=0.051)
+    found = view.measured
+    half, third, _, read = times(page, 1)
+    assert half == pytest.approx(view.measured_half_life, abs=0.051)
+    assert third == pytest.approx(view.measured_time_constant, abs=0.051)
+    assert read == view.measured_readable_steps
+    by_dial, by_gates, whole = map(as_number, page.locator(".gru-reasons .gru-number").all_inner_texts())
+    assert by_dial == pytest.approx(view.keep**2, abs=0.0051)
+    assert by_gates == pytest.approx(found.carry[2].item(), abs=0.0051)
+    assert whole == pytest.approx(found.whole[2].item(), abs=0.0051)
+    assert f"the whole network {page.locator('.gru-reasons .gru-number').last.inner_text()}" in says(page)
     assert page.locator(".gru-why").is_visible() == (kind in FIXED)
     assert ("Measured by Python on the CPU" in page.locator(".gru-view").inner_text()) == (kind in FIXED)
-    lines = page.locator(".gru-line-plain, .gru-line-carry").evaluate_all("(all) => all.map((one) => one.outerHTML)")
+    drawn = "(all) => all.map((one) => one.outerHTML)"
+    lines = page.locator(".gru-line-plain, .gru-line-carry").evaluate_all(drawn)
     page.get_by_label("Bias b of the update gate").press("PageUp")
     page.evaluate(FRAME)
-    now = page.locator(".gru-line-plain, .gru-line-carry").evaluate_all("(all) => all.map((one) => one.outerHTML)")
+    now = page.locator(".gru-line-plain, .gru-line-carry").evaluate_all(drawn)
     assert (now == lines) == (kind in FIXED)
+
+
+def test_it_opens_with_the_dial_one_curve_and_the_half_life(open_views):
+    view = dial("classifier")
+    page = open_views(view)
+    lines = page.locator(".gru-panel-memory .gru-line")
+    assert lines.count() == 1
+    assert page.locator(".gru-moment").inner_text().startswith(f"half after {view.half_life:.1f} step")
+    assert page.locator(".gru-noise, .gru-area").count() == 1
+    assert not page.locator(".gru-compared").is_visible()
+    page.get_by_label("Compare with the model").check()
+    page.evaluate(FRAME)
+    assert [line.get_attribute("class").split()[-1] for line in lines.all()] == [
+        "gru-line-carry",
+        "gru-line-plain",
+        "gru-line-z",
+    ]
+    assert page.locator(".gru-noise").count() == 1
+    assert "noise 0.10" in page.locator(".gru-lost").inner_text()
+    assert page.locator(".gru-compared").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("traits", "verdict"),
+    [
+        ({"update_bias": 6.0}, "The dial says kept, the model has forgotten"),
+        ({"update_bias": -6.0}, "The dial says forgotten, the model still knows"),
+        ({"update_bias": -6.0, "z_keeps": False}, "The dial says kept, the model has forgotten"),
+    ],
+)
+def test_dial_and_model_are_told_apart(open_views, traits, verdict):
+    """Of a model that the dial does not turn."""
+    view = dial("own cell", compare=True, step=3, noise=0.2, **traits)
+    left = view.measured.whole[3].item()
+    view.noise = 0.9 * left if "still" in verdict else min(0.5, 1.1 * left)
+    assert says(open_views(view)).startswith(verdict)
+
+
+def test_the_curve_can_be_pulled(open_views):
+    """And passes under the hand; the other way round where z writes."""
+    for keeps in (True, False):
+        page = open_views(views.MemoryDial(z_keeps=keeps, update_bias=2.0 if keeps else -2.0))
+        slider = page.get_by_label("Bias b of the update gate")
+        box = page.locator(".gru-handle").bounding_box()
+        plot = page.locator(".gru-plot").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        assert float(slider.input_value()) == (2 if keeps else -2)
+        share = 0.7
+        page.mouse.move(x + 2, plot["y"] + (1 - share) * plot["height"], steps=3)
+        page.evaluate(FRAME)
+        k = -math.log(math.expm1(-math.log(share) / 10))
+        assert float(slider.input_value()) == pytest.approx(k if keeps else -k, abs=0.06)
+        page.mouse.up()
+        page.mouse.move(0, 0)
+        assert "After step 10 of 40," in says(page)
 
 
 def test_a_turn_of_the_dial_by_mouse(open_views):
@@ -446,15 +520,15 @@ def test_a_turn_of_the_dial_by_mouse(open_views):
 
 def test_z_writes_and_the_negated_bias(open_views):
     page = open_views(views.MemoryDial())
-    curve = page.locator(".gru-area").get_attribute("d")
+    curve = page.locator(".gru-line-z").get_attribute("d")
     equation = page.locator(".gru-equations").inner_text()
     page.get_by_label("writes").check(force=True)
     assert says(page).startswith("z writes: a step keeps 12 %")
-    assert page.locator(".gru-area").get_attribute("d") != curve
+    assert page.locator(".gru-line-z").get_attribute("d") != curve
     assert page.locator(".gru-equations").inner_text() != equation
     page.get_by_role("button", name="Negate b").click()
     assert says(page).startswith("z writes: a step keeps 88 %")
-    assert page.locator(".gru-area").get_attribute("d") == curve
+    assert page.locator(".gru-line-z").get_attribute("d") == curve
     assert float(page.get_by_label("Bias b of the update gate").input_value()) == -2
     page.get_by_role("button", name="Reset").click()
     assert says(page).startswith("z keeps: a step keeps 88 %")
@@ -467,8 +541,10 @@ def test_the_cursor_reads_the_curve(open_views):
     box = plot.bounding_box()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20)
     text = says(page)
-    assert f"After step 20, {view.curve[20]:.2f} is left" in text
+    assert f"After step 20 of 40, {view.curve[20]:.2f} is left" in text
     assert plot.get_attribute("aria-label").endswith(f"at the cursor, t = 20: {view.curve[20]:.2f}")
+    page.mouse.move(0, 0)
+    assert f"After step 10 of 40, {view.curve[10]:.2f} is left" in says(page)
 
 
 def test_the_layer_takes_an_unturned_dial_along(open_views):

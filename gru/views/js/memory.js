@@ -5,7 +5,7 @@
  * k is the bias on what is kept, keep = sigmoid(k): b where z keeps, -b where it writes.
  */
 
-import { forward } from "./gru.js";
+import { decode, forward, weightsOf } from "./gru.js";
 
 /** What is left of a bit for t = 0..T, what the carry path alone would leave, and the share that a step keeps.
  * @typedef {{ whole: ArrayLike<number>, carry: ArrayLike<number> | null, keep: number | null }} Memory */
@@ -17,6 +17,9 @@ export const timeConstant = (k) => 1 / Math.log1p(Math.exp(-k));
 
 /** 1 / (1 - keep), in steps. @param {number} k */
 export const ruleOfThumb = (k) => 1 + Math.exp(k);
+
+/** The bias with which a share is left after some steps. @param {number} share @param {number} t  1 or more */
+export const biasFor = (share, t) => -Math.log(Math.expm1(-Math.log(share) / t));
 
 /** Steps until a level is reached. @param {number} k @param {number} level */
 export const until = (k, level) => -timeConstant(k) * Math.log(level);
@@ -38,6 +41,47 @@ export function crossing(values, level) {
   }
   return null;
 }
+
+/**
+ * What Python sends (memory_dial.py). A part is one layer and direction of the model.
+ * @typedef {object} Data
+ * @property {SentPart[]} parts  none without a model
+ * @property {number} bit
+ * @property {string} place  where Python ran the model
+ * @property {{ update_bias: number, z_keeps: boolean }} start  what is shown first
+ */
+/**
+ * @typedef {object} SentPart
+ * @property {string} name
+ * @property {number} hidden_size
+ * @property {"keeps" | "writes" | null} convention
+ * @property {number | null} bias  on the dial, where z keeps, at which the part is as it was made
+ * @property {string} reason  why the page cannot run it; empty if it can
+ * @property {Record<string, string | boolean | null> | null} weights
+ * @property {string[] | null} x  its inputs, one per sequence, in the order in which it reads them
+ * @property {string[] | null} signs  the bit's pattern, one per sequence
+ * @property {{ whole: string, carry: string | null, keep: number | null } | null} measured  where Python ran it
+ */
+/** @typedef {ReturnType<typeof partOf>} Part */
+
+/** A part with its numbers. @param {SentPart} sent */
+export function partOf({ name, hidden_size, bias, reason, weights, x, signs, measured }) {
+  const fixed = measured && {
+    whole: decode(measured.whole),
+    carry: measured.carry === null ? null : decode(measured.carry),
+    keep: measured.keep,
+  };
+  const runs = weights && x && signs && { weights: weightsOf(weights), hidden_size, x: x.map(decode), signs: signs.map(decode) };
+  return { name, bias: bias ?? 0, made: bias, reason, fixed, runs };
+}
+
+/**
+ * What a part keeps with a bias on the dial: by its equations, or, where the page cannot run it, as Python found it.
+ * @param {Part} part
+ * @param {number} k
+ * @param {number} bit
+ */
+export const kept = ({ runs, fixed, bias }, k, bit) => (runs ? measure(runs, k - bias, bit) : fixed);
 
 /**
  * What a part keeps with a bias on every update gate: every sequence is run from +bit s and from -bit s and compared,
