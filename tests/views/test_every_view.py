@@ -524,9 +524,12 @@ REDRAWN = [
     "gate-explorer",
     "gate-puzzle",
     "gradient-loom",
+    "jacobian-plane",
+    "memory-dial",
     "phase-plane",
     "vanishing-lab",
     "variant-lab",
+    "vowel-player",
     "weight-layouts",
     "word-reader",
 ]  # views of a score and bound controls; the others are to follow
@@ -550,7 +553,7 @@ def test_it_fits_every_width_also_after_a_resize(open_view, name):
         assert view.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
-NO_SCORE = ("gate-puzzle", "phase-plane", "weight-layouts")
+NO_SCORE = ("gate-puzzle", "jacobian-plane", "phase-plane", "vowel-player", "weight-layouts")
 
 
 @pytest.mark.parametrize("name", [name for name in REDRAWN if name not in NO_SCORE])

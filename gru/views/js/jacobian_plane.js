@@ -1,15 +1,22 @@
 // @ts-check
 /** JacobianPlane: what one 2 x 2 Jacobian does to a circle, and what its powers do. */
 
+import { reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
-import { advice, button, origin, resetButton, slider } from "./controls.js";
+import { origin } from "./controls.js";
 import { make, write } from "./dom.js";
 import { clamp, format, short } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { power, singular, spectrum } from "./plane.js";
+import { memo, pointing, stateOf } from "./state.js";
 import { view } from "./view.js";
 
 /** @typedef {import("./plane.js").Matrix} Matrix */
+/** @typedef {import("./eigen.js").Eigenvalue} Eigenvalue */
+/** @typedef {ReturnType<ReturnType<typeof reader>>} Now */
+/** @typedef {import("./state.js").State<Now>} State */
+/** @typedef {ReturnType<typeof numbersOf>} Numbers */
+/** @typedef {ReturnType<typeof chart>} Chart */
 
 const TRAITS = ["matrix", "power"];
 const LONGEST = 20; // the highest power
@@ -17,143 +24,170 @@ const LARGEST = 2; // an entry, and with it what a handle can reach
 const HALF = 2.4; // half the plane's width
 const LOWEST = -12; // the lowest power of ten that is drawn
 const ENTRIES = ["a", "b", "c", "d"];
-/** @type {[string, Matrix][]} */
-const EXAMPLES = [
-  ["A turn", [0.8, -0.6, 0.6, 0.8]],
-  ["First longer, then gone", [0.7, 2, 0, 0.7]],
-  ["One way out", [1.1, 0.2, 0.2, 0.4]],
-];
 
-/** @param {{ model: import("./view.js").Model, root: HTMLElement, signal: AbortSignal }} context */
-function build({ model, root, signal }) {
-  const put = (/** @type {Record<string, any>} */ values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
+/** The state, from the traits. */
+function reader() {
+  // As text, so that the same entries are the same matrix to whatever is computed from it.
+  const known = memo((/** @type {string} */ text) => /** @type {Matrix} */ (JSON.parse(text)));
+  return (/** @type {import("./state.js").Reader} */ { whole, sent }) => {
+    const entries = /** @type {number[]} */ (sent("matrix")).map((entry) => clamp(entry, -LARGEST, LARGEST));
+    const matrix = known(JSON.stringify(entries));
+    const [a, b, c, d] = matrix;
+    return { matrix, a, b, c, d, power: whole("power", 1, LONGEST) };
   };
-  const read = () => /** @type {Matrix} */ (model.get("matrix").map((/** @type {number} */ entry) => clamp(entry, -LARGEST, LARGEST)));
+}
 
-  // Controls
-  const entries = ENTRIES.map((name) => slider(make("i", {}, name), { min: -LARGEST, max: LARGEST, step: 0.05 }));
-  const times = slider("Times applied, k", { min: 1, max: LONGEST });
-  const examples = EXAMPLES.map(([name]) => button(name));
-
-  // Drawings
+/** @param {import("./view.js").Context} context */
+function build(context) {
+  const state = stateOf(context, reader());
   const plane = planeOf();
   const norms = chart("powers", ["how far J", make("sup", {}, "k"), " stretches at most"], { along: "k, times applied" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
-
-  root.setAttribute("aria-label", "What a matrix does to a circle");
-  root.replaceChildren(
-    make(
-      "div",
-      { class: "gru-bar" },
-      make("span", { class: "gru-matrix" }, ...entries.map(({ control }) => control)),
-      times.control,
-      ...examples,
-      resetButton(model, TRAITS, signal),
-    ),
-    make("div", { class: "gru-lab" }, plane.panel, norms.panel),
+  const times = slider(state, "power", "Times applied, k", { min: 1, max: LONGEST, spoken: timesOf });
+  const entries = ENTRIES.map((name, i) =>
+    slider(state, name, make("i", {}, name), {
+      min: -LARGEST,
+      max: LARGEST,
+      step: 0.05,
+      words: (value) => format(value),
+      put: (value, { matrix }) => ({ matrix: matrix.map((entry, j) => (i === j ? value : entry)) }),
+    }),
+  );
+  state.lay(
+    make("div", { class: "gru-bar" }, make("span", { class: "gru-matrix" }, ...entries), times, reset(state, TRAITS)),
     says,
-    advice(
-      "Drag the end of an arrow: it is a column of J. You should see the ellipse follow. Its longest and shortest half are the singular values.",
-      "Press “A turn” and apply it again and again. You should see the circle stay a circle: both singular values are 1, and so is the size of both eigenvalues.",
-      "Press “First longer, then gone” and move k slowly. You should see the ellipse grow at first, above one, and then vanish: the singular value speaks of one step, the eigenvalues of many.",
-      "Press “One way out”. You should see all but one direction die out, and the ellipse become a line along an eigenvector.",
-    ),
+    make("div", { class: "gru-lab" }, plane.panel, norms.panel),
+    tries(state, trials()),
     make("p", { class: "gru-where" }, origin()),
   );
+  context.root.setAttribute("aria-label", "What a matrix does to a circle");
+  pointing(state, plane.panel, dragged(state, plane.under));
+  pointing(state, norms.panel, (event) => ({ power: Math.round(norms.under(event)) }));
 
-  function update() {
-    const matrix = read();
-    const k = clamp(Math.round(model.get("power")), 1, LONGEST);
-    const sizes = singular(matrix).sizes;
-    const { values, radius, directions } = spectrum(matrix);
-    const powers = Array.from({ length: LONGEST }, (_, i) => singular(power(matrix, i + 1)).sizes[0]);
-
-    for (const [i, { show }] of entries.entries()) show(matrix[i], format(matrix[i]));
-    times.show(k, String(k), k === 1 ? "once" : `${k} times`);
-    for (const [i, [, example]] of EXAMPLES.entries())
-      examples[i].setAttribute("aria-pressed", String(example.every((entry, j) => entry === matrix[j])));
-    plane.draw(matrix, power(matrix, k), directions);
-    plane.say(k, sizes, values, singular(power(matrix, k)).sizes);
-    drawNorms(powers, sizes[0], radius, k);
-    write(says, sentence(sizes, values, radius, powers[k - 1], k));
-  }
-
-  /** @param {number[]} powers @param {number} largest @param {number} radius @param {number} k */
-  function drawNorms(powers, largest, radius, k) {
-    const of = (/** @type {number} */ base) => Array.from({ length: LONGEST }, (_, i) => base ** (i + 1));
-    const log = (/** @type {number} */ value) => clamp(Math.log10(value || 1e-300), LOWEST, -LOWEST);
-    const low = Math.min(-1, Math.floor(Math.min(...powers.map(log))));
-    const high = Math.max(1, Math.ceil(Math.max(...powers.map(log))));
-    const within = (/** @type {number} */ value) => 10 ** clamp(Math.log10(value || 1e-300), low - 1, high + 1);
-    norms.draw({
-      x: [1, LONGEST],
-      y: [10 ** low, 10 ** high],
-      log: true,
-      lines: [
-        { values: of(largest).map(within), from: 1, kind: "gru-line-bound", name: "σ₁ᵏ" },
-        { values: of(radius).map(within), from: 1, kind: "gru-line-radius", name: "ρᵏ" },
-        { values: powers.map(within), from: 1, kind: "gru-line-norm", name: "|Jᵏ|" },
-      ],
-    });
-    norms.mark(k, short(powers[k - 1]));
-    norms.describe(
-      `Logarithmic chart: the norm of the powers of J, from ${short(powers[0])} for k = 1 to ${short(powers[LONGEST - 1])} for k = ${LONGEST}, ` +
-        `below the bound, ${format(largest)} to the power k; the spectral radius ${format(radius)} to the power k beside it`,
-    );
-  }
-
-  // From the page to the model
-  const on = (/** @type {EventTarget} */ element, /** @type {string} */ event, /** @type {(event: any) => void} */ listener) =>
-    element.addEventListener(event, listener, { signal });
-  for (const [i, { input }] of entries.entries())
-    on(input, "input", () => put({ matrix: read().map((entry, j) => (i === j ? Number(input.value) : entry)) }));
-  on(times.input, "input", () => put({ power: Number(times.input.value) }));
-  for (const [i, [, example]] of EXAMPLES.entries()) on(examples[i], "click", () => put({ matrix: [...example] }));
-  let column = -1; // which one is being dragged
-  const drag = (/** @type {PointerEvent} */ event) => {
-    if (column < 0) return;
-    const matrix = read();
-    const [x, y] = plane.under(event);
-    matrix[column] = Math.round(clamp(x, -LARGEST, LARGEST) * 20) / 20;
-    matrix[2 + column] = Math.round(clamp(y, -LARGEST, LARGEST) * 20) / 20;
-    put({ matrix });
+  const numbers = memo(numbersOf);
+  const first = numbersOf(state.pinned().matrix);
+  const drawNorms = memo((/** @type {Numbers} */ found) => drawPowers(norms, found, first));
+  const drawPlane = memo((/** @type {Numbers} */ { matrix, directions }, /** @type {number} */ k) =>
+    plane.draw(matrix, power(matrix, k), directions),
+  );
+  return () => {
+    const { matrix, power: k } = state.refresh();
+    const found = numbers(matrix);
+    drawPlane(found, k);
+    plane.say(k, found.sizes, found.values, singular(power(matrix, k)).sizes);
+    drawNorms(found);
+    norms.mark(k, short(found.powers[k - 1]));
+    say(says, found, k);
   };
-  on(plane.plot, "pointerdown", (event) => {
-    const [a, b, c, d] = read();
-    const [x, y] = plane.under(event);
-    column = Math.hypot(x - a, y - c) <= Math.hypot(x - b, y - d) ? 0 : 1;
-    if (event.isTrusted) plane.plot.setPointerCapture(event.pointerId);
-    drag(event);
-  });
-  on(plane.plot, "pointermove", drag);
-  for (const end of ["pointerup", "pointercancel"]) on(plane.plot, end, () => (column = -1));
-  on(norms.plot, "pointerdown", (event) => put({ power: Math.round(norms.under(event)) }));
+}
 
-  return update;
+/** @param {number} k */
+const timesOf = (k) => (k === 1 ? "once" : `${k} times`);
+
+/** What is drawn of a matrix. @param {Matrix} matrix */
+function numbersOf(matrix) {
+  const powers = Array.from({ length: LONGEST }, (_, i) => singular(power(matrix, i + 1)).sizes[0]);
+  return { matrix, powers, sizes: singular(matrix).sizes, ...spectrum(matrix) };
 }
 
 /**
- * What the view shows, in words.
- * @param {[number, number]} sizes
- * @param {[number, number][]} values
- * @param {number} radius
- * @param {number} norm
+ * The column of J whose end is nearer to where the pointer was pressed follows it.
+ * @param {State} state
+ * @param {(event: PointerEvent) => [number, number]} under
+ */
+function dragged(state, under) {
+  let column = 0;
+  return (/** @type {PointerEvent} */ event) => {
+    const pressed = event.type === "pointerdown";
+    if (!pressed && !event.buttons) return null;
+    const { matrix } = state.pinned();
+    const [x, y] = under(event);
+    const [a, b, c, d] = matrix;
+    if (pressed) column = Math.hypot(x - a, y - c) <= Math.hypot(x - b, y - d) ? 0 : 1;
+    const near = (/** @type {number} */ value) => Math.round(clamp(value, -LARGEST, LARGEST) * 20) / 20;
+    const next = [...matrix];
+    next[column] = near(x);
+    next[2 + column] = near(y);
+    return { matrix: next };
+  };
+}
+
+/**
+ * The norms of the powers, between the bound and the spectral radius' powers.
+ * @param {Chart} norms
+ * @param {Numbers} found
+ * @param {Numbers} first  the matrix that was shown first: its norms stay as a ghost
+ */
+function drawPowers(norms, { matrix, powers, sizes: [largest], radius }, first) {
+  const of = (/** @type {number} */ base) => Array.from({ length: LONGEST }, (_, i) => base ** (i + 1));
+  const log = (/** @type {number} */ value) => clamp(Math.log10(value || 1e-300), LOWEST, -LOWEST);
+  const low = Math.min(-1, Math.floor(Math.min(...powers.map(log))));
+  const high = Math.max(1, Math.ceil(Math.max(...powers.map(log))));
+  const within = (/** @type {number} */ value) => 10 ** clamp(Math.log10(value || 1e-300), low - 1, high + 1);
+  const line = (/** @type {number[]} */ values, /** @type {string} */ kind, /** @type {string | undefined} */ name) => ({
+    values: values.map(within),
+    from: 1,
+    kind,
+    name,
+  });
+  norms.draw({
+    x: [1, LONGEST],
+    y: [10 ** low, 10 ** high],
+    log: true,
+    lines: [
+      ...(matrix.join() === first.matrix.join() ? [] : [line(first.powers, "gru-ghost", undefined)]),
+      line(of(largest), "gru-line-bound", "σ₁ᵏ"),
+      line(of(radius), "gru-line-radius", "ρᵏ"),
+      line(powers, "gru-line-norm", "|Jᵏ|"),
+    ],
+  });
+  norms.describe(
+    `Logarithmic chart: the norm of the powers of J, from ${short(powers[0])} for k = 1 to ${short(powers[LONGEST - 1])} for k = ${LONGEST}, ` +
+      `below the bound, ${format(largest)} to the power k; the spectral radius ${format(radius)} to the power k beside it`,
+  );
+}
+
+/** Both, as one writes them. @param {Eigenvalue[]} values */
+const eigenvaluesOf = ([[re, im], [other]]) => (im === 0 ? `${format(re)}, ${format(other)}` : `${format(re)} ± ${format(Math.abs(im))} i`);
+
+/**
+ * The headline.
+ * @param {HTMLElement} says
+ * @param {Numbers} found
  * @param {number} k
  */
-function sentence(sizes, values, radius, norm, k) {
+function say(says, { sizes, radius, powers }, k) {
   const [largest, smallest] = sizes.map((size) => format(size));
-  const [[re, im], [other]] = values;
-  const named = im === 0 ? `${format(re)} and ${format(other)}` : `${format(re)} ± ${format(Math.abs(im))} i`;
-  const long =
-    Math.abs(radius - 1) < 0.005 ? "keep their size in the long run" : radius < 1 ? "vanish in the long run" : "grow in the long run";
-  const surprise = sizes[0] > 1.005 && radius < 0.995 ? ", although one step can stretch" : "";
-  return (
-    `J stretches a vector at most by ${largest} and at least by ${smallest}: its singular values. Its eigenvalues are ${named}, ` +
-    `at most ${format(radius)} in size, so the powers of J ${long}${surprise}. ` +
-    `Applied ${k === 1 ? "once" : `${k} times`}, it stretches at most by ${short(norm)}.`
-  );
+  const long = Math.abs(radius - 1) < 0.005 ? "keep their size" : radius < 1 ? "vanish" : "grow";
+  const verdict =
+    sizes[0] > 1.005 && radius < 0.995
+      ? "One step can stretch, and still the powers of J vanish."
+      : `In the long run the powers of J ${long}.`;
+  const rest =
+    ` J stretches a vector at most by ${largest} and at least by ${smallest}; its eigenvalues are at most ${format(radius)} in size. ` +
+    `Applied ${timesOf(k)}, it stretches at most by ${short(powers[k - 1])}.`;
+  if (says.textContent !== verdict + rest) says.replaceChildren(make("b", {}, verdict), rest);
+}
+
+/** @returns {import("./bound.js").Trial<Now>[]} */
+function trials() {
+  return [
+    {
+      name: "A turn",
+      put: () => ({ matrix: [0.8, -0.6, 0.6, 0.8] }),
+      see: () => "The circle stays a circle, however often: both singular values are 1, and so is the size of both eigenvalues.",
+    },
+    {
+      name: "First longer, then gone",
+      put: () => ({ matrix: [0.7, 2, 0, 0.7] }),
+      see: () => "Move k: the ellipse grows at first, and then vanishes. The singular value speaks of one step, the eigenvalues of many.",
+    },
+    {
+      name: "One way out",
+      put: () => ({ matrix: [1.1, 0.2, 0.2, 0.4] }),
+      see: () => "Move k: all but one direction die out, and the ellipse becomes a line along an eigenvector.",
+    },
+  ];
 }
 
 /** The plane: the circle, what becomes of it, J's columns with their handles, and the directions that J keeps. */
@@ -173,7 +207,6 @@ function planeOf() {
   const place = (/** @type {number} */ x, /** @type {number} */ y) => `${clamp(x, -50, 50).toFixed(3)} ${clamp(-y, -50, 50).toFixed(3)}`;
   return {
     panel,
-    plot,
     /** Where in the plane a pointer is. @param {PointerEvent} event @returns {[number, number]} */
     under({ clientX, clientY }) {
       const { left, top, width, height } = svg.getBoundingClientRect();
@@ -200,9 +233,9 @@ function planeOf() {
         names[i].setAttribute("y", (-y + (y > HALF - 0.5 ? 0.3 : -0.14)).toFixed(3));
       }
     },
-    /** @param {number} k @param {[number, number]} sizes @param {[number, number][]} values @param {[number, number]} powered */
+    /** @param {number} k @param {[number, number]} sizes @param {Eigenvalue[]} values @param {[number, number]} powered */
     say(k, sizes, values, powered) {
-      write(value, `σ ${format(sizes[0])}, ${format(sizes[1])}`);
+      write(value, `σ ${format(sizes[0])}, ${format(sizes[1])}; λ ${eigenvaluesOf(values)}`);
       const real = values[0][1] === 0;
       plot.setAttribute(
         "aria-label",
