@@ -202,7 +202,7 @@ function planeOf() {
   const names = ["Je₁", "Je₂"].map((name) => make("text", { class: "gru-name", "font-size": 0.2 }, name));
   const viewBox = `${-HALF} ${-HALF} ${2 * HALF} ${2 * HALF}`;
   const svg = make("svg", { viewBox, "aria-hidden": "true" }, axes, circle, image, kept, halves, arrows, ...handles, ...names);
-  const { panel, plot, value } = panelOf("plane", ["a circle, and what J makes of it"], { class: "gru-plane" }, svg);
+  const { panel, plot, value } = panelOf("plane", ["the circle under J"], { class: "gru-plane" }, svg);
   plot.querySelector(".gru-at-step")?.remove(); // there is no time in it
   const place = (/** @type {number} */ x, /** @type {number} */ y) => `${clamp(x, -50, 50).toFixed(3)} ${clamp(-y, -50, 50).toFixed(3)}`;
   return {
