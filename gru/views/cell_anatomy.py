@@ -7,6 +7,8 @@ Glossary
     reading          reset after or before the product, z keeps or writes: how one set of weights is read
 """
 
+from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from gru.equations import Weights, step
 from gru.layer import weights_of
 from gru.views._base import View
+from gru.views._data import step_names_of
 
 PARTS = ("past", "x", "r", "z", "recurrent", "reset", "n", "keep", "write", "h")
 SIZE_LIMIT = 4
@@ -32,7 +35,7 @@ EXAMPLE = {
 }
 
 
-STATE = ("step", "unit", "part", "reset_after", "z_keeps", "playing", "_data")
+STATE = ("step", "unit", "part", "reset_after", "z_keeps", "playing", "inputs", "states", "_data")
 
 
 class CellAnatomy(View, module="cell_anatomy", state=STATE):
@@ -44,21 +47,26 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         z  = sigmoid(W_z x + U_z h + b_z)                   reset before:  n = tanh(W_n x + b_in + U_n (r * h) + b_hn)
         z keeps:  h' = (1 - z) * n + z * h                  z writes:      h' = (1 - z) * h + z * n
 
-    Point at a part, or tab to it: it lights up in the wiring, in the equations and in the lines of Python, and the sum
-    that made its number is written out. The two switches change how the weights are read. They do not change the
-    weights, so the numbers change: read otherwise, the same weights are another function.
+    The sequence is a strip on which one can draw, and every number that goes into a step, x and the old state, can be
+    dragged; the numbers after it follow. Point at a part, or tab to it: it lights up in the wiring, in the equations
+    and in the lines of Python, and the sum that made its number is written out. A wire is as wide as what a gate lets
+    through it, z and 1 - z. The two switches change how the weights are read. They do not change the weights, so the
+    numbers change: read otherwise, the same weights are another function.
 
     Args:
         module: ResetBeforeCell, ResetAfterCell, ``torch.nn.GRUCell``, or a GRU, of which the first layer is drawn,
             forward; at most 4 inputs and 4 units, on any device. A cell of two units that remembers, where None.
         x: one sequence (T, D), at most 100 steps; a short one where None.
         h0: the state before the first step (H); zeros where None.
-        step, unit, part, reset_after, z_keeps, playing: what to show first; by default the new state after the second
-            step, as the module itself reads its weights, at rest.
+        step_names: what stands below the steps, such as letters.
+        step, unit, part, reset_after, z_keeps, playing, inputs, states: what to show first; by default the new state
+            after the second step, as the module itself reads its weights, at rest.
 
     Traits, in step with the page both ways. They count from 0, as Python does; the page counts from 1, as equations do:
         step, unit (int); part (str), the quantity that is lit, one of "past", "x", "r", "z", "recurrent", "reset", "n",
-        "keep", "write", "h"; reset_after, z_keeps (bool); playing (bool), a step every two seconds until the last.
+        "keep", "write", "h"; reset_after, z_keeps (bool); playing (bool), a step every two seconds until the last;
+        inputs (list of T lists of D numbers), x as it was drawn; states (list of T, each None or a list of H numbers),
+        the old state of a step where a hand has set it. Numbers go as far as x and h0 do, and at least from -1 to 1.
 
     Raises:
         TypeError: an unknown keyword; a module without such weights; x or h0 that is not a tensor.
@@ -79,10 +87,18 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
     reset_after = traitlets.Bool(True).tag(sync=True)
     z_keeps = traitlets.Bool(True).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
+    inputs = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+    states = traitlets.List(traitlets.List(traitlets.Float(), allow_none=True)).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, module: nn.Module | None = None, x: Tensor | None = None, h0: Tensor | None = None, **traits: Any
+        self,
+        module: nn.Module | None = None,
+        x: Tensor | None = None,
+        h0: Tensor | None = None,
+        *,
+        step_names: Sequence[str] | None = None,
+        **traits: Any,
     ) -> None:
         self._module = module
         D, H = _sizes(self._read())
@@ -93,7 +109,9 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
             raise ValueError(f"x: expected 1 to {STEP_LIMIT} steps, got {len(self._x)}")
         self._h0 = _checked("h0", torch.zeros(H) if h0 is None else h0, (H,))
         self._made = {"reset_after": self._read().reset_after, "z_keeps": getattr(module, "z_keeps", True)}
-        super().__init__(_data=self._encoded(), **{"step": min(1, len(self._x) - 1), **self._made, **traits})
+        (self._step_names,) = step_names_of(step_names, [len(self._x)])
+        start = {"step": min(1, len(self._x) - 1), "inputs": self._x.tolist(), "states": [None] * len(self._x)}
+        super().__init__(_data=self._encoded(), **start | self._made | traits)
 
     def refresh(self) -> None:
         """Read the module's weights again, after some training, say."""
@@ -104,10 +122,12 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         """Every number of the drawing, by the names of the parts: (H), x (D). Doubles on the module's device."""
         weights = self._read()._replace(reset_after=self.reset_after)
         weights = weights if self.z_keeps == self._made["z_keeps"] else _negate_z(weights)
-        past = self._h0
-        for x in self._x[: self.step]:
-            past = step(x, past, weights).h
-        x = self._x[self.step]
+        past, inputs = self._h0, torch.tensor(self.inputs, dtype=torch.double)
+        for t, x in enumerate(inputs[: self.step + 1]):
+            past = past if self.states[t] is None else torch.tensor(self.states[t], dtype=torch.double)
+            if t < self.step:
+                past = step(x, past, weights).h
+        x = inputs[self.step]
         r, z, n, h = step(x, past, weights)
         _, _, U_n = weights.weight_hh.chunk(3)
         b_hn = 0 if weights.bias_hh is None else weights.bias_hh.chunk(3)[2]
@@ -151,7 +171,12 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         weights = self._read()
         weights = weights if self._made["z_keeps"] else _negate_z(weights)
         lists = {name: None if value is None else value.tolist() for name, value in zip(EXAMPLE, weights, strict=False)}
-        return {**lists, "x": self._x.tolist(), "h0": self._h0.tolist(), "made": self._made}
+        given = {"x": self._x.tolist(), "h0": self._h0.tolist(), "reach": self._reach(), "step_names": self._step_names}
+        return lists | given | {"made": self._made}
+
+    def _reach(self) -> dict[str, int]:
+        """How far numbers can be dragged, either way."""
+        return {name: max(1, ceil(value.abs().max())) for name, value in (("x", self._x), ("h", self._h0))}
 
     @traitlets.validate("step", "unit")
     def _in_range(self, proposal: dict[str, Any]) -> int:
@@ -160,6 +185,22 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         if not 0 <= value < count:
             raise traitlets.TraitError(f"{name}: expected 0 to {count - 1}, got {value}")
         return value
+
+    @traitlets.validate("inputs", "states")
+    def _fit(self, proposal: dict[str, Any]) -> list[Any]:
+        name, rows = proposal["trait"].name, proposal["value"]
+        reach = self._reach()["x" if name == "inputs" else "h"]
+        size = self._x.shape[1] if name == "inputs" else len(self._h0)
+        if len(rows) != len(self._x):
+            raise traitlets.TraitError(f"{name}: expected {len(self._x)} lists, one per step, got {len(rows)}")
+        for row in rows:
+            if row is None and name == "states":
+                continue
+            if row is None or len(row) != size or not all(-reach <= value <= reach for value in row):
+                raise traitlets.TraitError(
+                    f"{name}: expected {size} numbers from -{reach} to {reach} a step, got {row}"
+                )
+        return rows
 
 
 def _sizes(weights: Weights) -> tuple[int, int]:

@@ -181,7 +181,7 @@ SHOWN = """(view) => ({
   sum: view.querySelector(".gru-sum:not(.gru-room)").textContent,
   data: [...view.querySelectorAll(".gru-sum:not(.gru-room) data")].map((one) => Number(one.value)),
   says: view.querySelector(".gru-says").textContent,
-  play: view.querySelector(".gru-play").textContent,
+  play: view.querySelector(".gru-presses [aria-label=Play], .gru-presses [aria-label=Pause]").ariaLabel,
 })"""
 
 
@@ -191,7 +191,7 @@ def shown(page, index=0):
 
 
 def point_at(page, part):
-    page.locator(f".gru-node[data-part={part}] .gru-face").hover()
+    page.locator(f".gru-node[data-part={part}] .gru-face").click()
     return shown(page)
 
 
@@ -201,7 +201,7 @@ def test_page_computes_what_python_computes(open_views, reset_after, z_keeps):
     every = [anatomy(kind, reset_after=reset_after, z_keeps=z_keeps)[-1] for kind in MODULES]
     page = open_views(*every)
     for _ in range(T - 2):
-        for button in page.get_by_role("button", name="Next step").all():
+        for button in page.get_by_role("button", name="Forward").all():
             button.click()
     for i, view in enumerate(every):
         view.step = T - 1
@@ -264,7 +264,7 @@ def test_code_and_page_are_one(open_views, reset_after, z_keeps, n, h):
     data = {
         key: None if value is None else torch.tensor(value, dtype=torch.double)
         for key, value in view._data.items()
-        if key != "made"
+        if key in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     }
     names = {"torch": torch, "x": view.numbers["x"], "h": view.numbers["past"]}
     for i, gate in enumerate("rzn"):
@@ -280,9 +280,9 @@ def test_what_is_pointed_at_lights_up_everywhere(open_views):
     page = open_views(views.CellAnatomy())
     for part in PARTS:
         found = point_at(page, part)
-        assert ["button", part] in found["lit"], part
+        assert ["div", part] in found["lit"], part
         assert {name for _, name in found["lit"]} == {part}
-        assert [where for where, _ in found["lit"]].count("button") == 1
+        assert page.locator(".gru-node.gru-lit").count() == 1
         in_lines = page.locator(".gru-maths .gru-lit").count(), page.locator("code .gru-lit").count()
         assert min(in_lines) >= 1, part
         assert found["wires"], part
@@ -290,9 +290,9 @@ def test_what_is_pointed_at_lights_up_everywhere(open_views):
         assert ends == {part}
     # The other way: from the equation, from the line of Python, from a wire.
     page.locator("code [data-part=n]").first.hover()
-    assert ["button", "n"] in shown(page)["lit"]
+    assert ["div", "n"] in shown(page)["lit"]
     page.locator(".gru-maths [data-part=past]").first.hover()
-    assert ["button", "past"] in shown(page)["lit"]
+    assert ["div", "past"] in shown(page)["lit"]
 
 
 def test_a_number_that_is_pointed_at_chooses_its_unit(open_views):
@@ -343,6 +343,112 @@ def test_both_switches_change_wiring_equation_and_code(open_views):
     assert shown(page) == before
 
 
+# What a hand sets
+
+
+def test_numbers_that_go_in_follow_a_hand(open_views):
+    """x and the old state of any step, by keyboard and pointer; the page then computes what Python computes."""
+    view = views.CellAnatomy(step=2)
+    page = open_views(view)
+    before = shown(page)
+    page.get_by_role("slider", name="input x 1").fill("0.75")
+    page.get_by_role("slider", name="old state of unit 2").fill("-0.5")
+    inputs = view._x.tolist()
+    inputs[2][0] = 0.75
+    states = [None] * 6
+    states[2] = [before["numbers"]["past"][0], -0.5]
+    view.inputs, view.states = inputs, states
+    for step in (2, 5):
+        view.step = step
+        page.get_by_label("Step", exact=True).fill(str(step + 1))
+        found = shown(page)
+        for name, value in view.numbers.items():
+            assert found["numbers"][name] == pytest.approx(value.tolist(), abs=1e-9), (step, name)
+    assert page.locator(".gru-panel-states .gru-ghost").count() == 1
+    page.get_by_label("Step", exact=True).fill("3")
+    page.locator("[data-part=past] .gru-face").click()
+    assert "The old state is what you made it: " in shown(page)["says"]
+    assert page.get_by_text("set by you").count() == 1
+    dial = page.get_by_role("slider", name="input x 2").bounding_box()
+    page.mouse.move(dial["x"] + dial["width"] / 2, dial["y"] + dial["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(dial["x"] + dial["width"] * 0.9, dial["y"] + dial["height"] / 2)
+    page.mouse.up()
+    assert shown(page)["numbers"]["x"][1] > 0.6
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.mouse.move(0, 0)
+    assert shown(page) == before
+
+
+def test_the_sequence_can_be_drawn_on(open_views):
+    page = open_views(views.CellAnatomy())
+    bars = page.locator(".gru-panel-x-0 .gru-bars")
+    before, x = bars.get_attribute("d"), views.CellAnatomy()._x
+    box = page.locator(".gru-panel-x-0 .gru-plot").bounding_box()
+    place = lambda t, v: (box["x"] + box["width"] * (t + 0.5) / 6, box["y"] + box["height"] * (1 - v) / 2)  # noqa: E731
+    page.mouse.move(*place(1, 0.9))  # hovering draws nothing, and shows what is there
+    assert shown(page)["numbers"]["x"] == pytest.approx(x[1].tolist())
+    assert bars.get_attribute("d") == before
+    page.mouse.down()
+    page.mouse.move(*place(5, -0.9))  # quickly: the steps between are drawn as well
+    page.mouse.up()
+    found = []
+    for step in range(6):
+        page.get_by_label("Step", exact=True).fill(str(step + 1))
+        found.append(shown(page)["numbers"]["x"])
+    assert [row[0] for row in found] == pytest.approx([x[0, 0].item(), 0.9, 0.45, 0, -0.45, -0.9], abs=0.051)
+    assert [row[1] for row in found] == pytest.approx(x[:, 1].tolist())
+    assert page.locator(".gru-panel-x-0 .gru-ghost").get_attribute("d")
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.evaluate(FRAME)
+    assert bars.get_attribute("d") == before
+    assert not page.locator(".gru-panel-x-0 .gru-ghost").get_attribute("d")
+
+
+def test_a_wire_is_as_wide_as_what_it_carries(open_views):
+    """z and 1 - z of a whole pipe, which they are again behind the sum."""
+    view = views.CellAnatomy(step=3, unit=1)
+    page = open_views(view)
+    wide = """() => Object.fromEntries([...document.querySelectorAll(".gru-wide .gru-wire")].map((one) =>
+      [`${one.dataset.part} ${one.dataset.to} ${one.dataset.carries ?? ""}`.trim(),
+       Number.parseFloat(getComputedStyle(one.querySelector(".gru-track")).strokeWidth)]))"""
+    for z_keeps in (True, False):
+        if not z_keeps:
+            page.get_by_label("writes").check(force=True)
+            page.evaluate(FRAME)
+            view.z_keeps = False
+        found = page.evaluate(wide)
+        z, r = (view.numbers[name][1].item() for name in "zr")
+        kept, written = (z, 1 - z) if z_keeps else (1 - z, z)
+        assert found["keep h kept"] == pytest.approx(1 + 8 * kept, abs=0.02)
+        assert found["write h written"] == pytest.approx(1 + 8 * written, abs=0.02)
+        assert found["past keep"] == found["n write"] == found["keep h"] == pytest.approx(9)
+        assert found["r reset r"] == pytest.approx(1 + 3.5 * r, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("traits", "message"),
+    [
+        ({"inputs": [[0.0, 0.0]]}, "inputs: expected 6 lists, one per step, got 1"),
+        ({"inputs": [[0.0]] * 6}, "inputs: expected 2 numbers from -1 to 1 a step, got "),
+        ({"inputs": [[0.0, 3.0]] * 6}, "inputs: expected 2 numbers from -1 to 1 a step, got "),
+        ({"states": [None] * 5 + [[0.0]]}, "states: expected 2 numbers from -1 to 1 a step, got "),
+        ({"states": [[float("nan"), 0.0]] * 6}, "states: expected 2 numbers from -1 to 1 a step, got "),
+        ({"states": [0.5] * 6}, "states"),
+    ],
+)
+def test_what_a_hand_cannot_set_is_refused(traits, message):
+    with pytest.raises(traitlets.TraitError, match=message):
+        views.CellAnatomy(**traits)
+
+
+def test_names_of_steps_stand_below_them(open_views):
+    page = open_views(views.CellAnatomy(step_names="abcdef"))
+    assert page.locator(".gru-labels span").all_inner_texts() == list("abcdef")
+    with pytest.raises(ValueError, match="step_names: expected 6, one per step, got 2"):
+        views.CellAnatomy(step_names="ab")
+
+
 # Playing
 
 # The view's own timers wait for tick(); others, which are shorter, run as ever.
@@ -379,7 +485,7 @@ def test_play_goes_to_the_end_and_stops(open_views):
     assert tick(page) == ["Step 6 of 6"] * 2
     page.get_by_role("button", name="Play").first.click()
     assert tick(page) == ["Step 2 of 6"] * 2
-    page.get_by_role("button", name="Next step").first.click()
+    page.get_by_role("button", name="Forward").first.click()
     assert shown(page)["play"] == "Play"
     assert tick(page) == ["Step 3 of 6"] * 2
 
@@ -431,7 +537,7 @@ def test_boxes_move_with_a_switch_and_stay_on_their_wires_in_a_changing_window(o
     moving = "() => [...document.querySelectorAll('.gru-node')].filter((one) => one.getAnimations().length).length"
     page.set_viewport_size({"width": 800, "height": 900})
     assert page.evaluate(moving) == 0
-    page.locator(".gru-segments input[value=after]").check()
+    page.get_by_label("after U").check(force=True)
     page.wait_for_function(moving)
     page.wait_for_function(f"() => !({moving})()")
 
@@ -439,3 +545,26 @@ def test_boxes_move_with_a_switch_and_stay_on_their_wires_in_a_changing_window(o
 def test_it_says_what_it_is():
     text = views.CellAnatomy().describe()
     assert re.search(r"wiring diagram.*input size 2, hidden size 2", text)
+
+
+def test_numbers_appear_in_the_order_in_which_they_arrive(open_views):
+    page = open_views(views.CellAnatomy(reset_after=False), init=CLOCK, reduced_motion="no-preference")
+    page.get_by_role("button", name="Play").click()
+    page.evaluate(FRAME)
+    delays = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll(".gru-node")].flatMap((node) =>
+          node.querySelector(".gru-rows").getAnimations()
+            .map((one) => [node.dataset.part, one.effect.getTiming().delay])))"""
+    )
+    order = ["r", "z", "reset", "keep", "recurrent", "n", "write", "h"]
+    assert sorted(delays, key=lambda part: (delays[part], order.index(part))) == order
+    assert (
+        delays["r"] == delays["z"] < delays["reset"] < delays["recurrent"] < delays["n"] < delays["write"] < delays["h"]
+    )
+    signals = page.evaluate(
+        """() => [...document.querySelectorAll(".gru-wide .gru-pulse")].map((one) =>
+          [one.parentNode.dataset.to, one.getAnimations()[0].effect.getTiming().delay])"""
+    )
+    beat = delays["r"]
+    assert all(delay == delays[part] - beat for part, delay in signals)  # each arrives when its number does
+    assert max(delays.values()) < 2000

@@ -24,17 +24,17 @@ const [WIDE, NARROW] = [72, 24]; // characters that fit under the drawings, on a
  * @param {HTMLElement[]} panels  from top to bottom
  * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string,
  *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null,
- *   trait?: string, lowest?: number, from?: number, way?: (now: Now) => [number, number],
+ *   trait?: string, lowest?: number, from?: number, way?: (now: Now) => [number, number], beat?: { trait: string, ms: number },
  *   words?: (step: number, now: Now) => string, along?: string }} options
  *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words;
  *   point, key: what a pointer or a key moves besides the step;
  *   trait: holds the step, and is `lowest` at the first; from: what the reader calls the first; way: where playing begins and ends;
- *   words: for a step; along: what the axis counts, where it is not the steps of a sequence
+ *   beat: how it plays (transport.js); words: for a step; along: what the axis counts, where it is not the steps of a sequence
  */
 export function score(
   state,
   panels,
-  { count, names, keys, point = () => null, key = () => null, trait = "step", lowest = 0, from = 1, way, words, along = "" },
+  { count, names, keys, point = () => null, key = () => null, trait = "step", lowest = 0, from = 1, way, beat, words, along = "" },
 ) {
   const over = make("div", { class: "gru-over", "aria-hidden": "true" });
   const area = make("div", { class: "gru-stack", tabindex: 0, role: "application", "aria-label": `Drawings. ${keys}` }, ...panels, over);
@@ -47,12 +47,13 @@ export function score(
     return `${step + from} of ${count(now) - 1 + from}${name ? `, ${name}` : ""}`;
   };
   let playing = false;
-  const { control, start } = transport(state, trait, {
+  const { control, start, toggle } = transport(state, trait, {
     count,
     lowest,
     from,
     way,
     words: words ?? named,
+    beat,
     playing(on) {
       playing = on;
       const [first, end] = way?.(state.pinned()) ?? [0, 1];
@@ -86,6 +87,7 @@ export function score(
   return {
     element,
     start,
+    toggle,
     playing: () => playing,
     /**
      * Bring the axis and the cursor up to date.
