@@ -16,6 +16,7 @@ from gru.views.gate_puzzle import GatePuzzle
 from gru.views.gradient_loom import GradientLoom
 from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
+from gru.views.memory_ledger import MemoryLedger
 from gru.views.phase_plane import PhasePlane
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
@@ -32,6 +33,7 @@ __all__ = [
     "GradientLoom",
     "JacobianPlane",
     "MemoryDial",
+    "MemoryLedger",
     "PhasePlane",
     "VanishingLab",
     "VariantLab",

@@ -82,7 +82,7 @@ class WordReader(View, module="word_reader", state=STATE):
         self._encode, self._step_names, self._class_names = encode, step_names, [str(name) for name in class_names]
         self._check()
         text = traits.get("text", "")
-        traits.setdefault("step", max(0, len(self._plain(text)) - 1))
+        traits.setdefault("step", max(0, len(plain(text)) - 1))
         super().__init__(_data=self._read(text), **traits)
 
     def refresh(self) -> None:
@@ -119,15 +119,11 @@ class WordReader(View, module="word_reader", state=STATE):
                 got = (self._writer.letters, self._writer.conditions)
                 raise ValueError(f"writer: expected {D} letters and {C} conditions, got {got[0]} and {got[1]}")
 
-    def _plain(self, text: str) -> str:
-        """What is read of a text: small letters, composed; js/words.js does the same."""
-        return unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")[:LONGEST]
-
     def _inputs(self, text: str) -> Tensor:
         if self._encode is not None:
             return self._encode(text)
         place = {letter: i for i, letter in enumerate(self._letters)}
-        ids = [place.get(letter, len(self._letters)) for letter in self._plain(text)]
+        ids = [place.get(letter, len(self._letters)) for letter in plain(text)]
         return torch.eye(len(self._letters) + 1)[ids].unsqueeze(1)  # (T, 1, D)
 
     @torch.no_grad()
@@ -172,6 +168,11 @@ class WordReader(View, module="word_reader", state=STATE):
     def _read_again(self, change: dict[str, Any]) -> None:
         if getattr(self, "_encode", None) is not None and self._data:
             self._data = self._read(change["new"])
+
+
+def plain(text: str) -> str:
+    """What is read of a text: small letters, composed; js/words.js does the same."""
+    return unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")[:LONGEST]
 
 
 def _packed(model: GRUClassifier | GRUWriter) -> dict[str, Any]:

@@ -27,6 +27,9 @@ CODE = {
     "word_reader": (
         "views.WordReader(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')"
     ),
+    "memory_ledger": (
+        "views.MemoryLedger(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')"
+    ),
     "gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))",
     "vowel_player": "views.VowelPlayer(0.1 * torch.randn(6, 2, 12))",
 }

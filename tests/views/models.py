@@ -97,6 +97,13 @@ def words(**options):
     return views.WordReader(reader, letters="abcde", class_names=["one", "two", "three"], **options)
 
 
+def ledger(**options):
+    """A MemoryLedger on the untrained reader of ``words``."""
+    view = words()
+    options = {"text": "abeda"} | options
+    return views.MemoryLedger(view._module, letters="abcde", class_names=["one", "two", "three"], **options)
+
+
 def alignment(**options):
     """An AlignmentView of an untrained encoder and decoder."""
     with torch.random.fork_rng():
@@ -144,6 +151,7 @@ SMALL = {
     "gradient-loom": lambda: loom("classifier"),
     "jacobian-plane": views.JacobianPlane,
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
+    "memory-ledger": lambda: ledger(),
     "phase-plane": lambda: views.PhasePlane(sequences=[torch.tensor([1.0, 0, 0, 0, -0.5, 0, 0, 0])]),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,

@@ -529,6 +529,7 @@ REDRAWN = [
     "gradient-loom",
     "jacobian-plane",
     "memory-dial",
+    "memory-ledger",
     "phase-plane",
     "vanishing-lab",
     "variant-lab",

@@ -64,14 +64,19 @@ function dot(matrix, row, vector, start, size) {
 }
 
 /**
+ * Values that quantities are held at, as gru.replay does: (T, H) each, NaN where nothing is held; z keeps.
+ * @typedef {Partial<Record<"r" | "z" | "n" | "h", ArrayLike<number>>>} Held
+ */
+
+/**
  * Run a sequence.
  * @param {ArrayLike<number>} x  (T, D)
  * @param {Weights} weights
- * @param {{ h0?: ArrayLike<number> | null, bias?: number }} [options]  h0 (H), zeros if left out;
- *   bias is added to every update gate, so that more of it is a longer memory
+ * @param {{ h0?: ArrayLike<number> | null, bias?: number, held?: Held | null }} [options]  h0 (H), zeros if left out;
+ *   bias is added to every update gate, so that more of it is a longer memory; held: what is as it is told, not as computed
  * @returns {Run}
  */
-export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after }, { h0 = null, bias = 0 } = {}) {
+export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after }, { h0 = null, bias = 0, held = null } = {}) {
   const H = Math.round(Math.sqrt(weight_hh.length / 3));
   const D = weight_ih.length / (3 * H);
   const T = D ? x.length / D : 0;
@@ -81,18 +86,22 @@ export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after
   const input = (/** @type {number} */ row, /** @type {number} */ t) => dot(weight_ih, row, x, t * D, D) + (bias_ih ? bias_ih[row] : 0);
   const recurrent = (/** @type {number} */ row, /** @type {Float64Array} */ state) =>
     dot(weight_hh, row, state, 0, H) + (bias_hh ? bias_hh[row] : 0);
+  const told = (/** @type {keyof Held} */ name, /** @type {number} */ k, /** @type {number} */ value) => {
+    const at = held?.[name]?.[k];
+    return at === undefined || Number.isNaN(at) ? value : at;
+  };
   for (let t = 0; t < T; t += 1) {
     for (let i = 0; i < H; i += 1) {
       const k = t * H + i;
-      r[k] = sigmoid(input(i, t) + recurrent(i, past));
-      z[k] = sigmoid(input(H + i, t) + recurrent(H + i, past) + bias);
+      r[k] = told("r", k, sigmoid(input(i, t) + recurrent(i, past)));
+      z[k] = told("z", k, sigmoid(input(H + i, t) + recurrent(H + i, past) + bias));
       reset[i] = reset_after ? past[i] : r[k] * past[i];
     }
     for (let i = 0; i < H; i += 1) {
       const k = t * H + i;
       q[k] = recurrent(2 * H + i, reset);
-      n[k] = Math.tanh(input(2 * H + i, t) + (reset_after ? r[k] * q[k] : q[k]));
-      h[k] = (1 - z[k]) * n[k] + z[k] * past[i];
+      n[k] = told("n", k, Math.tanh(input(2 * H + i, t) + (reset_after ? r[k] * q[k] : q[k])));
+      h[k] = told("h", k, (1 - z[k]) * n[k] + z[k] * past[i]);
     }
     past = h.subarray(t * H, (t + 1) * H);
   }
@@ -119,9 +128,10 @@ export function flip(rows, width) {
  *   layer, then direction
  * @param {number} steps  T
  * @param {number} bias  added to every update gate
+ * @param {(Held | null)[]} [held]  of each part, where their inputs stand
  * @returns {{ runs: Run[], top: Float64Array }}  one run a part, and the last layer's states, directions side by side
  */
-export function runStack(x, parts, steps, bias) {
+export function runStack(x, parts, steps, bias, held = []) {
   /** @type {Run[]} */
   const runs = [];
   let top = x;
@@ -130,7 +140,10 @@ export function runStack(x, parts, steps, bias) {
     const width = input.length / steps;
     const here = parts.filter((part) => part.layer === layer);
     const states = here.map(({ weights, reverse, hidden_size }) => {
-      const run = forward(reverse ? flip(input, width) : input, weights, { bias });
+      const told = held[runs.length] ?? null;
+      const turned =
+        reverse && told ? Object.fromEntries(Object.entries(told).map(([k, v]) => [k, flip(Float64Array.from(v), hidden_size)])) : told;
+      const run = forward(reverse ? flip(input, width) : input, weights, { bias, held: turned });
       if (reverse) for (const name of /** @type {const} */ (["r", "z", "n", "h", "q"])) run[name] = flip(run[name], hidden_size);
       runs.push(run);
       return run.h;

@@ -15,7 +15,7 @@ import { score } from "./score.js";
 import { memo, stateOf } from "./state.js";
 import { playOnce } from "./transport.js";
 import { view } from "./view.js";
-import { LONGEST, moves, numbersOf, plain, readWord, replacements, unpack, writeOn } from "./words.js";
+import { LONGEST, moves, numbersOf, plain, readWord, replacements, unpack, visible, writeOn } from "./words.js";
 
 /**
  * @typedef {object} Data
@@ -201,10 +201,6 @@ function drawingsOf(state) {
     },
   };
 }
-
-/** A letter as it can be seen alone. @param {string} letter */
-const visible = (letter) =>
-  /^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(letter) ? `◌${letter}` : /^[\p{C}\p{Z}]$/u.test(letter) ? "·" : letter;
 
 /**
  * The letter that is looked at, and what each other letter in its place would do.

@@ -145,3 +145,7 @@ export function writeOn({ weights, head, hidden_size: H }, numbers, { letters, c
   }
   return written;
 }
+
+/** A letter as it can be seen alone. @param {string} letter */
+export const visible = (letter) =>
+  /^\s$/u.test(letter) ? "␣" : /^\p{M}$/u.test(letter) ? `◌${letter}` : /^[\p{C}\p{Z}]$/u.test(letter) ? "·" : letter;
