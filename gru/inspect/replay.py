@@ -79,6 +79,8 @@ def _numbers(name: str, index: Index, size: int) -> Tensor:
     try:
         if isinstance(index, Sequence):
             index = torch.as_tensor(index, dtype=None if len(index) else torch.int64)
+        if isinstance(index, Tensor):  # it may lie where the module does
+            index = index.cpu()
         return every if index is None else torch.atleast_1d(every[index])
     except (IndexError, TypeError, RuntimeError, ValueError):
         raise IndexError(f"{name}: expected numbers from 0 to {size - 1}, got {index!r}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from own_cells import Minimal, Sum
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -50,30 +51,13 @@ class Loop(nn.Module):
         return {"state": h}
 
 
-class Minimal(nn.Module):
-    """A cell of one's own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden_size = H
-        self.forget, self.candidate = nn.Linear(D + H, H), nn.Linear(D + H, H)
-
-    def gates(self, x, h):
-        z = torch.sigmoid(self.forget(torch.cat((x, h), -1)))
-        n = torch.tanh(self.candidate(torch.cat((x, h), -1)))
-        return gru.Gates(torch.ones_like(z), z, n, z * h + (1 - z) * n)
-
-    def forward(self, x, h):
-        return self.gates(x, h).h
-
-
 MODULES = [
     gru.GRU(D, H, num_layers=2, bidirectional=True),
     nn.GRU(D, H),
     gru.ResetBeforeCell(D, H),
     nn.GRUCell(D, H),
     gru.ElmanCell(D, H),
-    Minimal(),
+    Minimal(D, H),
     Decoder(),
     Loop(gru.ResetAfterCell(D, H)),
     gru.GRUClassifier(D, H, 2),
@@ -131,7 +115,7 @@ def test_a_layer_against_a_plain_loop(reset_after, quantity):
 
 @pytest.mark.parametrize("make", [gru.ResetAfterCell, gru.ResetBeforeCell, nn.GRUCell, gru.ElmanCell, Minimal])
 def test_a_cell_that_keeps_from_some_step_on(make):
-    cell, x = (make() if make is Minimal else make(D, H)).double(), random(T, B, D)
+    cell, x = make(D, H).double(), random(T, B, D)
     keep = 0.0 if make is gru.ResetBeforeCell else 1.0
     outputs, seen = gru.replay(cell, x, edits=[gru.Edit("z", keep, steps=slice(3, None), samples=1)])
     plain = gru.trace(cell, x).h
@@ -187,12 +171,6 @@ def test_later_edits_count_and_recurrences_are_told_apart():
     assert (outputs[:-1] == 1).all()
     assert torch.equal(outputs[-1], torch.arange(5.0).double().expand(B, H))
     close(seen.h[0], gru.trace(layer, x).h[0])
-
-
-class Sum(Minimal):
-    def gates(self, x, h):
-        r, z, n, _ = super().gates(x, h)
-        return gru.Gates(r, z, n, h + n)
 
 
 class Aside(Minimal):
@@ -256,8 +234,8 @@ def test_what_cannot_be_held_is_refused_by_name():
     with pytest.raises(TypeError, match=r"edits: expected a list of gru.Edit"):
         gru.replay(layer, x, edits=gru.Edit("z", 1.0))
     with pytest.raises(LookupError, match="Minimal: r cannot be held"):
-        gru.replay(Minimal().double(), x, edits=[gru.Edit("r", 1.0)])
+        gru.replay(Minimal(D, H).double(), x, edits=[gru.Edit("r", 1.0)])
     with pytest.raises(TypeError, match=r"Sum: .* only h can be held"):
-        gru.replay(Sum().double(), x, edits=[gru.Edit("z", 1.0)])
+        gru.replay(Sum(D, H).double(), x, edits=[gru.Edit("z", 1.0)])
     with pytest.raises(TypeError, match="cell: expected a forward that calls gates"):
-        gru.replay(Loop(Aside()).double(), x, edits=[gru.Edit("z", 1.0)])
+        gru.replay(Loop(Aside(D, H)).double(), x, edits=[gru.Edit("z", 1.0)])
