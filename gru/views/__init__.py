@@ -11,6 +11,7 @@ torch.Size([7, 5])
 from gru.views._base import View, offline, page_script
 from gru.views.alignment_view import AlignmentView
 from gru.views.cell_anatomy import CellAnatomy
+from gru.views.forecast_lab import ForecastLab
 from gru.views.gate_explorer import GateExplorer
 from gru.views.gate_puzzle import GatePuzzle
 from gru.views.gradient_loom import GradientLoom
@@ -28,6 +29,7 @@ from gru.views.workbench import Workbench
 __all__ = [
     "AlignmentView",
     "CellAnatomy",
+    "ForecastLab",
     "GateExplorer",
     "GatePuzzle",
     "GradientLoom",

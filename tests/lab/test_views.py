@@ -24,6 +24,10 @@ CODE = {
         "views.AlignmentView(gru.writers.EncoderDecoder(4, 2, 3, 5, attention=4), "
         "'abc', symbols='01', examples=['cab'])"
     ),
+    "forecast_lab": (
+        "views.ForecastLab(gru.GRUForecaster(1, 5, 3, quantiles=(0.1, 0.5, 0.9)), torch.arange(30.0).sin(), "
+        "context=8, season=4, center=0.0)"
+    ),
     "word_reader": (
         "views.WordReader(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')"
     ),

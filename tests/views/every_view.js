@@ -1,9 +1,13 @@
 // What the tests of every view do in the page: look at a view, move its controls at random, count what it leaves behind.
 
-/** All that a reader can see of a view, as JSON of three texts: what it says, what it draws, how its controls stand. */
+/**
+ * All that a reader can see of a view, as JSON of three texts: what it says, what it draws, how its controls stand. What
+ * was drawn before and fades (.gru-fading) is seen for a few frames only, and left out.
+ */
 window.seen = (view) => {
   const drawing = [];
   for (const one of view.querySelectorAll("svg, svg *, canvas, .gru-plot, .gru-plot *")) {
+    if (one.closest(".gru-fading")) continue;
     const base = (one.closest(".gru-plot") ?? one.closest("svg") ?? one).getBoundingClientRect();
     const box = one.getBoundingClientRect();
     const place = [box.left - base.left, box.top - base.top, box.width, box.height].map((side) => side.toFixed(1));

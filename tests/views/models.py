@@ -116,6 +116,23 @@ def alignment(**options):
     return views.AlignmentView(model, letters="abcde", symbols="0123", **({"examples": ["abeda", "ceb"]} | options))
 
 
+def lab(**options):
+    """A ForecastLab of an untrained forecaster on an invented series of 40 months."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = gru.GRUForecaster(3, 5, 4, quantiles=(0.05, 0.25, 0.5, 0.75, 0.95))
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(2)  # so that what is drawn matters
+    months = torch.arange(40.0)
+    angle = months.double() * torch.pi / 3
+    shape = {"context": 12, "season": 6, "center": 20.0, "scale": 2.0}
+    shape["covariates"] = torch.stack([angle.sin(), angle.cos()], 1).float()
+    words = {"name": "a sea", "unit": "°C", "step_names": [f"month {int(i) + 1}" for i in months]}
+    values = 20 + 2 * (angle - 1).sin().float() + 0.3 * (months / 1.7).cos()
+    return views.ForecastLab(model, values, **(shape | words | options))
+
+
 KINDS = {
     "classifier": lambda: gru.GRUClassifier(D, 5, 4),
     "classifier, reset before": lambda: gru.GRUClassifier(D, 5, 4, reset_after=False),
@@ -146,6 +163,7 @@ class First(nn.Module):
 SMALL = {
     "alignment-view": lambda: alignment(),
     "cell-anatomy": lambda: views.CellAnatomy(),
+    "forecast-lab": lambda: lab(),
     "gate-explorer": lambda: explorer("classifier"),
     "gate-puzzle": views.GatePuzzle,
     "gradient-loom": lambda: loom("classifier"),

@@ -524,6 +524,7 @@ def test_it_fits_a_phone_whose_font_is_wider(open_view, name, width):
 WIDTHS = (1440, 1194, 1024, 890, 820, 738, 624, 520, 434, 375, 358, 320, 600, 1440)
 REDRAWN = [
     "cell-anatomy",
+    "forecast-lab",
     "gate-explorer",
     "gate-puzzle",
     "gradient-loom",
@@ -633,7 +634,7 @@ def test_ten_views_are_ready_within_a_second(browser, open_views):
     assert 0.01 < processor_seconds(browser, page.url) < 1
 
 
-@pytest.mark.parametrize("name", ["gate-explorer", "variant-lab"])
+@pytest.mark.parametrize("name", ["forecast-lab", "gate-explorer", "variant-lab"])
 def test_reset_ends_playing_at_once(open_view, name):
     """Also in the moment in which playing has begun and no step has been taken."""
     view = open_view(name)

@@ -25,16 +25,17 @@ const [WIDE, NARROW] = [72, 24]; // characters that fit under the drawings, on a
  * @param {{ count: (now: Now) => number, names: (now: Now) => string[] | null, keys: string,
  *   point?: (event: PointerEvent, plot: HTMLElement, now: Now) => Values | null, key?: (key: string, now: Now) => Values | null,
  *   trait?: string, lowest?: number, from?: number, way?: (now: Now) => [number, number], beat?: { trait: string, ms: number },
- *   words?: (step: number, now: Now) => string, along?: string }} options
+ *   words?: (step: number, now: Now) => string, along?: string, ticks?: (now: Now) => number[] }} options
  *   count: of the steps; names: what stands below each, numbers if null; keys: what the arrow keys do, in words;
- *   point, key: what a pointer or a key moves besides the step;
+ *   point, key: what a pointer or a key moves besides the step, or instead of it;
  *   trait: holds the step, and is `lowest` at the first; from: what the reader calls the first; way: where playing begins and ends;
- *   beat: how it plays (transport.js); words: for a step; along: what the axis counts, where it is not the steps of a sequence
+ *   beat: how it plays (transport.js); words: for a step; along: what the axis counts, where it is not the steps of a sequence;
+ *   ticks: which steps are named on the axis, as many as there is room for if left out
  */
 export function score(
   state,
   panels,
-  { count, names, keys, point = () => null, key = () => null, trait = "step", lowest = 0, from = 1, way, beat, words, along = "" },
+  { count, names, keys, point = () => null, key = () => null, trait = "step", lowest = 0, from = 1, way, beat, words, along = "", ticks },
 ) {
   const over = make("div", { class: "gru-over", "aria-hidden": "true" });
   const area = make("div", { class: "gru-stack", tabindex: 0, role: "application", "aria-label": `Drawings. ${keys}` }, ...panels, over);
@@ -77,7 +78,7 @@ export function score(
     const last = count(now) - 1;
     /** @type {Record<string, number>} */
     const moves = { ArrowLeft: stepOf(now) - 1, ArrowRight: stepOf(now) + 1, Home: 0, End: last };
-    const values = event.key in moves ? { [trait]: clamp(moves[event.key], 0, last) + lowest } : key(event.key, now);
+    const values = key(event.key, now) ?? (event.key in moves ? { [trait]: clamp(moves[event.key], 0, last) + lowest } : null);
     if (!values) return;
     event.preventDefault();
     state.put(values);
@@ -104,8 +105,9 @@ export function score(
       if (key === drawn) return;
       drawn = key;
       const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / T}%`;
+      const named = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
       labels.replaceChildren(
-        ...sparse(all, from).map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])),
+        ...named.map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])),
       );
       over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
     },
