@@ -34,40 +34,12 @@ const AT_ONCE = 6; // of them
 export function forecastChart(again) {
   const { panel, plot, note } = strip("forecast", [], "gru-lines gru-forecast");
   const lines = linesIn(plot, 0.085);
-  const fading = make("svg", { class: "gru-fading", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
-  const ghost = make("path", { class: "gru-line" });
-  const stroke = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, ghost);
-  const invitation = make("div", { class: "gru-invitation", "aria-hidden": "true" }, stroke, make("span", {}, "draw here"));
+  const [trail, invitation] = [trailOf(again), invitationOf()];
   const area = make("i", { class: "gru-past" });
   const seam = make("i", { class: "gru-seam" }, make("span", {}, "now"));
   const at = make("span", { class: "gru-reads" });
   const pen = make("i", { class: "gru-pen" }, at);
-  plot.append(fading, invitation, area, seam, pen);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  /** @type {{ end: number, middle: Float64Array, from: number, age: number }[]} */
-  let before = [];
-  /** @type {{ forecast: Forecast, end: number, from: number } | null} */
-  let last = null;
-
-  /** What was forecast before this, a little fainter with every frame. @param {Picture} picture */
-  const fade = ({ forecast, start, step, past, frame, range }) => {
-    if (last && forecast !== last.forecast && !still.matches) {
-      before = [{ end: last.end, middle: last.forecast.middle, from: last.from, age: 0 }, ...before].slice(0, AT_ONCE);
-    }
-    last = forecast && { forecast, end: start + step, from: past[past.length - 1] };
-    before = before.filter((one) => one.age < FADING);
-    fading.replaceChildren(
-      ...before.map(({ end, middle, from, age }) =>
-        make("path", {
-          class: "gru-line",
-          d: outline([from, ...middle], end - start + 0.5, frame, range),
-          opacity: (0.6 * (1 - age / FADING)).toFixed(3),
-        }),
-      ),
-    );
-    for (const one of before) one.age += 1;
-    if (before.length) again();
-  };
+  plot.append(trail.element, invitation.element, area, seam, pen);
 
   return {
     panel,
@@ -102,7 +74,8 @@ export function forecastChart(again) {
         ],
       });
       lines.read(picture.pen > step ? picture.pen + 0.5 : null);
-      fade(picture);
+      trail.draw(picture);
+      invitation.draw(picture);
       const place = (/** @type {HTMLElement} */ one, /** @type {number} */ left) =>
         one.style.setProperty("--at", (left / frame).toFixed(4));
       place(area, first);
@@ -112,27 +85,66 @@ export function forecastChart(again) {
       const value = picture.pen > step ? (forecast?.middle ?? season)[picture.pen - step - 1] : past[picture.pen - first];
       pen.style.setProperty("--up", clamp((range[1] - value) / (range[1] - range[0]), 0, 1).toFixed(4));
       write(at, picture.pen === step + season.length ? "" : picture.reads); // at the end the names have the values
-      invite(picture);
     },
   };
+}
 
-  /** A stroke over the last values, as a hand would draw it. @param {Picture} picture */
-  function invite({ changed, past, step, frame, range }) {
-    invitation.classList.toggle("gru-away", changed);
-    if (changed) return;
-    const n = Math.min(past.length, Math.max(4, Math.round(frame / 7)));
-    const [low, high] = range;
-    const last = past.slice(-n);
-    // To where there is more room.
-    const way = last.reduce((sum, value) => sum + value, 0) / n > (low + high) / 2 ? -1 : 1;
-    const other = last.map((value, i) => value + way * 0.2 * (high - low) * Math.sin((Math.PI * (i + 1)) / (n + 1)) ** 2);
-    ghost.setAttribute("d", outline(other, step + 1.5 - n, frame, range));
-    const most = way * Math.max(...other.map((value) => way * value));
-    invitation.classList.toggle("gru-below", way < 0);
-    invitation.style.setProperty("--from", ((step + 1 - n) / frame).toFixed(4));
-    invitation.style.setProperty("--to", ((step + 1) / frame).toFixed(4));
-    invitation.style.setProperty("--up", ((high - most) / (high - low)).toFixed(4));
-  }
+/** What was forecast before, a little fainter with every frame. @param {() => void} again  asks for another frame */
+function trailOf(again) {
+  const element = make("svg", { class: "gru-fading", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  /** @type {{ end: number, middle: Float64Array, from: number, age: number }[]} */
+  let before = [];
+  /** @type {{ forecast: Forecast, end: number, from: number } | null} */
+  let last = null;
+  return {
+    element,
+    /** @param {Picture} picture */
+    draw({ forecast, start, step, past, frame, range }) {
+      if (last && forecast !== last.forecast && !still.matches) {
+        before = [{ end: last.end, middle: last.forecast.middle, from: last.from, age: 0 }, ...before].slice(0, AT_ONCE);
+      }
+      last = forecast && { forecast, end: start + step, from: past[past.length - 1] };
+      before = before.filter((one) => one.age < FADING);
+      element.replaceChildren(
+        ...before.map(({ end, middle, from, age }) =>
+          make("path", {
+            class: "gru-line",
+            d: outline([from, ...middle], end - start + 0.5, frame, range),
+            opacity: (0.6 * (1 - age / FADING)).toFixed(3),
+          }),
+        ),
+      );
+      for (const one of before) one.age += 1;
+      if (before.length) again();
+    },
+  };
+}
+
+/** A stroke over the last values, as a hand would draw it, until one does. */
+function invitationOf() {
+  const ghost = make("path", { class: "gru-line" });
+  const stroke = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, ghost);
+  const element = make("div", { class: "gru-invitation", "aria-hidden": "true" }, stroke, make("span", {}, "draw here"));
+  return {
+    element,
+    /** @param {Picture} picture */
+    draw({ changed, past, step, frame, range: [low, high] }) {
+      element.classList.toggle("gru-away", changed);
+      if (changed) return;
+      const n = Math.min(past.length, Math.max(4, Math.round(frame / 7)));
+      const last = past.slice(-n);
+      // To where there is more room.
+      const way = last.reduce((sum, value) => sum + value, 0) / n > (low + high) / 2 ? -1 : 1;
+      const other = last.map((value, i) => value + way * 0.2 * (high - low) * Math.sin((Math.PI * (i + 1)) / (n + 1)) ** 2);
+      ghost.setAttribute("d", outline(other, step + 1.5 - n, frame, [low, high]));
+      const most = way * Math.max(...other.map((value) => way * value));
+      element.classList.toggle("gru-below", way < 0);
+      element.style.setProperty("--from", ((step + 1 - n) / frame).toFixed(4));
+      element.style.setProperty("--to", ((step + 1) / frame).toFixed(4));
+      element.style.setProperty("--up", ((high - most) / (high - low)).toFixed(4));
+    },
+  };
 }
 
 /**

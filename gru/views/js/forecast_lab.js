@@ -138,7 +138,6 @@ function drawingsOf(state, numbers) {
   const stack = score(state, [chart.panel, ...maps.map(({ panel }) => panel)], {
     count: ({ data }) => data.frame,
     way: ({ data }) => [data.context - 1, data.frame - 1 - data.horizon],
-    words: (_, now) => nameOf(now, now.end),
     names: (now) => Array.from({ length: now.data.frame }, (_, i) => nameOf(now, now.start + i)),
     ticks: ({ start, data }) => Array.from({ length: data.frame }, (_, i) => i).filter((i) => (start + i) % data.season === 0),
     keys: "Left and right arrow keys move the pen, up and down draw the past.",

@@ -105,10 +105,8 @@ export function score(
       if (key === drawn) return;
       drawn = key;
       const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / T}%`;
-      const named = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
-      labels.replaceChildren(
-        ...named.map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])),
-      );
+      const marked = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
+      labels.replaceChildren(...marked.map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])));
       over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
     },
   };
