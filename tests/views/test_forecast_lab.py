@@ -155,9 +155,6 @@ def number(page, pattern):
     return float(re.search(pattern, said(page))[1].replace("−", "-"))
 
 
-MODEL = r"the model says for .*? (−?[\d.]+) °C"
-
-
 def draw(page, *points):
     """Press, go through points (shares of the chart), release."""
     box = page.locator(".gru-forecast").bounding_box()
@@ -217,18 +214,18 @@ def test_the_seam_is_dragged(open_views):
     seam = page.locator(".gru-seam").bounding_box()
     plot = page.locator(".gru-forecast").bounding_box()
     x, y = seam["x"] + seam["width"] / 2, plot["y"] + plot["height"] / 3
-    first = re.search(r"In month (\d+)", said(page))[1]
+    first = re.search(r"Seen from month (\d+)", said(page))[1]
     step = plot["width"] / 22
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 2 * step, y)
     page.mouse.up()
-    assert re.search(r"In month (\d+)", said(page))[1] == str(int(first) + 2)
+    assert re.search(r"Seen from month (\d+)", said(page))[1] == str(int(first) + 2)
     page.mouse.move(x + 2 * step, y)
     page.mouse.down()
     page.mouse.move(plot["x"] + 5, y)  # as far as it goes: twelve values must stay left of it
     page.mouse.up()
-    assert re.search(r"In month (\d+)", said(page))[1] == "12"
+    assert re.search(r"Seen from month (\d+)", said(page))[1] == "12"
     assert drawn_now(page) == 0
 
 
@@ -303,10 +300,10 @@ def test_playing_moves_the_seam_to_its_end_and_stops(open_views):
     page = open_views(lab())
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Play").wait_for()
-    assert re.search(r"In month (\d+)", said(page))[1] == "18"  # 22 shown, 4 of them ahead
+    assert re.search(r"Seen from month (\d+)", said(page))[1] == "18"  # 22 shown, 4 of them ahead
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Pause").click()
-    assert int(re.search(r"In month (\d+)", said(page))[1]) < 18
+    assert int(re.search(r"Seen from month (\d+)", said(page))[1]) < 18
 
 
 def test_the_stroke_that_invites_is_drawn_once(open_views):
@@ -348,7 +345,7 @@ def test_own_input_is_read_by_python(open_views):
         wanted = past[-1] + 2 * model(steps(past).transpose(0, 1))[0]
     torch.testing.assert_close(view.forecast, wanted)
     page = open_views(view)
-    assert number(page, r"the model says for .*? (−?[\d.]+) m") == pytest.approx(wanted[-1].item(), abs=0.051)
+    assert number(page, r" is (−?[\d.]+) m for the model") == pytest.approx(wanted[-1].item(), abs=0.051)
     assert page.locator(".gru-panel-h").is_visible()
     page.locator(".gru-try button").nth(1).click()
     assert "has not been read yet" in said(page)

@@ -138,7 +138,8 @@ function drawingsOf(state, numbers) {
   const stack = score(state, [chart.panel, ...maps.map(({ panel }) => panel)], {
     count: ({ data }) => data.frame,
     way: ({ data }) => [data.context - 1, data.frame - 1 - data.horizon],
-    names: (now) => Array.from({ length: now.data.frame }, (_, i) => nameOf(now, now.start + i)),
+    words: (_, { data, lab, end }) => data.names?.[end] ?? `${end + 1} of ${lab.values.length}`,
+    names: ({ data, start }) => Array.from({ length: data.frame }, (_, i) => data.names?.[start + i] ?? String(start + i + 1)),
     ticks: ({ start, data }) => Array.from({ length: data.frame }, (_, i) => i).filter((i) => (start + i) % data.season === 0),
     keys: "Left and right arrow keys move the pen, up and down draw the past.",
     point: hand.point,
@@ -257,10 +258,10 @@ function sentence(now, { forecast, season, came, changed }) {
       `${held && `; ${held}`}.${drew && `${drew}; what came followed the measured ones.`}${points}`
     );
   }
-  const between = bands.map(({ share, low, high }) => `${percent(share)} ${words(low[k])} to ${words(high[k])}`).join(", ");
+  const between = bands.map(({ share, low, high }) => `${percent(share)}: ${words(low[k])} to ${words(high[k])}`).join(", ");
   return (
-    `In ${nameOf(now, end)} the model says for ${ahead} ${words(forecast.middle[k])}${unit}${between && ` (${between})`}; ` +
-    `the same as last season: ${words(season[k])}.${drew && `${drew}.`}${points}`
+    `Seen from ${nameOf(now, end)}, ${ahead} is ${words(forecast.middle[k])}${unit} for the model${between && ` (${between})`}, ` +
+    `and ${words(season[k])} for “the same as last season”.${drew && `${drew}.`}${points}`
   );
 }
 
@@ -286,9 +287,9 @@ function trials() {
       see: () => "The forecast begins as high as the past ends. How many steps does it stay there?",
     },
     {
-      name: "A year without seasons",
+      name: "A flat last season",
       put: last((_, mean) => mean),
-      see: () => "“The same as last season” is flat now. Does the model still know what season it is?",
+      see: () => "“The same as last season” is flat now, too. Does the model still know what season it is?",
     },
     {
       name: "Upside down",
