@@ -38,7 +38,8 @@ ALLOWED = {
     "convert": [*LAYER, "convert"],
     "plots": [*TRACED, "models", "history"],
     "checks": [*TRACED, "models", "checks"],
-    "views": [*TRACED, "convert", "devices", "models", "formula", "history", "writers", "views"],  # never training
+    # never training
+    "views": [*TRACED, "convert", "devices", "models", "forecasting", "formula", "history", "writers", "views"],
     "tasks": ["_arguments", "devices", "datasets"],
     "datasets": ["_arguments", "datasets"],
     "_batches": ["_arguments", "models"],
