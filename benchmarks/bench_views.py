@@ -27,6 +27,8 @@ from gru import views
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from views.models import SMALL  # noqa: E402
+
 MOVES = 120
 LOADS = 9
 FRAME_MS = 16.0
@@ -79,7 +81,7 @@ SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => on
 
 
 def defaults() -> dict[str, views.View]:
-    """Each kind of view as it is without arguments; those that need some, at the book's size."""
+    """Each kind of view as it is without arguments; those that need some, at the book's size or as in the tests."""
     torch.manual_seed(0)
     given = {
         views.GateExplorer: (gru.GRUClassifier(12, 32, 9), torch.randn(29, 4, 12)),
@@ -88,8 +90,9 @@ def defaults() -> dict[str, views.View]:
     kinds = [
         kind for name in views.__all__ if isinstance(kind := getattr(views, name), type) and kind is not views.View
     ]
-    made = [kind(*given.get(kind, ())) for kind in kinds]
-    return {view.script.replace("_", "-"): view for view in made}
+    names = {kind: kind.script.replace("_", "-") for kind in kinds}
+    trained = (views.AlignmentView, views.WordReader)  # they take what has been trained
+    return {name: SMALL[name]() if kind in trained else kind(*given.get(kind, ())) for kind, name in names.items()}
 
 
 def open_page(browser: Browser, folder: Path, *shown: str) -> Page:

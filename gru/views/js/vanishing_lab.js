@@ -173,13 +173,12 @@ function trials() {
     {
       name: "Radius 2, no bias",
       put: () => ({ update_bias: 0, spectral_radius: 2 }),
-      see: () =>
-        "The tanh RNN hardly loses anything now, and the GRU still does: larger weights shut its gates as often as they open them.",
+      see: () => "The tanh RNN hardly loses anything now, and the GRU still does: larger weights alone do not hold its gates open.",
     },
     {
       name: "Radius 0.5, no bias",
       put: () => ({ update_bias: 0, spectral_radius: 0.5 }),
-      see: () => "Both vanish, the tanh RNN faster. In the GRU about half of the state is carried on, whatever the weights.",
+      see: () => "Both vanish, the tanh RNN faster: with zero biases the GRU’s gates still carry about half of the state on.",
     },
   ];
 }
