@@ -1,7 +1,10 @@
 """The workbench on a static page: writing, training, pausing, looking back, pinning; and what it must bear."""
 
+import html
 import re
 import time
+from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from views.conftest import FRAME
@@ -10,6 +13,14 @@ from views.test_formula_js import HOSTILE
 from gru import views
 from gru.views.workbench import GRU
 
+CHAPTERS = Path(__file__).parents[2] / "book" / "chapters"
+LINKS = sorted(
+    {
+        (path.stem, html.unescape(query))
+        for path in CHAPTERS.glob("*.md")
+        for query in re.findall(r'<a href="build-your-own\.html\?([^"#]*)#bench">', path.read_text("utf-8"))
+    }
+)
 FAST = {"steps": 6, "units": 4, "batch": 4}
 
 
@@ -168,6 +179,53 @@ def test_the_same_seed_gives_the_same_curve(bench):
         seen.append(root.locator(".gru-panel-loss .gru-this").get_attribute("d"))
     assert seen[0] == seen[1]
     assert len(seen[0]) > 20
+
+
+# Set up by a link
+
+
+def test_the_chapters_that_train_link_to_it():
+    names = {name for name, _ in LINKS}
+    assert names == {"why-gradients-vanish", "update-gate", "reset-gate", "backpropagation-by-hand", "what-gates-buy"}
+    assert "(bench)=\n" in (CHAPTERS / "build-your-own.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("name", "query"), LINKS)
+def test_a_link_opens_it_set_up(open_views, name, query):
+    page = open_views(views.Workbench(), views.Workbench())
+    page.goto(f"{page.url}?{query}")
+    page.wait_for_function("[...document.querySelectorAll('.gru-view')].every((one) => one.dataset.state === 'ready')")
+    first, second = (page.locator(".gru-view").nth(i) for i in range(2))
+    asked = {key: value[0] for key, value in parse_qs(query, strict_parsing=True).items()}
+    cell = asked.pop("cell")
+    assert first.get_by_label("Equations").input_value() == {"GRU": GRU, "no gates": views.Workbench().text}[cell]
+    task = first.get_by_label("Task").locator("option:checked").inner_text()
+    assert task.lower().startswith(asked.pop("task"))
+    steps, units = asked.pop("steps"), asked.pop("units")
+    gate = {"torch": "as PyTorch", "chrono": "chrono"}[asked.pop("gate", "torch")]
+    clip = "" if asked.pop("clip", "1") == "0" else ", clipped at 1"
+    words = f"{steps} steps, {units} units, batches of {asked.pop('batch')}, Adam at {asked.pop('lr')} (epsilon 10⁻⁸)"
+    assert f"{words}{clip}, update gate {gate}, U uniform, seed 0." in says(first)
+    assert not asked, "what the test does not look at"
+    assert "adding" in second.get_by_label("Task").locator("option:checked").inner_text().lower()
+    assert "20 steps, 16 units" in says(second), "the page's first alone"
+    press(first, "One update")
+    until(page, lambda: updates(first) == 1)
+    press(first, "Reset")
+    until(page, lambda: says(first).startswith(f"Not trained yet: {steps} steps"))
+
+
+@pytest.mark.parametrize(
+    "query", ["task=chess&cell=<b>&steps=abc&seed=&gate=__proto__", "steps=1e99&units=-5&lr=0&batch=NaN"]
+)
+def test_a_link_that_asks_for_nonsense_harms_nothing(open_views, query):
+    page = open_views(views.Workbench())
+    page.goto(f"{page.url}?{query}")
+    root = page.locator(".gru-view")
+    page.wait_for_function("document.querySelector('.gru-view').dataset.state === 'ready'")
+    press(root, "One update")
+    until(page, lambda: updates(root) == 1)
+    assert root.locator("b:text-is('&')").count() == 0
 
 
 # What it must bear

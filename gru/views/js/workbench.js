@@ -334,7 +334,7 @@ function mean({ moments }, update) {
   return { loss: over("loss"), right: over("right"), first: over("first"), last: over("last") };
 }
 
-const [AFTER, , , PLAIN] = CELLS.map(({ text }) => text);
+const [AFTER] = CELLS.map(({ text }) => text);
 
 /** @type {import("./bound.js").Trial<Now>[]} */
 const TRIALS = [
@@ -356,8 +356,9 @@ const TRIALS = [
   },
   {
     name: "Break Adam",
-    put: () => ({ text: PLAIN, task: "latch", steps: 30, epsilon: 1e-4 }),
-    see: () => "Where the gradient is smaller than epsilon, Adam hardly moves. Pin the run, set epsilon to 10⁻¹⁶, and train again.",
+    put: () => ({ text: AFTER, task: "latch", steps: 20, gate: "torch", lr: 0.003, epsilon: 1e-4 }),
+    see: () =>
+      "The gradient at the first step is smaller than epsilon, so Adam hardly moves and it stays at guessing. Pin the run, set epsilon to 10⁻⁸ under Settings, and train again.",
   },
 ];
 
