@@ -5,6 +5,8 @@
 redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
            and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
            A view answers within a frame where the median of its slowest slider is less than 16 ms.
+training   of the workbench: ms of script, style and layout in a frame while it trains, median, 95th percentile and
+           most of SECONDS seconds (it promises 12); and updates a second
 ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read
            (domInteractive) and since it was asked for; median and best of LOADS loads of a page from a file
 """
@@ -31,6 +33,7 @@ from views.models import SMALL  # noqa: E402
 
 MOVES = 120
 LOADS = 9
+SECONDS = 6
 FRAME_MS = 16.0
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Views</title>
@@ -76,6 +79,24 @@ MOVE = """async ([place, moves]) => {
   window.requestAnimationFrame = real;
   return times;
 }"""
+# Train for some seconds; ms of each frame, and how many updates there were.
+TRAIN = """async (seconds) => {
+  const real = (window.realFrame ??= window.requestAnimationFrame.bind(window));
+  const frames = new Map();
+  window.requestAnimationFrame = (callback) => real((now) => {
+    const start = performance.now();
+    callback(now);
+    void document.body.offsetHeight;
+    frames.set(now, (frames.get(now) ?? 0) + performance.now() - start);
+  });
+  const train = document.querySelector(".gru-train");
+  train.click();
+  await new Promise((done) => setTimeout(done, 1000 * seconds));
+  train.click();
+  await new Promise((done) => real(() => real(done)));
+  const updates = Number(document.querySelector(".gru-moment output").textContent.split(" of ")[1]);
+  return [[...frames.values()], updates];
+}"""
 SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => one.checkVisibility() && !one.disabled)
   .map(([{ labels: [label] }, place]) => [place, (label.querySelector(".gru-label") ?? label).innerText])"""
 
@@ -119,6 +140,25 @@ def bench_redraws(browser: Browser, folder: Path, made: dict[str, views.View]) -
         page.close()
 
 
+def bench_training(browser: Browser, folder: Path) -> None:
+    print(f"{'workbench trains':28} {'median, ms':>10} {'95 %, ms':>9} {'most, ms':>9} {'updates/s':>10}", flush=True)
+    gru_alone = {"text": views.workbench.GRU, "task": "latch"}
+    for label, traits in {
+        "16 units, 16 x 20 steps": {**gru_alone, "steps": 20},
+        "beside a GRU, as it opens": {},
+        "64 units, 64 x 100 steps": {**gru_alone, "steps": 100, "units": 64, "batch": 64},
+    }.items():
+        page = open_page(browser, folder, views.Workbench(**traits).to_html())
+        _, before = page.evaluate(TRAIN, 1)  # until the browser has compiled it
+        frames, updates = page.evaluate(TRAIN, SECONDS)
+        late = quantiles(frames, n=20)[-1]
+        print(
+            f"{label:28} {median(frames):10.2f} {late:9.2f} {max(frames):9.2f} {(updates - before) / SECONDS:10.1f}",
+            flush=True,
+        )
+        page.close()
+
+
 def bench_ready(browser: Browser, folder: Path, made: dict[str, views.View]) -> None:
     names = list(made)
     # Displays of one widget would share its model: a number of its own makes each a widget of its own.
@@ -149,6 +189,8 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(**browsers.launch_options())
         bench_redraws(browser, Path(folder), chosen)
+        if "workbench" in chosen:
+            bench_training(browser, Path(folder))
         bench_ready(browser, Path(folder), chosen)
         browser.close()
 
