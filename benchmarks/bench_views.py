@@ -94,7 +94,7 @@ TRAIN = """async (seconds) => {
   await new Promise((done) => setTimeout(done, 1000 * seconds));
   train.click();
   await new Promise((done) => real(() => real(done)));
-  const updates = Number(document.querySelector(".gru-moment output").textContent.split(" of ")[1]);
+  const updates = Number(document.querySelector(".gru-when output").textContent.split(" of ")[1]);
   return [[...frames.values()], updates];
 }"""
 SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => one.checkVisibility() && !one.disabled)

@@ -61,7 +61,7 @@ export function curves(state, session, nameOf) {
   const drawn = memo((/** @type {unknown[]} */ ..._key) => ({}));
   let last = {};
   return {
-    element: make("div", {}, area, make("div", { class: "gru-bar gru-moment" }, moment)),
+    element: make("div", {}, area, make("div", { class: "gru-bar gru-when" }, moment)),
     /** @param {Now} now */
     draw(now) {
       const { run, updates, update, curve, T } = now;

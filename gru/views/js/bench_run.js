@@ -150,6 +150,7 @@ export class Session {
     this.training = false;
     this.frame = 0;
     this.told = 0; // when the displays were last told
+    this.drawing = false; // whether they draw in this frame
     /** @type {Set<() => void>} */
     this.listeners = new Set();
     /** @type {(run: Run) => void} */
@@ -202,8 +203,7 @@ export class Session {
 
   tick() {
     const now = performance.now();
-    const due = now - this.told > DRAWN;
-    const end = now + (due ? SLICE / 3 : SLICE);
+    const end = now + (this.drawing ? SLICE / 3 : SLICE); // what was told in one frame is drawn in the next
     const enough = () => performance.now() > end;
     while (this.training && !enough()) {
       const { run, beside } = this;
@@ -213,7 +213,8 @@ export class Session {
     }
     if (!this.training) return;
     this.frame = requestAnimationFrame(() => this.tick());
-    if (!due) return;
+    this.drawing = now - this.told > DRAWN;
+    if (!this.drawing) return;
     this.told = now;
     this.tell();
   }

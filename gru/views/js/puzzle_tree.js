@@ -29,8 +29,8 @@ export function tree(state) {
   const key = make(
     "p",
     { class: "gru-note gru-key", "aria-hidden": "true" },
-    "Each row adds a letter. In each cell: the letter, the answer wanted, and below it the state of the unit, the darker the ",
-    "higher, and grey below 0. A ✗, or on a small screen a bar, marks a wrong answer.",
+    "Each row adds a letter. In each cell: the letter, the answer wanted, and below it the state of the unit, strong where it ",
+    "is high, and grey below 0. A ✗, or on a small screen a bar, marks a wrong answer.",
   );
   pointing(state, plot, ({ clientX, clientY }) => {
     const { left, top, width, height } = plot.getBoundingClientRect();
