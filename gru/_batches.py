@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gru import _arguments
 from gru.models import check_lengths
@@ -89,7 +89,8 @@ class Batch:
 
     def answers(self, model: nn.Module) -> tuple[Tensor, Tensor]:
         """What the model answers and what is wanted, without padding; for classes always (M, C) and (M,)."""
-        answers = model(self.data) if self.lengths is None else model(self.data, self.lengths)
+        args, kwargs = self.arguments(model)
+        answers = model(*args, **kwargs)
         _arguments.is_tensor("model", answers, "answers in one Tensor")
         wanted, valid = self.targets, self.valid if self.per_step else None
         if valid is not None and answers.dim() >= 2:
@@ -108,11 +109,20 @@ class Batch:
             answers, wanted = answers[valid], wanted[valid]
         return (answers.flatten(0, -2), wanted.flatten()) if self.classes else (answers, wanted)
 
+    def arguments(self, model: nn.Module) -> tuple[tuple, dict[str, Tensor]]:
+        """What the model is called with: lengths by name where one argument is called so, else second."""
+        if self.lengths is None:
+            return (self.data,), {}
+        names = [*inspect.signature(model.forward).parameters][1:]
+        named = [name for name in names if name.endswith("lengths")]
+        return ((self.data,), {named[0]: self.lengths}) if len(named) == 1 else ((self.data, self.lengths), {})
+
     def check_takes_lengths(self, model: nn.Module) -> None:
         """Raise TypeError if there are lengths and the model's forward has no place for them."""
         signature = inspect.signature(model.forward)
         try:
-            signature.bind(*(self.data, self.lengths)[: 1 if self.lengths is None else 2])
+            args, kwargs = self.arguments(model)
+            signature.bind(*args, **kwargs)
         except TypeError:
             lengths = "given" if self.lengths is None else "None"
             takes = f"{type(model).__name__}.forward{signature}"
@@ -178,7 +188,7 @@ def batches_of(parts: tuple, reader: Reader, batch_size: int, order: torch.Gener
     """What (data, targets, lengths) give: all of it in tensors, or batches that bring their own targets and lengths."""
     data, targets, lengths = parts
     batches = isinstance(data, DataLoader | Iterator)
-    if not batches and targets is None and not isinstance(data, Tensor | PackedSequence | np.ndarray):
+    if not batches and targets is None and not isinstance(data, Tensor | PackedSequence | np.ndarray | Dataset):
         batches = isinstance(data, Iterable)
     if batches:
         for name, value in (("targets", targets), ("lengths", lengths)):
@@ -188,6 +198,7 @@ def batches_of(parts: tuple, reader: Reader, batch_size: int, order: torch.Gener
         return Stream("", data, reader)
     if not isinstance(data, Tensor):
         hint = "; pad it, and give lengths" if isinstance(data, PackedSequence) else ""
+        hint = "; a DataLoader makes batches of its samples" if isinstance(data, Dataset) else hint
         expected = "a Tensor, a DataLoader or an iterator of batches"
         raise TypeError(f"data: expected {expected}, got {type(data).__name__}{hint}")
     return Tensors(checked("", *parts, reader).to(reader.device), batch_size, order)

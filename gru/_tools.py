@@ -17,12 +17,18 @@ NO_OPERATOR = (
 )
 
 
-class NotTorchs:
-    """A layer that is like torch's own and is not it."""
+class NotScriptable:
+    """A module that torch.jit.script cannot read."""
 
     # torch.jit.script calls this.
     def __prepare_scriptable__(self) -> NoReturn:
-        raise NotImplementedError(f"torch.jit.script: expected a torch.nn.GRU, got {self!r}; {_CONVERT}")
+        raise NotImplementedError(
+            f"torch.jit.script: expected a torch.nn.GRU or GRUCell, got gru.{type(self).__name__}; {_CONVERT}"
+        )
+
+
+class NotTorchs(NotScriptable):
+    """A layer that is like torch's own and is not it."""
 
     # torch.ao.quantization sets this, to None on what it passes by.
     @property

@@ -23,7 +23,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from gru import _arguments
+from gru import _arguments, _tools
 from gru.equations import Gates, Weights, elman
 
 SATURATED = 1e3  # sigmoid of it is 1, and of its negative 0, to the last digit of every dtype
@@ -34,6 +34,10 @@ def check_step(cell: nn.Module, x: Tensor, h: Tensor | None) -> Tensor:
     name, D, H = type(cell).__name__, cell.input_size, cell.hidden_size
     weight = next(cell.parameters(), x)
     _arguments.is_tensor("x", x)
+    if x.is_nested:
+        raise TypeError(
+            f"x: expected one step, a Tensor (B, {D}) or ({D},), got a NestedTensor; gru.GRU reads sequences"
+        )
     if x.dim() not in (1, 2):
         sentence = f"{name}: Expected input to be 1D or 2D, got {x.dim()}D instead"
         _arguments.refuse(ValueError, sentence, "x", f"shape (B, {D}) or ({D},)", _arguments.shape(x))
@@ -177,7 +181,7 @@ class ElmanCell(_Cell):
         return Weights(W, U, torch.cat((shut, -shut, b_i)), torch.cat((0 * shut, 0 * shut, b_h)), reset_after=True)
 
 
-class ResetBeforeCell(_Cell):
+class ResetBeforeCell(_tools.NotScriptable, _Cell):
     r"""The GRU of Chung et al. 2014: reset *before* the recurrent product, and z *writes*.
 
     ::
@@ -238,7 +242,7 @@ class ResetBeforeCell(_Cell):
         return Weights(W, U, bias, None, reset_after=False)
 
 
-class ResetAfterCell(_Cell):
+class ResetAfterCell(_tools.NotScriptable, _Cell):
     r"""The GRU of cuDNN and PyTorch: reset *after* the recurrent product, and z *keeps*. Equals ``torch.nn.GRUCell``.
 
     ::

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch._C import _functorch
 from torch.nn.functional import dropout, mse_loss
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from gru import _arguments, forecasting
 from gru.layer import GRU
@@ -68,7 +68,8 @@ class _LastState(nn.Module):
         """The top layer's state after the last valid step (B, H), with two directions beside the backward one after the
         first (B, 2H). For x, lengths and errors see :meth:`forward`.
         """
-        _arguments.is_tensor("x", x)
+        packed = isinstance(x, PackedSequence)
+        _arguments.is_tensor("x", x, "a padded Tensor, with lengths" if packed else "a Tensor")
         if x.is_nested:
             raise TypeError(
                 "x: expected a padded Tensor, with lengths, got a NestedTensor; x.to_padded_tensor(0.0) pads"

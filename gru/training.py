@@ -50,7 +50,8 @@ def fit(
     """Train a model in place, and leave it in evaluation mode.
 
     Args:
-        model: any module that answers ``model(data)``, or ``model(data, lengths)`` if lengths are given.
+        model: any module that answers ``model(data)``, or ``model(data, lengths)`` if lengths are given; by name where
+            one argument of forward is called ``lengths`` or so, such as ``text_lengths``.
         data: all of it in tensors: sequences (T, N, D) or token ids (T, N), or with N first for a model that reads
             ``batch_first``; anything else has N first. Or batches, each (data, targets) or (data, targets, lengths) as
             the model reads them: a DataLoader, a list, or an iterator such as :func:`gru.tasks.latch`, which may be

@@ -341,6 +341,8 @@ WRONG_STEP += [
         s.input_candidate(x) + r * (h @ s.hidden_candidate.weight + s.hidden_candidate.bias))}),
     ("weight_transposed", Six, {"z": lambda s, x, h: sigmoid(
         s.input_update(x) + h @ s.hidden_update.weight + s.hidden_update.bias)}),
+    ("weight_reshaped", Six, {"n": lambda s, x, h, r: tanh(
+        x @ s.input_candidate.weight.reshape(x.shape[1], -1) + s.input_candidate.bias + r * s.hidden_candidate(h))}),
     ("weight_reshaped", Flat, flat_reading(W=lambda w: w.reshape(w.shape[::-1]))),
     ("weight_reshaped", Flat, flat_reading(U=lambda w: w.reshape(w.shape[::-1]))),
     ("weight_reshaped", Three, {
@@ -547,6 +549,67 @@ def test_a_cell_that_is_right_for_some_sizes_only_does_not_pass(name, cell, word
     assert words in report.message
 
 
+# Right for the usual numbers, and wrong for others
+
+
+def _clamped(self, x, h):
+    return Six.forward(self, x, h.clamp(-3, 3))
+
+
+def _first_step_whole(self, x, h):
+    return Six.forward(self, x, h) if h.any() else Six.n(self, x, h, Six.r(self, x, h))
+
+
+def _forgets(limit):
+    return lambda self, x, h: Six.forward(self, x, torch.where(h.abs() < limit, h, 0 * h))
+
+
+WRONG_IN_A_RANGE = [
+    ("range_assumed", type("C", (Six,), {"forward": _clamped}), "With inputs and states ten times as large: h'"),
+    ("range_assumed", type("C", (Six,), {"forward": _forgets(3.0)}), "ten times"),
+    ("range_assumed", type("C", (Six,), {"forward": _forgets(100.0)}), "a thousand times"),
+    ("range_assumed", type("C", (Six,), {"forward": lambda s, x, h: Six.forward(s, x.clamp(-4, 4), h)}), "ten times"),
+    ("range_assumed", type("C", (Six,), {"forward": _first_step_whole}), "With a state of zeros"),
+    ("range_assumed", type("C", (Three,), {"new": lambda s, n, h, z: Three.new(s, n, h, z).clamp(-9, 9)}), "With "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "cell", "words"), WRONG_IN_A_RANGE, ids=range(len(WRONG_IN_A_RANGE)))
+def test_a_cell_that_is_right_for_some_numbers_only_does_not_pass(name, cell, words):
+    report = check_cell(cell, variant_of(cell))
+    assert report.found == [name], report
+    assert words in report.message
+
+
+def test_a_layer_that_is_right_for_some_numbers_only_does_not_pass():
+    report = check_layer(type("L", (Layer,), {"sweep": lambda s, x, h: Layer.sweep(s, x, h.clamp(-3, 3))}))
+    assert report.found == ["range_assumed"], report
+    assert "With inputs and states ten times as large: with h0" in report.message
+
+
+class _Exponentials(Six):
+    """Right, with sigmoid and tanh as the formulas that overflow first."""
+
+    def r(self, x, h):
+        a = self.input_reset(x) + self.hidden_reset(h)
+        return torch.exp(a) / (1 + torch.exp(a))
+
+    def z(self, x, h):
+        return 1 / (1 + torch.exp(-self.input_update(x) - self.hidden_update(h)))
+
+    def n(self, x, h, r):
+        a = self.input_candidate(x) + r * self.hidden_candidate(h)
+        return (torch.exp(a) - torch.exp(-a)) / (torch.exp(a) + torch.exp(-a))
+
+    def new(self, n, h, z):
+        return n + z * (h - n)
+
+
+def test_large_numbers_keep_right_cells_right():
+    assert check_cell(_Exponentials)
+    assert check_cell(type("C", (Six,), {"forward": lambda s, x, h: torch.nan_to_num(Six.forward(s, x, h))}))
+
+
 def test_a_cell_that_is_wrong_in_eval_mode_does_not_pass():
     report = check_cell(type("C", (Six,), {"new": lambda s, n, h, z: Six.new(s, n, h if s.training else 0 * h, z)}))
     assert not report.passed
@@ -726,7 +789,7 @@ def test_a_wrong_line_and_bad_manners_are_found_together():
         (
             {"n": lambda s, x, h, r: Six.n(s, x, h, r) ** 3},
             "the line that computes n:",
-            "candidate is the first suspect",
+            "the candidate, or its share, is the first suspect",
         ),
         (
             {"new": lambda s, n, h, z: (1 - z) * n + z * h**2},
@@ -782,7 +845,7 @@ def test_a_lead_minds_that_z_writes():
     message = check_cell(type("Cell", (Three,), lines), "reset_before").message
     assert "update gate at 'keep all' (z = 0): agrees" in message
     assert "update gate at 'write all' (z = 1), so h' = n: differs" in message
-    assert "the candidate is the first suspect" in message
+    assert "the candidate, or its share, is the first suspect" in message
 
 
 def test_the_message_names_the_equation_and_the_line():
@@ -1155,7 +1218,7 @@ def test_whatever_is_returned_the_check_answers(odd, when):
 
 
 def test_every_entry_of_the_catalogue_is_tried():
-    tried = {name for name, *_ in WRONG_STEP + WRONG_MANNERS + WRONG_ELSEWHERE + WRONG_LAYER}
+    tried = {name for name, *_ in WRONG_STEP + WRONG_MANNERS + WRONG_ELSEWHERE + WRONG_IN_A_RANGE + WRONG_LAYER}
     assert set(MISTAKES) == tried | {"forbidden_class"}  # it has a test of its own
     assert all(sentence.endswith(".") and len(sentence) < 140 for sentence in MISTAKES.values())
 
@@ -1219,7 +1282,7 @@ def test_the_report_reads_well_as_text_and_as_html():
     report = check_cell(type("C", (Six,), {"forward": forward}))
     passed, found, message = report
     assert (passed, found) == (False, ["raises"])
-    assert repr(report).startswith("Report(passed=False, found=['raises'])\nC: not yet. Found: raises.")
+    assert repr(report).startswith("Report(passed=False)\nC: not yet. Found: raises.")
     assert message in repr(report)
     html = report._repr_html_()
     assert "<script" not in html
@@ -1241,6 +1304,9 @@ def test_hints_say_where_then_what_then_what_it_should_be():
     assert "z_swapped" not in checks.check_cell(SWAPPED, hints=1).message
     default = checks.check_cell(SWAPPED)
     assert default.message == checks.check_cell(SWAPPED, hints=1).message
+    assert "z_swapped" not in repr(default) + repr(checks.check_cell(SWAPPED, hints=1))
+    assert repr(default).endswith("(hints=2 says what is wrong, hints=3 also what it should be.)")
+    assert "hints=" not in repr(checks.check_cell(SWAPPED, hints=1)) + repr(checks.check_cell(Six))
     shown, what_is_wrong, what_it_should_be = default._repr_html_().split("<details")
     assert where in shown
     assert "places" not in shown

@@ -203,6 +203,31 @@ def test_weights_that_keras_made(reset_after):
         np.testing.assert_array_equal(back, given_)
 
 
+@pytest.mark.parametrize("input_size", [2, 3])
+def test_six_arrays_that_can_be_read_in_two_ways_are_refused(input_size):
+    """With two units a bias (2, 6) has the shape of a recurrent kernel."""
+    x = torch.randn(5, 3, input_size, dtype=torch.float64)
+    for bias, layers in ((True, 2), (False, 3)):
+        layer = gru.GRU(input_size, 2, layers, bias=bias, dtype=torch.float64)
+        arrays = convert.to_keras(layer)
+        with pytest.raises(ValueError, match=r"use_bias: expected True or False, .* 2 layers with or 3 layers without"):
+            convert.from_keras(*arrays)
+        equal(outputs(convert.from_keras(arrays, use_bias=bias), x), outputs(layer, x))
+    both = gru.GRU(input_size, 2, bidirectional=True, dtype=torch.float64)  # three directions make no layer
+    equal(outputs(convert.from_keras(*convert.to_keras(both), bidirectional=True), x), outputs(both, x))
+    before = gru.GRU(input_size, 2, 2, reset_after=False, dtype=torch.float64)  # whose bias has one axis
+    equal(outputs(convert.from_keras(*convert.to_keras(before), reset_after=False), x), outputs(before, x))
+
+
+def test_whether_there_are_biases_can_be_said():
+    arrays = convert.to_keras(gru.GRU(3, 4, bias=False))
+    assert not convert.from_keras(arrays, use_bias=False).bias
+    with pytest.raises(ValueError, match="expected kernel, recurrent_kernel and bias of every direction, got 2 arrays"):
+        convert.from_keras(arrays, use_bias=True)
+    with pytest.raises(TypeError, match="use_bias"):
+        convert.from_keras(arrays, use_bias="yes")
+
+
 def test_keras_shapes_are_named():
     kernel, recurrent_kernel, bias = convert.to_keras(gru.GRU(3, 4))
     with pytest.raises(ValueError, match=r"kernel: expected shape \(12, 12\), got \(12, 3\)"):
@@ -245,6 +270,10 @@ def test_a_layer_of_keras_itself(use_bias, reset_after, both):
 GRU, Bidirectional = keras.layers.GRU, keras.layers.Bidirectional
 
 
+def own_activation(a):
+    return a / 2
+
+
 class OwnCall(keras.layers.GRU):
     def call(self, sequences, *others, **more):
         return super().call(sequences, *others, **more) / 2
@@ -256,6 +285,7 @@ class OwnCall(keras.layers.GRU):
         (GRU(4, recurrent_activation="hard_sigmoid"), ValueError, "recurrent_activation='sigmoid', which gru.GRU"),
         (GRU(4, activation="relu"), ValueError, "expected activation='tanh', which gru.GRU has, got 'relu'"),
         (GRU(4, activation=None), ValueError, "expected activation='tanh', which gru.GRU has, got 'linear'"),
+        (GRU(4, activation=own_activation), ValueError, "which gru.GRU has, got a function of its own"),
         (GRU(4, go_backwards=True), ValueError, "expected go_backwards=False, which gru.GRU has, got True; flip x"),
         (Bidirectional(GRU(4), merge_mode="sum"), ValueError, "layer: expected merge_mode=\"concat\""),
         (Bidirectional(GRU(4), merge_mode=None), ValueError, "layer: expected merge_mode=\"concat\""),
@@ -481,6 +511,33 @@ def test_the_initial_state_of_an_onnx_model(value):
             convert.from_onnx(model)
     else:
         identical_parameters(convert.from_onnx(model), layer)
+
+
+def test_lengths_that_an_onnx_model_holds_are_refused():
+    model = onnx_model(gru.GRU(3, 4))
+    model.graph.node[0].input.append("lengths")
+    convert.from_onnx(model)  # from outside
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([5, 3], "i4"), "lengths"))
+    with pytest.raises(ValueError, match="sequence_lens: expected none or an input of the model, got a constant; give"):
+        convert.from_onnx(model)
+
+
+def test_what_a_model_says_itself_is_not_said_again():
+    model = onnx_model(gru.GRU(3, 4))
+    for options in ({"linear_before_reset": 1}, {"direction": "forward"}, {"B": np.zeros((1, 24))}):
+        with pytest.raises(ValueError, match=f"{next(iter(options))}: expected none beside a model"):
+            convert.from_onnx(model, **options)
+    with pytest.raises(TypeError, match="node: expected its name or its number, got ndarray"):
+        convert.from_onnx(model, np.zeros((1, 12, 4)))
+
+
+def test_an_operator_of_that_name_from_another_domain_is_not_ours():
+    model = onnx_model(gru.GRU(3, 4, num_layers=2))
+    model.graph.node[0].domain = "com.example"
+    assert convert.from_onnx(model).input_size == 4  # the second layer alone
+    model.graph.node[1].domain = "com.example"
+    with pytest.raises(ValueError, match="model: expected one with an operator GRU, got one with GRU of com"):
+        convert.from_onnx(model)
 
 
 def test_a_model_without_the_operator():

@@ -21,7 +21,7 @@ ALLOWED = {
     "devices": [],
     "forecasting": ["_arguments"],
     "equations": ["_arguments"],
-    "cells": CORE,
+    "cells": [*CORE, "_tools"],
     "bptt": [*CORE, "_tensors", "_walk"],
     "_onnx": CORE,
     "_walk": CORE,

@@ -121,6 +121,11 @@ def test_scripting_says_what_to_do(reset_after):
             torch.jit.script(module)
     if reset_after:
         torch.jit.script(convert.to_torch(layer))
+    cell = (gru.ResetAfterCell if reset_after else gru.ResetBeforeCell)(D, H)
+    with pytest.raises(NotImplementedError, match=rf"GRUCell, got gru\.{type(cell).__name__}; gru\.convert\.to_torch"):
+        torch.jit.script(cell)
+    if reset_after:
+        torch.jit.script(convert.to_torch(cell))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -150,6 +155,7 @@ def test_opacus_says_what_to_do():
 
 
 @VARIANTS
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 def test_nested_tensors_say_what_to_do(reset_after):
     nested = torch.nested.nested_tensor([torch.randn(4, D), torch.randn(6, D)], layout=torch.jagged)
     layer = gru.GRU(D, H, batch_first=True, reset_after=reset_after)
@@ -159,6 +165,11 @@ def test_nested_tensors_say_what_to_do(reset_after):
     assert layer(packed)[1].shape == (1, 2, H)
     with pytest.raises(TypeError, match="x: expected a padded Tensor, with lengths, got a NestedTensor"):
         gru.GRUClassifier(D, H, 2, batch_first=True)(nested)
+    with pytest.raises(TypeError, match="x: expected a padded Tensor, with lengths, got PackedSequence"):
+        gru.GRUClassifier(D, H, 2)(packed)
+    for one in (nested, torch.nested.nested_tensor([torch.randn(4, D)])):
+        with pytest.raises(TypeError, match=r"x: expected one step, a Tensor .* got a NestedTensor; gru\.GRU reads"):
+            gru.ResetAfterCell(D, H)(one)
 
 
 @pytest.mark.parametrize("kind", ["PackedSequence", "NestedTensor"])

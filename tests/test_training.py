@@ -413,6 +413,45 @@ def test_token_ids_with_a_class_for_every_step(batch_first, packs):
     assert history.loss == pytest.approx([wanted], abs=1e-6)
 
 
+class WeightsBetween(nn.Module):
+    """Its second argument is another tensor of one number for each sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = gru.GRUClassifier(2, 8, 2)
+
+    def forward(self, x, weights=None, text_lengths=None):
+        logits = self.inner(x, text_lengths)
+        return logits if weights is None else logits * weights[:, None]
+
+
+class ByName(WeightsBetween):
+    def forward(self, x, *, lengths):
+        return super().forward(x, text_lengths=lengths)
+
+
+@pytest.mark.parametrize("kind", [WeightsBetween, ByName])
+def test_lengths_go_where_forward_names_them(kind):
+    losses = []
+    for model in (kind(), gru.GRUClassifier(2, 8, 2)):
+        torch.manual_seed(3)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.uniform_(-0.3, 0.3)
+        losses.append(fit(model, epochs=2).loss)
+    assert losses[0] == losses[1]
+
+
+def test_a_data_set_itself_is_sent_to_a_data_loader():
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            yield task()
+
+    for data in (Endless(), torch.utils.data.TensorDataset(task()[1], task()[1])):
+        with pytest.raises(TypeError, match=f"got {type(data).__name__}; a DataLoader makes batches of its samples"):
+            gru.fit(classifier(), data, progress=False)
+
+
 def test_lengths_for_a_model_that_takes_none():
     x, y = last_step_task(20, 12)
     message = r"lengths: expected None, for the model has Turned.forward\(x\)"

@@ -52,9 +52,9 @@ def check_cell(
 
     Returns:
         a Report; its ``require()`` raises an AssertionError unless the candidate passed. What passes was right at all
-        sizes tried, a batch of one among them, whatever was called before. An error inside the class is a
-        finding and is not raised. What the class prints is caught and named; the global random states are put back. The
-        check runs on the CPU.
+        sizes tried, a batch of one among them, and with numbers a thousand times as large, whatever was called before.
+        An error inside the class is a finding and is not raised. What the class prints is caught and named; the global
+        random states are put back. The check runs on the CPU.
 
     Raises:
         TypeError: ``cell_class``, or something in ``forbid``, is not a class.

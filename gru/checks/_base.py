@@ -7,7 +7,20 @@ import torch
 from torch import Tensor
 
 from gru.checks import _compare as compare
-from gru.checks._candidate import FIRST, OTHER_SIZES, Candidate, Draw, Sizes, build, extra_names, seed_everything, told
+from gru.checks._candidate import (
+    FIRST,
+    OTHER_RANGES,
+    OTHER_SIZES,
+    USUAL,
+    Candidate,
+    Draw,
+    Range,
+    Sizes,
+    build,
+    extra_names,
+    seed_everything,
+    told,
+)
 from gru.checks._catalogue import CATALOGUE, LINES
 from gru.checks._report import Finding, Halt, Report
 
@@ -62,8 +75,8 @@ class Check(ABC):
         """What the candidate makes of these inputs, and what the explanation does, whose parameters are ``leaves``."""
 
     @abstractmethod
-    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
-        """What is wrong where the inputs have these sizes, in words; "" where the candidate is right."""
+    def compare_at(self, candidate: Candidate, sizes: Sizes, numbers: Range = USUAL) -> str:
+        """What is wrong where the inputs have these sizes and numbers, in words; "" where the candidate is right."""
 
     def name_cut(self, got: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Any) -> Finding | None:
         """A name for these wrong gradients that says more than "cut", if one is known."""
@@ -71,10 +84,10 @@ class Check(ABC):
 
     # The questions, in order
 
-    def new(self, sizes: Sizes = FIRST) -> Candidate:
-        """A fresh instance, for the same sizes always with the same weights."""
+    def new(self, sizes: Sizes = FIRST, numbers: Range = USUAL) -> Candidate:
+        """A fresh instance, for the same sizes and numbers always with the same weights."""
         seed_everything(0)
-        return build(self.candidate_class, self.variant, Draw(2), sizes)
+        return build(self.candidate_class, self.variant, Draw(2, numbers.weights), sizes)
 
     def has(self, name: str) -> bool:
         """Whether a mistake of this name was found."""
@@ -99,6 +112,8 @@ class Check(ABC):
             self.compare_gradients(explanation)
             if not self.found:
                 self.compare_sizes()
+            if not self.found:
+                self.compare_ranges()
                 self.compare_in_eval_mode()
         elif not self.has("depends_on_earlier_calls"):
             self.tell_leads()
@@ -139,6 +154,13 @@ class Check(ABC):
                 )
                 return
 
+    def compare_ranges(self) -> None:
+        """Whether what is right for the usual numbers is so for others."""
+        for numbers in OTHER_RANGES:
+            if wrong := self.wrong_at(None, FIRST, numbers):
+                self.found.append(Finding("range_assumed", f"With {numbers.words}: {wrong}"))
+                return
+
     def compare_in_eval_mode(self) -> None:
         """Whether an instance in eval mode computes the same, and the same again."""
         candidate = self.new()
@@ -149,10 +171,10 @@ class Check(ABC):
         elif again:
             self.found.append(Finding("depends_on_earlier_calls", f"In eval mode, called again: {again}"))
 
-    def wrong_at(self, candidate: Candidate | None, sizes: Sizes) -> str:
-        """What a candidate, by default a fresh one, gets wrong at these sizes; an error is wrong as well."""
+    def wrong_at(self, candidate: Candidate | None, sizes: Sizes, numbers: Range = USUAL) -> str:
+        """What a candidate, by default a fresh one, gets wrong at these; an error is wrong as well."""
         try:
-            return self.compare_at(self.new(sizes) if candidate is None else candidate, sizes)
+            return self.compare_at(self.new(sizes, numbers) if candidate is None else candidate, sizes, numbers)
         except Halt as halt:
             return halt.finding.detail or CATALOGUE[halt.finding.name].sentence
         except Exception as error:  # of the backward pass

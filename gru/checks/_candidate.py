@@ -57,6 +57,24 @@ OTHER_SIZES = (
     Sizes(4, 4, 4, 4),
     Sizes(2, 33, 17, 24),
 )
+
+
+class Range(NamedTuple):
+    """How large the numbers of one trial are, as multiples of the usual ones."""
+
+    words: str
+    x: float = 1.0
+    h: float = 1.0
+    weights: float = 1.0
+
+
+USUAL = Range("the usual numbers")
+# Weights that shrink as inputs and states grow leave the gates half open, so that both are seen.
+OTHER_RANGES = (
+    Range("a state of zeros", h=0.0),
+    Range("inputs and states ten times as large", x=10.0, h=10.0),
+    Range("inputs and states a thousand times as large", x=1e3, h=1e3, weights=1e-3),
+)
 VARIANTS = ("reset_after", "reset_before")
 KEEPS, WRITES = "h' = (1 - z) * n + z * h", "h' = (1 - z) * h + z * n"
 
@@ -283,14 +301,15 @@ def told(error: Exception, cls: type) -> str:
 
 
 class Draw:
-    """Seeded float64 numbers that touch no global state."""
+    """Seeded float64 numbers that touch no global state, by default of the usual size."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, scale: float = 1.0) -> None:
+        self.scale = scale
         self.generator = torch.Generator("cpu").manual_seed(seed)
 
     def __call__(self, shape: tuple[int, ...]) -> Tensor:
         # 0.8: gates away from 0, 1/2 and 1, so that every change of the equations is seen.
-        return 0.8 * torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu")
+        return self.scale * 0.8 * torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu")
 
 
 @contextmanager

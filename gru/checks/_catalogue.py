@@ -70,6 +70,9 @@ CATALOGUE = _FORMULAS | {
     "sizes_assumed": Mistake(
         "It is right for some sizes only: look for a size written as a number, or an axis squeezed away."
     ),
+    "range_assumed": Mistake(
+        "It is right for some numbers only: look for a clamp, a rounding, or a test of how large a number is."
+    ),
     "gradient_cut": Mistake(
         "The gradient does not flow where the equations let it flow: detach, .data, .item(), no_grad or NumPy cuts it."
     ),

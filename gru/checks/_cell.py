@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._base import Check
-from gru.checks._candidate import B, Candidate, D, Draw, H, Sizes, seed_everything
+from gru.checks._candidate import USUAL, B, Candidate, D, Draw, H, Range, Sizes, seed_everything
 from gru.checks._report import Finding, Halt
 from gru.checks._steps import Change, Part, Parts, combinations, every_change, how, step
 
@@ -89,11 +89,11 @@ class CellCheck(Check):
         right = step(candidate.layout.parts(leaves), x, h, how(*explanation[0]))
         return [self.call_again(candidate, 0, x, h)], [right]
 
-    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
+    def compare_at(self, candidate: Candidate, sizes: Sizes, numbers: Range = USUAL) -> str:
         draw, leaves = Draw(3), candidate.leaves()
         inputs = {
-            "x": draw((sizes.B, sizes.D)).requires_grad_(),
-            "h": draw((sizes.B, sizes.H)).requires_grad_(),
+            "x": (numbers.x * draw((sizes.B, sizes.D))).requires_grad_(),
+            "h": (numbers.h * draw((sizes.B, sizes.H))).requires_grad_(),
         }
         (got,), (right,) = self.outputs(candidate, leaves, inputs, [()])
         if wrong := compare.difference("h'", got, right):
@@ -217,4 +217,4 @@ class CellCheck(Check):
                 n,
                 "The candidate agrees where it reads x alone, so r, or what it does with h, is the first suspect.",
             ]
-        return [n, "The old state is carried as it should be, so the candidate is the first suspect."]
+        return [n, "The old state is carried as it should be, so the candidate, or its share, is the first suspect."]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._base import Check
-from gru.checks._candidate import SIZES, B, Candidate, D, Draw, H, Sizes, T, seed_everything
+from gru.checks._candidate import SIZES, USUAL, B, Candidate, D, Draw, H, Range, Sizes, T, seed_everything
 from gru.checks._cell import Changes
 from gru.checks._report import Finding, Halt
 from gru.checks._steps import Parts, combinations, every_change, how, step
@@ -186,11 +186,14 @@ class LayerCheck(Check):
             return [out], [way.out]
         return [out, h_n.reshape(B, H)], [way.out, way.last]
 
-    def compare_at(self, candidate: Candidate, sizes: Sizes) -> str:
+    def compare_at(self, candidate: Candidate, sizes: Sizes, numbers: Range = USUAL) -> str:
         draw, leaves = Draw(3), candidate.leaves()
-        x = draw((sizes.T, sizes.B, sizes.D)).requires_grad_()
+        x = (numbers.x * draw((sizes.T, sizes.B, sizes.D))).requires_grad_()
         one = changed_step(candidate.layout.parts(leaves))
-        for h0 in (None, draw((sizes.B, sizes.H)).requires_grad_()):  # first without, so that a kept state shows later
+        for h0 in (
+            None,
+            (numbers.h * draw((sizes.B, sizes.H))).requires_grad_(),
+        ):  # first without, so that a kept state shows later
             inputs = {"x": x} | ({} if h0 is None else {"h0": h0})
             states = sweep(x, x.new_zeros(sizes.B, sizes.H) if h0 is None else h0, one)
             given = "with h0" if h0 is not None else "without h0"

@@ -34,7 +34,9 @@ class Report(_Fields):
         return self.passed
 
     def __repr__(self) -> str:
-        return f"Report(passed={self.passed}, found={self.found})\n{self.message}"
+        # Without the names: they would give away what the message leaves to be found.
+        further = "\n(hints=2 says what is wrong, hints=3 also what it should be.)" if self.folded else ""
+        return f"Report(passed={self.passed})\n{self.message}{further}"
 
     def require(self) -> None:
         """Do nothing where the candidate passed.

@@ -178,7 +178,10 @@ def rearranged(parts: Parts, weights: str) -> Parts:
             part._replace(U=part.U.T) if gate in words[2] else part for gate, part in zip("rzn", three, strict=True)
         ]
     elif words[-1] == "reshaped":  # the layer's whole weight, to the shape that x or h can be multiplied with
-        three = [part._replace(**_reshaped(part, words[0], parts.beside)) for part in three]
+        three = [
+            part._replace(**_reshaped(part, parts.beside)) if gate in words[2] else part
+            for gate, part in zip("rzn", three, strict=True)
+        ]
     elif words[-1] == "interleaved":  # row 3i + k is taken for row i of gate k
         every = [torch.cat([getattr(part, field) for part in three]) for field in Part._fields]  # (3H, ...) each
         three = [Part(*(whole[k::3] for whole in every)) for k in range(3)]
@@ -196,10 +199,9 @@ def rearranged(parts: Parts, weights: str) -> Parts:
     return parts._replace(r=three[0], z=three[1], n=three[2])
 
 
-def _reshaped(part: Part, kind: str, beside: bool) -> dict[str, Tensor]:
+def _reshaped(part: Part, beside: bool) -> dict[str, Tensor]:
     if not beside:
-        matrix = getattr(part, kind)
-        return {kind: matrix.reshape(matrix.shape[::-1]).T}
+        return {"W": part.W.reshape(part.W.shape[::-1]).T}
     whole = torch.cat((part.W, part.U), 1)  # (H, D + H)
     W, U = whole.reshape(whole.shape[::-1]).T.split((part.W.shape[1], part.U.shape[1]), 1)
     return {"W": W, "U": U}
@@ -296,12 +298,12 @@ def _rare_changes(parts: Parts) -> list[Change]:
 
 
 def _weights_elsewhere(parts: Parts) -> list[Change]:
-    found = [
-        Change("weight_transposed", {"weights": f"U of {gates} transposed"}, f"In {', '.join(gates)}.", True)
-        for gates in ("r", "z", "n", "rz", "rzn")
-    ]
-    kinds = ("W",) if not parts.beside else ("W and U",)  # a square matrix keeps its shape
-    found += [Change("weight_reshaped", {"weights": f"{kind} reshaped"}, "In every layer.", True) for kind in kinds]
+    found = []
+    for gates in ("r", "z", "n", "rz", "rzn"):
+        where = f"In {', '.join(gates)}."
+        found.append(Change("weight_transposed", {"weights": f"U of {gates} transposed"}, where, True))
+        # Of W, or of W and U beside it: a square matrix keeps its shape.
+        found.append(Change("weight_reshaped", {"weights": f"W of {gates} reshaped"}, where, True))
     if not parts.beside:
         detail = "It is the result for all gates, to (B, H, 3) where (B, 3, H) was meant."
         found.append(Change("weight_reshaped", {"weights": "all interleaved"}, detail, True))

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from gru import _arguments
 from gru.convert._layers import Array, expect_shape, layer_of, sets_of, tensor, to_numpy
 from gru.equations import Weights
 from gru.layer import GRU
 
 
-def from_keras(*weights: Any, reset_after: bool = True, bidirectional: bool = False) -> GRU:
+def from_keras(
+    *weights: Any, reset_after: bool = True, bidirectional: bool = False, use_bias: bool | None = None
+) -> GRU:
     """A Keras layer, or its weights as ``get_weights()`` lists them -> :class:`gru.GRU`.
 
     The result reads (T, B, D), where Keras reads (B, T, D). Dropout, masks and ``stateful`` belong to a run rather than
@@ -26,14 +29,16 @@ def from_keras(*weights: Any, reset_after: bool = True, bidirectional: bool = Fa
         weights: a ``keras.layers.GRU``, or ``keras.layers.Bidirectional`` around one. Or arrays: kernel (D, 3H), gates
             side by side in the order z, r, h; recurrent_kernel (H, 3H); bias (2, 3H), the input's first, or (3H) for
             ``reset_after=False``, or none for ``use_bias=False``. Then the same for the backward direction, and for the
-            next layer. (Six arrays of one shape, as with H = D = 2, are taken as two sets with a bias.)
+            next layer.
         reset_after: as the Keras layer has it. Keras 3 defaults to True. A layer itself says it.
         bidirectional: the arrays hold two directions a layer, as ``keras.layers.Bidirectional`` with
             ``merge_mode="concat"`` computes them. A layer itself says it.
+        use_bias: whether the arrays hold biases; None for what their shapes say. With H = 2 a bias (2, 3H) looks like a
+            recurrent_kernel, so that six arrays may be two layers with biases or three without.
 
     Raises:
         TypeError: for anything else; it names what came.
-        ValueError: a shape or an option of the layer does not fit; it is named.
+        ValueError: a shape or an option of the layer does not fit, or the arrays can be read in two ways; it is named.
 
     >>> import numpy as np, gru
     >>> gru.convert.from_keras(np.zeros((4, 15)), np.zeros((5, 15)), np.zeros(15), reset_after=False)
@@ -43,7 +48,9 @@ def from_keras(*weights: Any, reset_after: bool = True, bidirectional: bool = Fa
         if not isinstance(weights[0], list | tuple):
             return _from_layer(weights[0])
         weights = tuple(weights[0])
-    sets = _read(weights, reset_after)
+    if use_bias is not None:
+        _arguments.flag("use_bias", use_bias)
+    sets = _read(weights, reset_after, 1 + bidirectional, use_bias)
     if bidirectional and len(sets) % 2:
         raise ValueError(f"weights: expected two directions a layer with bidirectional=True, got {len(sets)} in all")
     return layer_of(sets, bidirectional)
@@ -72,9 +79,13 @@ def to_keras(layer: GRU) -> list[np.ndarray]:
     return arrays
 
 
-def _read(arrays: Sequence[Array], reset_after: bool) -> list[Weights]:
+def _read(
+    arrays: Sequence[Array], reset_after: bool, directions: int = 1, use_bias: bool | None = None
+) -> list[Weights]:
     """Weights of every direction, from a flat list of twos or threes."""
-    names = ("kernel", "recurrent_kernel", "bias")[: _how_many_belong_together(arrays, reset_after)]
+    names = ("kernel", "recurrent_kernel", "bias")[
+        : _how_many_belong_together(arrays, reset_after, directions, use_bias)
+    ]
     sets = []
     for start in range(0, len(arrays), len(names)):
         labels = [name if len(arrays) <= 3 else f"weights[{start + i}], {name}" for i, name in enumerate(names)]
@@ -91,7 +102,9 @@ def _read(arrays: Sequence[Array], reset_after: bool) -> list[Weights]:
     return sets
 
 
-def _how_many_belong_together(arrays: Sequence[Array], reset_after: bool) -> int:
+def _how_many_belong_together(
+    arrays: Sequence[Array], reset_after: bool, directions: int, use_bias: bool | None
+) -> int:
     """Three with a bias, else two: what the shapes allow, and else what the number allows."""
     shapes = [np.shape(array) for array in arrays]
 
@@ -99,13 +112,21 @@ def _how_many_belong_together(arrays: Sequence[Array], reset_after: bool) -> int
         groups = [shapes[i : i + size] for i in range(0, len(shapes), size)]
         H = shapes[1][0] if len(shapes) > 1 and shapes[1] else 0
         expected = [(H, 3 * H), (2, 3 * H) if reset_after else (3 * H,)][: size - 1]
-        return all(group[1:] == expected for group in groups)
+        return len(groups) % directions == 0 and all(group[1:] == expected for group in groups)
 
-    possible = [size for size in (3, 2) if arrays and len(arrays) % size == 0]
+    sizes = {None: (3, 2), True: (3,), False: (2,)}[use_bias]
+    possible = [size for size in sizes if arrays and len(arrays) % size == 0]
     if not possible:
-        expected = "kernel, recurrent_kernel and perhaps bias of every direction"
+        bias = {None: " and perhaps bias", True: " and bias", False: ""}[use_bias]
+        expected = f"kernel, recurrent_kernel{bias} of every direction"
         raise ValueError(f"weights: expected {expected}, got {len(arrays)} arrays")
-    return next(filter(fit, possible), possible[0])
+    fitting = [*filter(fit, possible)]
+    if len(fitting) > 1:
+        both = " or ".join(
+            f"{len(arrays) // size // directions} layers {word}" for size, word in ((3, "with"), (2, "without"))
+        )
+        raise ValueError(f"use_bias: expected True or False, for these {len(arrays)} arrays may be {both} biases")
+    return (fitting or possible)[0]
 
 
 def _from_layer(layer: Any) -> GRU:
@@ -127,7 +148,8 @@ def _from_layer(layer: Any) -> GRU:
         for name, value in wanted.items():
             if config[name] != value:
                 hint = "; flip x along time instead" if name == "go_backwards" and not both else ""
-                raise ValueError(f"layer: expected {name}={value!r}, which gru.GRU has, got {config[name]!r}{hint}")
+                got = "a function of its own" if isinstance(config[name], dict) else repr(config[name])
+                raise ValueError(f"layer: expected {name}={value!r}, which gru.GRU has, got {got}{hint}")
         if not one.get_weights():
             raise ValueError("layer: expected a layer that has weights, got one that was never called or built")
         sets += _read(one.get_weights(), config["reset_after"])

@@ -24,8 +24,8 @@ def from_onnx(
 
     A model's operator is read with all its attributes, and refused for what :class:`gru.GRU` does not compute:
     ``direction="reverse"`` alone, ``activations`` other than sigmoid and tanh, ``clip``, a constant ``initial_h`` that
-    is not zero. With ``layout=1`` the layer is ``batch_first``. Where ``initial_h`` or ``sequence_lens`` come into the
-    model from outside, give them to the layer as hx and as a PackedSequence.
+    is not zero, a constant ``sequence_lens``. With ``layout=1`` the layer is ``batch_first``. Where ``initial_h`` or
+    ``sequence_lens`` come into the model from outside, give them to the layer as hx and as a PackedSequence.
 
     Args:
         W: a path or a ``ModelProto``; or the input (directions, 3H, D), gates in the order z, r, h. A list for a stack
@@ -46,7 +46,13 @@ def from_onnx(
     GRU(4, 5, bidirectional=True)
     """
     if isinstance(W, str | os.PathLike) or hasattr(W, "graph"):
-        return _from_model(W, R if node is None else node)
+        own = {"B": B is not None, "linear_before_reset": linear_before_reset != 0, "direction": direction is not None}
+        for name in filter(own.get, own):
+            raise ValueError(f"{name}: expected none beside a model, which says it itself")
+        which = R if node is None else node
+        if not isinstance(which, str | int | None):
+            raise TypeError(f"node: expected its name or its number, got {type(which).__name__}")
+        return _from_model(W, which)
     if linear_before_reset not in (0, 1):
         raise ValueError(f"linear_before_reset: expected 0 or 1, got {linear_before_reset!r}")
     Ws, Rs = _listed("W", W), _listed("R", R)
@@ -119,14 +125,14 @@ def _from_model(model: Any, which: str | int | None) -> GRU:
 
     if not hasattr(model, "graph"):
         model = onnx.load(os.fspath(model))
-    node = _choose([node for node in model.graph.node if node.op_type == "GRU"], which, model)
+    ours = [node for node in model.graph.node if node.op_type == "GRU" and node.domain in ("", "ai.onnx")]
+    node = _choose(ours, which, model)
     says = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
     direction = says.get("direction", b"forward").decode()
     _check_attributes(says, direction)
     names = dict(zip(("X", "W", "R", "B", "sequence_lens", "initial_h"), node.input, strict=False))
     given = {key: _constant(model, names[key], key) for key in "WRB" if names.get(key)}
-    if names.get("initial_h"):
-        _check_initial(model, names["initial_h"])
+    _check_constants(model, names)
     layer = from_onnx(**given, linear_before_reset=says.get("linear_before_reset", 0), direction=direction)
     layer.batch_first = bool(says.get("layout", 0))
     return layer
@@ -136,8 +142,10 @@ def _choose(nodes: list, which: str | int | None, model: Any) -> Any:
     """The one operator, or the one that is asked for."""
     names = [node.name or next(filter(None, node.output)) for node in nodes]
     if not nodes:
-        kinds = ", ".join(sorted({node.op_type for node in model.graph.node}))
-        raise ValueError(f"model: expected one with an operator GRU, got one with {kinds or 'none at all'}")
+        kinds = {node.op_type + (f" of {node.domain}" if node.domain else "") for node in model.graph.node}
+        raise ValueError(
+            f"model: expected one with an operator GRU, got one with {', '.join(sorted(kinds)) or 'none at all'}"
+        )
     if which is None and len(nodes) == 1:
         return nodes[0]
     if isinstance(which, int) and 0 <= which < len(nodes):
@@ -157,13 +165,18 @@ def _check_attributes(says: dict[str, Any], direction: str) -> None:
         raise ValueError(f"clip: expected none, as in gru.GRU, got {says['clip']}")
 
 
-def _check_initial(model: Any, name: str) -> None:
-    try:
-        initial = _constant(model, name, "initial_h")
-    except ValueError:
-        return  # it comes from outside, or depends on what does
-    if initial.any():
-        raise ValueError("initial_h: expected none, zeros or an input of the model, got a constant; give it as hx")
+def _check_constants(model: Any, names: dict[str, str]) -> None:
+    """Raise ValueError for a start or lengths that the model holds: the layer has no place for them."""
+    for argument, expected, way in (
+        ("initial_h", "none, zeros", "it as hx"),
+        ("sequence_lens", "none", "a PackedSequence"),
+    ):
+        try:
+            value = _constant(model, names[argument], argument) if names.get(argument) else None
+        except ValueError:
+            continue  # it comes from outside, or depends on what does
+        if value is not None and value.any():
+            raise ValueError(f"{argument}: expected {expected} or an input of the model, got a constant; give {way}")
 
 
 def _constant(model: Any, name: str, argument: str) -> Any:
