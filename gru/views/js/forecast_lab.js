@@ -106,7 +106,7 @@ function controls(state) {
   });
   return make(
     "div",
-    { class: "gru-bar gru-top" },
+    { class: "gru-bar" }, // it does not stick: what moves the drawing is the drawing
     slider(state, "start", "Shown from", {
       range: ({ lab, data }) => [0, lab.values.length - data.frame],
       words: (start, now) => nameOf(now, start),
