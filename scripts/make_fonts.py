@@ -28,7 +28,7 @@ SHAPES = [*range(0x2581, 0x2589), *map(ord, "▶◀◇◆○●■□")]
 TEXT = [*LATIN, *GREEK, *MARKS, *SMALL, *SHAPES]
 # Formulas: letters upright, italic, bold, double and script; operators, relations, arrows, and what grows.
 LETTERS = [*range(0x20, 0x7F), *GREEK, *range(0x1D400, 0x1D468), *range(0x1D6A4, 0x1D6A6), *range(0x1D6FC, 0x1D71C)]
-OPERATORS = [ord(mark) for mark in "¬°±·×÷′″‖…⁄ℎℓℝ←↑→↓↦⇒⇔∂∇∈∉∏∑−∓∗∘√∝∞∣∥∧∨∩∪∫∼≈≔≠≡≤≥≪≫⊂⊕⊗⊙⊤⊥⋅⋮⋯⋱⌈⌉⌊⌋⎵⏞⏟⏠⏡⟨⟩^~_"]
+OPERATORS = [ord(mark) for mark in "¬°±·×÷′″‖…⁄ℎℓℝ←↑→↓↦⇒⇔⟶∂∇∈∉∏∑−∓∗∘√∝∞∣∥∧∨∩∪∫∼≈≔≠≡≤≥≪≫⊂⊕⊗⊙⊤⊥⋅⋮⋯⋱⌈⌉⌊⌋⎵⏞⏟⏠⏡⟨⟩^~_"]
 OPERATORS += [*range(0x2061, 0x2065), 0xAF, 0x2C6, 0x2C9, 0x2DC, 0x302, 0x303, 0x304, 0x20D7]  # unseen ones, accents
 
 # file: (name, style, where it is from, characters). Several sources: one family that comes in parts.
@@ -97,7 +97,8 @@ def main(source: Path) -> None:
     for file, (name, style, origins, characters) in FACES.items():
         font = joined([subset(source / f"{origin}.woff2", characters) for origin in origins])
         rename(font, name, style)
-        font.flavor = "woff2"
+        font.flavor, font.recalcTimestamp = "woff2", False
+        font["head"].created = font["head"].modified = 0  # the same files each time
         font.save(TARGET / f"{file}.woff2")
         size = (TARGET / f"{file}.woff2").stat().st_size
         whole += size

@@ -1,4 +1,8 @@
-r"""Formulas: MathJax from this site's own files, and one colour a gate in them.
+r"""Formulas: MathML, which browsers set by themselves, made at build time; and one colour a gate in them.
+
+A page carries its formulas as it carries its words: no script sets them, nothing moves when they come, and screen
+readers read them. They are drawn in the book's own Book Math (fonts.css). What latex2mathml cannot read gets a
+warning, which fails a `-W` build; `mathml.py` translates.
 
 For writers of chapters
     \rg \zg \ng \hs \xs give r, z, n, h and x in their colours, in light and in dark:
@@ -10,29 +14,20 @@ For writers of chapters
 
         $\newcommand{\rg}{r}\newcommand{\zg}{z}\newcommand{\ng}{n}\newcommand{\hs}{h}\newcommand{\xs}{x}$
 
-    It draws nothing in JupyterLab, and is left out of the built page, where it would take the colours away.
-
-A page without formulas loads nothing of this. One with formulas loads the parts of MathJax that it needs, not the
-ready-made bundle with its menu: 0.8 MB instead of 1.2 MB.
+    It draws nothing in JupyterLab, and is left out of the built page.
 """
 
-import shutil
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from mathml import mathml
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
 
-KINDS = {"r": "g", "z": "g", "n": "g", "h": "s", "x": "s"}  # gates, states
-MACROS = {f"{letter}{kind}": rf"\class{{gru-{letter}}}{{{letter}}}" for letter, kind in KINDS.items()}
-TEX = ["ams", "boldsymbol", "configmacros", "html", "newcommand"]
-PARTS = ["core", "input/tex-base", *(f"[tex]/{name}" for name in TEX), "output/chtml"]
-PARTS += ["a11y/assistive-mml"]  # what a screen reader reads
-BY_THEMSELVES = ["startup", "output/chtml/fonts/tex"]  # loaded before and after those
-FONTS = "output/chtml/fonts/woff-v2"
+logger = logging.getLogger(__name__)
 
 
 class LeaveOutMacroLine(SphinxTransform):
@@ -48,40 +43,37 @@ class LeaveOutMacroLine(SphinxTransform):
                 gone.parent.remove(gone)
 
 
+def set_formula(writer: Any, node: nodes.Node, display: bool) -> str:
+    """The formula as MathML; as it was typed, with a warning, where it cannot be read."""
+    tex = node.astext()
+    try:
+        return mathml(tex, display)
+    except Exception as error:  # latex2mathml's errors have no common class
+        logger.warning("a formula cannot be read, %s: %s", type(error).__name__, tex, location=node)
+        return f"<code>{writer.encode(tex)}</code>"
+
+
+def visit_math(writer: Any, node: nodes.math) -> None:
+    writer.body.append(f'<span class="math">{set_formula(writer, node, display=False)}</span>')
+    raise nodes.SkipNode
+
+
+def visit_displaymath(writer: Any, node: nodes.math_block) -> None:
+    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    if node["number"]:
+        writer.body.append(f'<span class="eqno">({get_node_equation_number(writer, node)})')
+        writer.add_permalink_ref(node, "Link to this equation")
+        writer.body.append("</span>")
+    writer.body.append(f"{set_formula(writer, node, display=True)}</div>\n")
+    raise nodes.SkipNode
+
+
 def configure(_app: Sphinx, config: Config) -> None:
-    config.mathjax_path = "mathjax/startup.js"
-    config.mathjax3_config = {
-        "loader": {"load": PARTS},
-        "tex": {"packages": ["base", *TEX], "macros": MACROS},
-        "chtml": {"displayAlign": "left", "displayIndent": "1.5em"},
-    }
-
-
-def only_where_needed(app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
-    """Take MathJax off a page without formulas; Sphinx also puts it on every page above one with formulas."""
-    if not app.env.get_domain("math").data["has_equations"].get(page):
-        context["script_files"] = [script for script in context["script_files"] if not _is_mathjax(script)]
-
-
-def _is_mathjax(script: Any) -> bool:
-    return "mathjax" in str(script.filename) or "window.MathJax" in (script.attributes.get("body") or "")
-
-
-def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Copy the parts named above out of the package sphinx-mathjax-offline."""
-    if error or app.builder.format != "html":
-        return
-    source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-    target = Path(app.outdir) / "_static" / "mathjax"
-    files = [f"{part.replace('[tex]', 'input/tex/extensions')}.js" for part in [*BY_THEMSELVES, *PARTS]]
-    for file in [*files, *(f"{FONTS}/{path.name}" for path in (source / FONTS).iterdir())]:
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, target / file)
+    config.html_math_renderer = "mathml"
 
 
 def setup(app: Sphinx) -> dict:
     app.add_transform(LeaveOutMacroLine)
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_displaymath, None))
     app.connect("config-inited", configure)
-    app.connect("html-page-context", only_where_needed, priority=900)
-    app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -46,9 +46,6 @@
     function say(verdict, ...content) {
       says.dataset.right = verdict === null ? "" : verdict ? "yes" : "no";
       says.replaceChildren(...content);
-      // Formulas that have never been on the page are not set yet; before MathJax has come, it does so by itself.
-      const maths = /** @type {any} */ (window).MathJax;
-      if (says.querySelector(".math:not(:has(mjx-container))")) maths?.typesetPromise?.([says]);
     }
 
     /** @param {string} text

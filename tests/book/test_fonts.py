@@ -16,14 +16,14 @@ LIGHT = 250_000  # bytes, all of them
 # No face has them, and each stands in a place where another's will do: block letters of bars, ticks of answers, raised
 # letters in labels.
 ELSEWHERE = set("ᵇᵏ✗▁▂▃▄▅▆▇█")
-# Which characters stand on a page in which style; formulas that MathJax draws have fonts of their own.
+# Which characters stand on a page in which style; a letter of a formula is drawn as the italic that stands for it.
 STYLES = """() => {
   document.querySelectorAll("details").forEach((one) => { one.open = true; });
   const found = {};
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let text = texts.nextNode(); text; text = texts.nextNode()) {
     const element = text.parentElement;
-    if (!text.data.trim() || !element.checkVisibility() || element.closest("title, mjx-container")) continue;
+    if (!text.data.trim() || !element.checkVisibility() || element.closest("title")) continue;
     const { fontFamily, fontWeight, fontStyle } = getComputedStyle(element);
     const style = JSON.stringify({ fontFamily, fontWeight, fontStyle });
     found[style] = [...new Set([...(found[style] ?? ""), ...text.data])].join("");

@@ -142,7 +142,7 @@ def test_it_can_be_read_without_scripts(page: Path, open_page: Callable) -> None
     opened = open_page(page.as_uri(), java_script_enabled=False)
     choices, number = opened.page.locator("form.quiz").all()
     assert choices.get_by_role("radio").count() == 3
-    for form, answer in (choices, "Yes. Where \\(\\zg_t = 1\\), h stays."), (number, "Yes. So it is."):
+    for form, answer in (choices, re.compile(r"Yes\. Where\s+z\s*t\s*=\s*1\s*, h stays\.")), (number, "Yes. So it is."):
         expect(form.get_by_role("button")).to_be_hidden()
         expect(form.get_by_text(answer)).to_be_hidden()
         form.locator("summary").click()
@@ -173,7 +173,7 @@ def test_choices_by_keyboard(page: Path, open_page: Callable) -> None:
     press("Enter")
     expect(says).to_contain_text("Yes. Where")
     expect(form.get_by_role("radio").nth(1)).to_be_focused()
-    letter = says.locator("mjx-container .gru-z")  # a formula that was never on the page before
+    letter = says.locator("math .gru-z")
     letter.first.wait_for()
     expect(says).to_contain_text("Exactly.")
     press("ArrowDown")
@@ -181,7 +181,7 @@ def test_choices_by_keyboard(page: Path, open_page: Callable) -> None:
     expect(says).to_have_text("No. A < B.")
     press("ArrowUp")
     press("Enter")
-    expect(says.locator("mjx-container")).to_have_count(1)  # set once
+    expect(says.locator("math")).to_have_count(1)
     assert form.locator(".mark-of").all_inner_texts() == ["✗ no", "✓ yes", "✗ no"]
     assert not opened.complaints()
 
