@@ -13,6 +13,7 @@ ready      ms until the last of ten views, of these kinds in turn, is ready, sin
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import re
@@ -112,8 +113,16 @@ def defaults() -> dict[str, views.View]:
         kind for name in views.__all__ if isinstance(kind := getattr(views, name), type) and kind is not views.View
     ]
     names = {kind: kind.script.replace("_", "-") for kind in kinds}
-    trained = (views.AlignmentView, views.WordReader)  # they take what has been trained
-    return {name: SMALL[name]() if kind in trained else kind(*given.get(kind, ())) for kind, name in names.items()}
+    return {
+        name: kind(*given[kind]) if kind in given else _small_or_default(kind, name) for kind, name in names.items()
+    }
+
+
+def _small_or_default(kind: type[views.View], name: str) -> views.View:
+    """A view that needs nothing as it is; one that does, such as a trained model, as the tests have it."""
+    asked = inspect.signature(kind).parameters.values()
+    needed = [one for one in asked if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    return SMALL[name]() if needed else kind()
 
 
 def open_page(browser: Browser, folder: Path, *shown: str) -> Page:
