@@ -269,6 +269,19 @@ def test_where_motion_is_unwanted_the_contrast_is_there_at_once(open_views):
     assert page.get_by_role("button", name="Pause").count() == 0
 
 
+def test_a_hand_that_was_there_first_is_not_taken_from(open_views):
+    room = "<div style='height: 3000px'></div>"
+    page = open_views(room, views.VanishingLab(hidden_size=8, play=True), reduced_motion="no-preference")
+    page.locator(".gru-top input[type=range]").evaluate(
+        "(one) => { one.value = 1; one.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.locator(".gru-view").scroll_into_view_if_needed()
+    page.evaluate("() => document.querySelector('.gru-view').scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(400)
+    assert float(page.get_by_label("GRU: bias of every z").input_value()) == 1
+    assert page.get_by_role("button", name="Pause").count() == 0
+
+
 def test_a_hand_ends_the_sweep(open_views):
     page = open_views(views.VanishingLab(hidden_size=8))
     page.get_by_role("button", name="Sweep it from 0 to 4").click()

@@ -194,20 +194,28 @@ export function sweep(state, trait, text, { from, to, by }) {
   const last = Math.round((to - from) / by);
   let timer = 0;
   let done = 0;
+  let awaited = 0; // where it has put the trait; elsewhere, somebody has taken over
   const stop = () => {
     clearInterval(timer);
     timer = 0;
     write(control, text);
     control.removeAttribute("aria-label");
   };
+  const now = () => Number(/** @type {import("./state.js").Values} */ (state.pinned())[trait]);
   const go = () => {
-    state.put({ [trait]: Number((from + done * by).toFixed(6)) }, go);
+    if (now() !== awaited) {
+      stop();
+      return;
+    }
+    awaited = Number((from + done * by).toFixed(6));
+    state.put({ [trait]: awaited }, go);
     if (done === last) stop();
     done += 1;
   };
   const start = () => {
     stop();
     done = 0;
+    awaited = now();
     timer = setInterval(go, WHOLE / last);
     write(control, "Pause");
     control.setAttribute("aria-label", "Pause");

@@ -63,7 +63,15 @@ function build(context) {
   const [top, under] = controls(state, moving.control);
   state.lay(top, says, stack.element, under, tries(state, trials()), why.element, make("p", { class: "gru-where" }, origin()));
   root.setAttribute("aria-label", "Vanishing gradients in a tanh RNN and a GRU");
-  playOnce(context, moving.start, () => state.put({ update_bias: OPENED }));
+  let touched = false; // a hand that was here first is not taken from
+  state.listen(() => {
+    touched = true;
+  });
+  playOnce(
+    context,
+    () => touched || moving.start(),
+    () => state.put({ update_bias: OPENED }),
+  );
 
   const drawNorms = memo(norms.draw);
   const drawWhy = memo(why.draw);
