@@ -129,6 +129,40 @@ def test_readings_that_are_one_function_are_both_said(page):
     assert set(reading["names"]) == {"same_gate_twice", "z_swapped"}
 
 
+def test_texts_that_are_read_at_the_same_time_do_not_disturb_each_other(browser):
+    """As those of several workbenches on one page are, from the moment when no cell has been made yet."""
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("readings"))
+    texts = [
+        AFTER,
+        AFTER,
+        "h = tanh(W @ x)",
+        AFTER.replace("z * h", "r * h"),
+        AFTER.replace("n = tanh", "n = relu"),
+        AFTER,
+    ]
+    found = page.evaluate(
+        """(texts) => {
+          const going = texts.map((text) => $readings.whatItIs(text));
+          const found = texts.map(() => null);
+          while (found.includes(null)) going.forEach((one, i) => {
+            for (let k = 0; k <= i; k += 1) { // the later, the faster
+              const { done, value } = one.next();
+              if (done) found[i] ??= value;
+            }
+          });
+          return found;
+        }""",
+        texts,
+    )
+    page.close()
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("readings"))
+    assert found == [page.evaluate(READ, [text])[0] for text in texts]
+    page.close()
+    assert found[0]["sentence"].startswith("What torch.nn.GRU computes")
+
+
 def test_the_cells_to_begin_from(page):
     cells = page.evaluate("() => $cells.CELLS.map(({ name, text }) => [name, text])")
     found = dict(zip([name for name, _ in cells], page.evaluate(READ, [text for _, text in cells]), strict=True))

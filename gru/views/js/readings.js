@@ -48,17 +48,19 @@ const REFERENCES = {
 const WRITES = " And z writes; or, if it is to keep, z and 1 - z have changed places.";
 const NONE = "A cell of its own: none that this page knows computes the same.";
 
-/** The cells that have been made. @type {Known[]} */
+/** The cells that have been made, and where the next come from: several texts may be read at a time. @type {Known[]} */
 const known = [];
+const unmade = texts();
 
 /** Every cell of the catalogue, each made when it is first asked for: the likeliest first. */
 function* everyCell() {
-  yield* known;
-  let k = 0;
-  for (const [name, text, sentence, place, role] of texts()) {
-    if ((k += 1) <= known.length) continue;
-    known.push(make(name, text, sentence, place, role));
-    yield known[k - 1];
+  for (let k = 0; ; k += 1) {
+    if (k === known.length) {
+      const { done, value } = unmade.next();
+      if (done) return;
+      known.push(make(...value));
+    }
+    yield known[k];
   }
 }
 
