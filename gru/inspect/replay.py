@@ -62,7 +62,7 @@ class Edit:
         """Put the value into ``values`` (T, B, H), and True into ``held`` where it stands."""
         places = zip(("steps", "samples", "units"), (self.steps, self.samples, self.units), values.shape, strict=True)
         where = torch.meshgrid(*(_numbers(*place) for place in places), indexing="ij")
-        value = torch.as_tensor(self.value).detach().to(values)
+        value = torch.as_tensor(self.value, dtype=values.dtype, device=values.device).detach()
         try:
             values[where] = value.expand(where[0].shape)
         except RuntimeError:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import traitlets
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gru.devices import device_name
-from gru.equations import Weights, step
+from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import record
 from gru.inspect.recurrences import recurrences
 from gru.inspect.run import Run
@@ -203,25 +204,50 @@ def as_in_page(value: Tensor | bool | None) -> Tensor | bool | None:
 
 
 @torch.no_grad()
-def run_stack(x: Tensor, parts: list[Part], bias: float = 0.0) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
-    """(r, z, n, h) of every part with z keeping, the input of every layer, and the last layer's states (T, ..)."""
+def run_stack(
+    x: Tensor, parts: list[Part], bias: float = 0.0, edits: Sequence[Sequence] = ()
+) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
+    """(r, z, n, h) of every part with z keeping, the input of every layer, and the last layer's states (T, ..).
+
+    ``edits`` are cells held at values, [quantity, part, step, unit, value] each, with z that keeps.
+    """
     runs, inputs = [], []
     for layer in range(1 + parts[-1].layer):
         inputs.append(x)
         here = [part for part in parts if part.layer == layer]
-        new = [run_part(x, part.weights(), bias, part.reverse) for part in here]
+        new = []
+        for part in here:
+            own = [edit for edit in edits if edit[1] == len(runs) + len(new)]
+            new.append(run_part(x, part.weights(), bias, part.reverse, own))
         runs += new
         x = torch.cat([h for *_, h in new], -1)
     return runs, inputs, x
 
 
-def run_part(x: Tensor, weights: Weights, bias: float, reverse: bool) -> tuple[Tensor, ...]:
-    """r, z, n, h (T, H) of one layer and direction from h = 0, with a bias on every update gate."""
+def run_part(
+    x: Tensor, weights: Weights, bias: float, reverse: bool, edits: Sequence[Sequence] = ()
+) -> tuple[Tensor, ...]:
+    """r, z, n, h (T, H) of one layer and direction from h = 0, with a bias on every update gate and cells held."""
     weights = with_bias(weights, bias)
+    held = {(quantity, int(step), int(unit)): value for quantity, _, step, unit, value in edits}
+
+    def told(quantity: str, t: int, values: Tensor) -> Tensor:
+        """A quantity (H,) of step t, as computed but where it is held."""
+        values = values.clone()
+        for (name, at, unit), value in held.items():
+            if (name, at) == (quantity, t) and unit < len(values):
+                values[unit] = value
+        return values
+
     h, steps = x.new_zeros(weights.weight_hh.shape[1]), []
-    for x_t in x.flip(0) if reverse else x:
-        steps.append(step(x_t, h, weights))
-        h = steps[-1].h
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
+        gates = step(x[t], h, weights)
+        if any(at == t for _, at, _ in held):
+            r, z = told("r", t, gates.r), told("z", t, gates.z)
+            n = told("n", t, candidate(x[t], h, r, weights))
+            gates = Gates(r, z, n, told("h", t, (1 - z) * n + z * h))
+        steps.append(gates)
+        h = gates.h
     fields = [torch.stack(field) for field in zip(*steps, strict=True)]
     return tuple(field.flip(0) if reverse else field for field in fields)
 
@@ -267,3 +293,19 @@ def place(device: torch.device) -> str:
     """Where numbers were computed, in words: "the CPU", or the name of the CUDA device."""
     name = device_name(device)
     return name if device.type == "cuda" else f"the {name}"
+
+
+def check_edits(edits: list, count: int) -> list:
+    """Edits of a view: [quantity, recurrence, step, unit, value] each, of ``count`` recurrences.
+
+    Raises:
+        traitlets.TraitError: an entry that is not one.
+    """
+    for edit in edits:
+        good = len(edit) == 5 and edit[0] in ("r", "z", "n", "h") and 0 <= edit[1] < count and min(edit[2:4]) >= 0
+        if not good or not (0 if edit[0] in "rz" else -1) <= edit[4] <= 1:
+            raise traitlets.TraitError(
+                f"edits: expected [quantity, recurrence, step, unit, value], values of gates from 0 to 1 and others "
+                f"from -1 to 1, got {edit!r}"
+            )
+    return edits

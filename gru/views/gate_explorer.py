@@ -25,6 +25,7 @@ from gru.views._data import (
     apart,
     as_read_by,
     batches_of_one,
+    check_edits,
     convention_of,
     device_of,
     encode,
@@ -40,7 +41,7 @@ from gru.views._data import (
 
 BIAS_LIMIT = 6.0
 
-STATE = ("sequence", "step", "unit", "layer", "update_bias", "compact", "play", "_data")
+STATE = ("sequence", "step", "unit", "layer", "update_bias", "edits", "quantity", "compact", "play", "_data")
 
 
 class GateExplorer(View, module="gate_explorer", state=STATE):
@@ -66,7 +67,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         targets: the true class of each, from 0 to C - 1.
         class_names: what to call each class.
         head: Linear(H, C) from the last layer's state to class scores. That of a GRUClassifier is found by itself.
-        sequence, step, unit, layer, update_bias: what to show first; by default the first sequence after its last step.
+        sequence, step, unit, layer, update_bias, edits, quantity: what to show first; by default the first sequence
+            after its last step.
         compact: only x, z, h, the probabilities and the slider.
         play: play the sequence once, in about three seconds, when a reader first has it in sight; not where less motion
             is asked for.
@@ -75,6 +77,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     Traits, in step with the page both ways. They count from 0, as Python does; the page counts from 1, as equations do:
         sequence, step, unit, layer (int); update_bias (float, -6 to 6); compact, play (bool).
+        edits (list): cells of the sequence shown that are held, as :func:`gru.replay` holds them: [quantity, layer,
+        step, unit, value] each, z as the cell means it. quantity ("r", "z", "n", "h"): which one the slider holds.
 
     Raises:
         TypeError: an unknown keyword; module is not a torch module or has no recurrence; a head that is not a Linear.
@@ -94,6 +98,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
     layer = traitlets.Int(0).tag(sync=True)
     update_bias = traitlets.Float(0.0).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
+    edits = traitlets.List(traitlets.List()).tag(sync=True)
+    quantity = traitlets.Enum(["r", "z", "n", "h"], "z").tag(sync=True)
     play = traitlets.Bool(False).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
@@ -129,6 +135,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         if "step" not in traits and 0 <= traits.get("sequence", 0) < count:
             traits["step"] = data["sequences"][traits.get("sequence", 0)]["steps"] - 1
         super().__init__(_data=data, **traits)
+        self._shown = True
 
     def refresh(self) -> None:
         """Read the module again, after more training, say."""
@@ -220,7 +227,12 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     def _stack(self, bias: float) -> tuple[list[tuple[Tensor, ...]], list[Tensor], Tensor]:
         x = as_read_by(self._module, self._traces[self.sequence][0].x)  # it may have been moved since
-        return run_stack(x, self._parts, bias)
+        return run_stack(x, self._parts, bias, [self._as_keeping(*edit) for edit in self.edits])
+
+    def _as_keeping(self, quantity: str, layer: int, step: int, unit: int, value: float) -> tuple:
+        """An edit whose z keeps."""
+        writes = quantity == "z" and self._conventions[layer] == "writes"
+        return quantity, layer, step, unit, 1 - value if writes else value
 
     @torch.no_grad()
     def _beliefs(self, top: Tensor) -> Tensor:
@@ -269,11 +281,19 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             raise traitlets.TraitError(f"{name}: expected 0 to {count - 1}, got {value}")
         return value
 
+    @traitlets.validate("edits")
+    def _can_be_held(self, proposal: dict[str, Any]) -> list:
+        if proposal["value"] and self._data["reason"]:
+            raise traitlets.TraitError(f"edits: expected none. {self._data['reason']}")
+        return check_edits(proposal["value"], len(self._data["parts"]))
+
     @traitlets.observe("sequence")
     def _keep_step(self, change: dict[str, Any]) -> None:
         """After the last step of one sequence comes the last step of the next."""
         steps = [sequence["steps"] for sequence in self._data["sequences"]]
         last = steps[change["new"]] - 1
+        if isinstance(change["old"], int) and change["old"] != change["new"] and getattr(self, "_shown", False):
+            self.edits = []  # they were of another sequence
         was_last = isinstance(change["old"], int) and self.step == steps[change["old"]] - 1
         self.step = last if was_last else min(self.step, last)
 

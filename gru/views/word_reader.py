@@ -13,12 +13,13 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gru.inspect.replay import Edit, replay
 from gru.models import GRUClassifier
 from gru.views._base import View
-from gru.views._data import convention_of, device_of, encode, parts_of, trace_each
+from gru.views._data import as_read_by, check_edits, convention_of, device_of, encode, parts_of, trace_each
 from gru.writers import GRUWriter
 
-STATE = ("text", "step", "language", "temperature", "seed", "play", "_data")
+STATE = ("text", "step", "unit", "edits", "quantity", "language", "temperature", "seed", "play", "_data")
 LONGEST = 80  # letters that are read
 
 
@@ -38,11 +39,13 @@ class WordReader(View, module="word_reader", state=STATE):
         text: what stands there first.
         encode: text -> the model's input (T, 1, D), instead of letters.
         step_names: text -> what to call its T steps, with encode; the letters of the text if they are T, else numbers.
-        step, language, temperature, seed, play: what to show first; play: the word is read once, letter by letter.
+        step, unit, edits, quantity, language, temperature, seed, play: what to show first; play: the word is read once,
+            letter by letter.
 
     Traits, in step with the page both ways:
-        text (str); step (int, from 0), the letter that is looked at; language (int), temperature (float, 0.1 to 2) and
-        seed (int) of the writer; play (bool).
+        text (str); step and unit (int, from 0), the letter and the unit that are looked at; edits (list), cells that
+        are held as :func:`gru.replay` holds them, [quantity, 0, step, unit, value] each; quantity ("r", "z", "n", "h"),
+        which one the slider holds; language (int), temperature (float, 0.1 to 2) and seed (int) of the writer; play.
 
     Raises:
         TypeError: an unknown keyword; module or writer is not such a model; neither letters nor encode is given.
@@ -57,6 +60,9 @@ class WordReader(View, module="word_reader", state=STATE):
 
     text = traitlets.Unicode("").tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
+    unit = traitlets.Int(0, min=0).tag(sync=True)
+    edits = traitlets.List(traitlets.List()).tag(sync=True)
+    quantity = traitlets.Enum(["r", "z", "n", "h"], "z").tag(sync=True)
     language = traitlets.Int(0, min=0).tag(sync=True)
     temperature = traitlets.Float(0.6, min=0.1, max=2.0).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
@@ -92,7 +98,15 @@ class WordReader(View, module="word_reader", state=STATE):
     @property
     def probabilities(self) -> Tensor:
         """Class probabilities after each letter (T, C), on the module's device."""
-        return self._beliefs(self._inputs(self.text))
+        x = self._inputs(self.text)
+        edits = [Edit(name, value, int(t), int(unit)) for name, _, t, unit, value in self.edits if t < len(x)]
+        if not edits:
+            return self._beliefs(x)
+        layer, head = self._module.gru, self._module.head
+        x = as_read_by(layer, x)
+        _, trace = replay(layer, x.transpose(0, 1) if layer.batch_first else x, edits=edits)
+        with torch.no_grad():
+            return torch.softmax(head(trace.h[:, 0]), -1)
 
     def describe(self) -> str:
         return (
@@ -163,6 +177,12 @@ class WordReader(View, module="word_reader", state=STATE):
             raise ValueError("module: expected a GRU, got a layer of another kind")
         fields = {k: encode(getattr(entry, k)) for k in "rznh"}
         return {"text": text, "names": [str(name) for name in names], "beliefs": encode(self._beliefs(x)), **fields}
+
+    @traitlets.validate("edits")
+    def _can_be_held(self, proposal: dict[str, Any]) -> list:
+        if proposal["value"] and self._encode is not None:
+            raise traitlets.TraitError("edits: expected none with encode: Python reads the text")
+        return check_edits(proposal["value"], 1)
 
     @traitlets.observe("text")
     def _read_again(self, change: dict[str, Any]) -> None:

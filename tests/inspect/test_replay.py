@@ -239,3 +239,9 @@ def test_what_cannot_be_held_is_refused_by_name():
         gru.replay(Sum(D, H).double(), x, edits=[gru.Edit("z", 1.0)])
     with pytest.raises(TypeError, match="cell: expected a forward that calls gates"):
         gru.replay(Loop(Aside(D, H)).double(), x, edits=[gru.Edit("z", 1.0)])
+
+
+def test_a_number_is_held_to_the_last_digit_of_the_run():
+    layer = gru.GRU(D, H).double()
+    _, trace = gru.replay(layer, random(T, B, D), edits=[gru.Edit("z", 0.1)])
+    assert torch.equal(trace.z, torch.full_like(trace.z, 0.1))

@@ -79,7 +79,7 @@ def test_the_page_writes_the_same_ledger(page, seed, T, H, reset_after):
 def test_a_held_z_is_that_of_replay(page, seed, T, H, reset_after, value):
     layer, x, heads = random_case(seed, T, H, reset_after)
     at = seed % T
-    z = torch.full((T, H), torch.nan)
+    z = torch.full((T, H), torch.nan, dtype=torch.float64)
     z[at] = value
     found = in_page(page, layer, x, heads[0], z)
     _, trace = gru.replay(layer, x, edits=[gru.Edit("z", value, steps=at)])

@@ -2,6 +2,7 @@
 /** What GateExplorer computes: the gates and beliefs of a model as it stands, or with a bias on z. No DOM. */
 
 import { believe, decode, runStack, weightsOf } from "./gru.js";
+import { heldIn } from "./holding.js";
 
 /**
  * What Python sends (gate_explorer.py). A recurrence is one layer and direction of the model.
@@ -39,20 +40,22 @@ export function prepare(data) {
 }
 
 /**
- * What is to be drawn of one sequence and one recurrence, with a bias on every update gate.
+ * What is to be drawn of one sequence and one recurrence, with a bias on every update gate, and with what is held by hand.
  * @param {Model} model
  * @param {number} sequence
  * @param {number} layer
  * @param {number} bias
+ * @param {import("./holding.js").Edit[]} [edits]
  * @returns {Shown}
  */
-export function compute({ data, parts, head }, sequence, layer, bias) {
+export function compute({ data, parts, head }, sequence, layer, bias, edits = []) {
   const { x, steps, traced, probabilities } = data.sequences[sequence];
   if (traced) {
     const [r, z, n, h] = QUANTITIES.map((name) => decode(traced[layer][name]));
     return { r, z, n, h, beliefs: probabilities === null ? null : decode(probabilities), kept: null };
   }
-  const { runs, top } = runStack(decode(x), parts, steps, bias);
+  const held = parts.map(({ hidden_size, convention }, k) => heldIn(edits, k, steps, hidden_size, convention === "writes"));
+  const { runs, top } = runStack(decode(x), parts, steps, bias, held);
   const { r, z, n, h } = runs[layer];
   const kept = z.reduce((sum, value) => sum + value, 0) / z.length;
   const own = data.parts[layer].convention === "writes" ? z.map((value) => 1 - value) : z;

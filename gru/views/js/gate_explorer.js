@@ -16,6 +16,7 @@ import { clamp, format, percent, signed } from "./draw.js";
 import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
+import { cellsOf, HOLDING, heldWords, holdBar, holdByKey, holdByMouse, readEdits } from "./holding.js";
 import { inputStrip } from "./input_strip.js";
 import { eventsOf, score } from "./score.js";
 import { memo, stateOf } from "./state.js";
@@ -25,18 +26,20 @@ import { view } from "./view.js";
 
 /** @typedef {import("./explorer.js").Data} Data */
 /** @typedef {import("./explorer.js").Shown} Shown */
-/** @typedef {ReturnType<typeof read>} Now */
+/** @typedef {ReturnType<typeof read>} Traits */
+/** @typedef {Traits & { value_here: number }} Now */
 /** @typedef {import("./state.js").State<Now>} State */
 /** @typedef {ReturnType<ReturnType<typeof numbersOf>>} Numbers */
 
-const TRAITS = ["sequence", "step", "unit", "layer", "update_bias", "compact", "play", "_data"];
+const TRAITS = ["sequence", "step", "unit", "layer", "update_bias", ...HOLDING, "compact", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
 const NOTES = { r: "1 uses the past", n: "the proposal", h: "the memory", keeps: "1 keeps h", writes: "1 writes n" };
 const BIAS = 6; // at most, either way
 
 /** The state, from the traits. @param {import("./state.js").Reader} traits */
-function read({ whole, number, flag, sent }) {
+function read(traits) {
+  const { whole, number, flag, sent } = traits;
   const data = /** @type {Data} */ (sent("_data"));
   const sequence = whole("sequence", 0, data.sequences.length - 1);
   const layer = whole("layer", 0, data.parts.length - 1);
@@ -53,14 +56,19 @@ function read({ whole, number, flag, sent }) {
     unit: whole("unit", 0, units - 1),
     update_bias: data.reason ? 0 : number("update_bias", -BIAS, BIAS),
     compact: flag("compact"),
+    fixed: Boolean(data.reason),
+    ...readEdits(traits),
   };
 }
 
 /** @param {import("./view.js").Context} context */
 function build(context) {
   const { root } = context;
-  const state = stateOf(context, read);
   const numbers = numbersOf();
+  const state = stateOf(context, (traits) => {
+    const now = read(traits);
+    return { ...now, value_here: numbers(now).at[now.quantity] };
+  });
   const drawings = drawingsOf(state, numbers);
   const equation = make("div", { class: "gru-equation" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
@@ -73,7 +81,8 @@ function build(context) {
     words: (number, { units }) => `${number} of ${units}`,
   });
   const under = make("div", { class: "gru-bar gru-under" }, unit, equation);
-  state.lay(bar, why, says, drawings.element, under, tries(state, trials(numbers)), where);
+  const holds = holdBar(state, ({ unit, step }) => `unit ${unit + 1} at step ${step + 1}`);
+  state.lay(bar, why, says, drawings.element, under, holds, tries(state, trials(numbers)), where);
   playOnce(context, drawings.start);
 
   const about = memo((/** @type {Data} */ { device, apart, reason }) => {
@@ -100,17 +109,18 @@ function build(context) {
 function numbersOf() {
   const known = memo(prepare);
   const shown = () =>
-    memo((/** @type {Data} */ data, /** @type {number} */ s, /** @type {number} */ l, /** @type {number} */ b) =>
-      compute(known(data), s, l, b),
+    memo(
+      (/** @type {Data} */ data, /** @type {number} */ s, /** @type {number} */ l, /** @type {number} */ b, /** @type {string} */ edits) =>
+        compute(known(data), s, l, b, JSON.parse(edits)),
     );
   const [trained, biased] = [shown(), shown()];
   const rows = memo((/** @type {Shown} */ { h }, /** @type {number} */ units) => orderOf(h, units));
   const input = memo((/** @type {Data} */ data, /** @type {number} */ s) => decode(data.sequences[s].x));
   const events = memo(eventsOf);
   const turn = memo((/** @type {Shown["beliefs"]} */ beliefs, /** @type {number} */ classes) => beliefs && changeOfMind(beliefs, classes));
-  return (/** @type {Now} */ { data, sequence, layer, update_bias: bias, step, steps, unit, units }) => {
-    const before = trained(data, sequence, layer, 0);
-    const run = bias ? biased(data, sequence, layer, bias) : before;
+  return (/** @type {Traits} */ { data, sequence, layer, update_bias: bias, edits, step, steps, unit, units }) => {
+    const before = trained(data, sequence, layer, 0, "[]");
+    const run = bias || edits.length ? biased(data, sequence, layer, bias, JSON.stringify(edits)) : before;
     const x = input(data, sequence);
     const [r, z, n, h] = QUANTITIES.map((name) => run[name][step * units + unit]);
     const change = turn(run.beliefs, data.class_names.length);
@@ -133,17 +143,20 @@ function drawingsOf(state, numbers) {
   const stack = score(state, [...input.panels, ...maps.map(({ panel }) => panel), lines.panel, beliefs.panel], {
     count: ({ steps }) => steps,
     names: ({ data, sequence }) => data.sequences[sequence].step_names,
-    keys: "Arrow keys move to another step or unit.",
+    keys: "Arrow keys move to another step or unit; plus and minus hold its value, Escape lets it go.",
     point(event, plot, now) {
-      if (!maps.some((map) => map.plot === plot)) return {};
+      const map = maps.find((one) => one.plot === plot);
+      if (!map) return {};
       const { top, height } = plot.getBoundingClientRect();
-      return row(Math.floor(((event.clientY - top) / height) * now.units), now);
+      const chosen = event.type === "pointerdown" ? { quantity: map.name } : {};
+      return { ...row(Math.floor(((event.clientY - top) / height) * now.units), now), ...chosen };
     },
     key(name, now) {
       const by = { ArrowDown: 1, ArrowUp: -1 }[name];
-      return by ? row(numbers(now).order.indexOf(now.unit) + by, now) : null;
+      return by ? row(numbers(now).order.indexOf(now.unit) + by, now) : holdByKey(name, now);
     },
   });
+  holdByMouse(state, maps);
 
   // Each with all that it depends on; colours are read from the page, so a heat map depends on its theme.
   const drawInput = memo((/** @type {ArrayLike<number>} */ x, /** @type {number} */ steps, /** @type {string} */ _theme) =>
@@ -162,6 +175,15 @@ function drawingsOf(state, numbers) {
       }
     },
   );
+  const frameHeld = memo((/** @type {string} */ _edits, /** @type {number[]} */ order, /** @type {Now} */ now) => {
+    for (const { name, frame } of maps)
+      frame(
+        cellsOf(now, name).map(([t, u]) => [t, order.indexOf(u)]),
+        now.steps,
+        now.units,
+        name === now.quantity && !now.fixed,
+      );
+  });
   const drawLines = memo(lines.draw);
   const drawBeliefs = memo(beliefs.draw);
   return {
@@ -170,7 +192,7 @@ function drawingsOf(state, numbers) {
     playing: stack.playing,
     /** @param {Now} now @param {Numbers} found @param {string} theme */
     draw(now, { before, run, x, at, order, events }, theme) {
-      const { data, sequence, step, steps, unit, units } = now;
+      const { data, sequence, layer, step, steps, unit, units } = now;
       drawInput(x, steps, theme);
       drawMaps(run, order, now.convention, theme);
       drawLines(run, before, unit, units);
@@ -181,6 +203,7 @@ function drawingsOf(state, numbers) {
         describe(`Heat map of the ${NAMES[name]} ${name}, ${range}: ${format(at[name])} for unit ${unit + 1} at step ${step + 1}`);
         show(order.indexOf(unit), units, format(at[name]));
       }
+      frameHeld(JSON.stringify([now.edits, now.quantity, layer, sequence]), order, now);
       stack.show(now, events);
       for (const panel of [input, lines, beliefs]) panel.read(step, stack.playing());
     },
@@ -193,7 +216,7 @@ function controls(state) {
     names: ({ data }) => data.sequences.map(({ name }) => name),
     put(chosen, { data, step, steps }) {
       const last = data.sequences[chosen].steps - 1; // after the last step of one comes the last step of the next
-      return { sequence: chosen, step: step === steps - 1 ? last : Math.min(step, last) };
+      return { sequence: chosen, step: step === steps - 1 ? last : Math.min(step, last), edits: [] };
     },
   });
   const layer = list(state, "layer", "Layer", {
@@ -224,7 +247,7 @@ function controls(state) {
     sequence,
     layer,
     bias,
-    reset(state, ["sequence", "layer", "step", "unit", "update_bias"]),
+    reset(state, ["sequence", "layer", "step", "unit", "update_bias", ...HOLDING]),
   );
 }
 
@@ -233,7 +256,7 @@ function controls(state) {
  * @param {Now} now
  * @param {Numbers} found
  */
-function sentence({ data, sequence, layer, step, steps, unit, update_bias: bias, compact }, { run: { beliefs, kept }, at }) {
+function sentence({ data, sequence, layer, step, steps, unit, update_bias: bias, edits, compact }, { run: { beliefs, kept }, at }) {
   const { name, target } = data.sequences[sequence];
   const { class_names: names, parts } = data;
   const said = [`${name}, after step ${step + 1} of ${steps}`];
@@ -252,7 +275,7 @@ function sentence({ data, sequence, layer, step, steps, unit, update_bias: bias,
       ` ${percent(kept)} of the old state on average.`,
     );
   }
-  return said.join("");
+  return said.join("") + heldWords({ edits });
 }
 
 /**
@@ -276,6 +299,15 @@ function trials(numbers) {
       when: ({ data }) => !data.reason,
       put: () => ({ update_bias: -BIAS }),
       see: (now) => `Nearly every z goes to ${towards(now, false)}, and h becomes a copy of n: each step overwrites the last.`,
+    },
+    {
+      name: "Keep this unit as it is",
+      when: ({ data, steps }) => !data.reason && data.parts[0].convention !== null && steps > 1,
+      put: ({ layer, step, steps, unit, convention }) => ({
+        quantity: "z",
+        edits: Array.from({ length: steps - step }, (_, i) => ["z", layer, step + i, unit, convention === "writes" ? 0 : 1]),
+      }),
+      see: ({ unit }) => `From this step on unit ${unit + 1} keeps what it has. What else moves, and does the answer stay?`,
     },
     {
       name: "Where it changes its mind",

@@ -13,6 +13,7 @@ import { strip } from "./panel.js";
 export function heatMap(name, title, colours) {
   const canvas = make("canvas");
   const row = make("i", { class: "gru-at-row" });
+  const held = make("div", { class: "gru-holds", "aria-hidden": "true" });
   const value = make("output", { class: "gru-value gru-end", "aria-live": "off" });
   const { panel, plot, note } = strip(name, title, "gru-map", canvas);
   return {
@@ -34,6 +35,20 @@ export function heatMap(name, title, colours) {
       const image = context.createImageData(steps, units);
       paint(values, steps, units, low, high, bytes, image.data, order);
       context.putImageData(image, 0, 0);
+    },
+    /**
+     * Cells that are held by hand get a frame.
+     * @param {[step: number, place: number][]} cells
+     * @param {number} steps
+     * @param {number} rows
+     * @param {boolean} chosen  the one of which a cell is held next
+     */
+    frame(cells, steps, rows, chosen) {
+      panel.classList.toggle("gru-chosen", chosen);
+      if (!held.isConnected) plot.append(held);
+      const box = (/** @type {number} */ t, /** @type {number} */ place) =>
+        `left:${(100 * t) / steps}%;top:${(100 * place) / rows}%;width:${100 / steps}%;height:${100 / rows}%`;
+      held.replaceChildren(...cells.map(([t, place]) => make("i", { class: "gru-held", style: box(t, place) })));
     },
     /** What the drawing shows, in words. @param {string} words */
     describe: (words) => plot.setAttribute("aria-label", words),

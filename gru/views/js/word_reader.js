@@ -5,10 +5,11 @@ import { beliefPanel } from "./beliefs.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
 import { labelled, letter as symbol, make, write } from "./dom.js";
-import { format, percent } from "./draw.js";
+import { clamp, format, percent } from "./draw.js";
 import { changeOfMind, leader, orderOf, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
+import { cellsOf, HOLDING, heldIn, heldWords, holdBar, holdByKey, holdByMouse, readEdits } from "./holding.js";
 import { strip } from "./panel.js";
 import { uniform } from "./random.js";
 import { score } from "./score.js";
@@ -26,11 +27,12 @@ import { LONGEST, moves, numbersOf, plain, readWord, replacements, unpack, visib
  * @property {import("./words.js").Packed | null} writer
  * @property {{ text: string, names: string[], beliefs: string, r: string, z: string, n: string, h: string } | null} traced
  */
-/** @typedef {ReturnType<typeof read>} Now */
+/** @typedef {ReturnType<typeof read>} Traits */
+/** @typedef {Traits & { value_here: number }} Now */
 /** @typedef {import("./state.js").State<Now>} State */
 /** @typedef {{ r: ArrayLike<number>, z: ArrayLike<number>, n: ArrayLike<number>, h: ArrayLike<number>, beliefs: Float64Array }} Run */
 
-const TRAITS = ["text", "step", "language", "temperature", "seed", "play", "_data"];
+const TRAITS = ["text", "step", "unit", ...HOLDING, "language", "temperature", "seed", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
 const RANKED = 24; // letters of a word up to which every replacement is tried
@@ -38,7 +40,8 @@ const SHOWN = 5; // replacements
 const LAST = 14; // letters of a word that the headline repeats: it is not to grow while the word is read
 
 /** @param {import("./state.js").Reader} traits */
-function read({ whole, number, text, sent }) {
+function read(traits) {
+  const { whole, number, text, sent } = traits;
   const data = /** @type {Data} */ (sent("_data"));
   const typed = text("text");
   const letters = data.traced ? (data.traced.text === typed ? data.traced.names : []) : plain(typed);
@@ -49,6 +52,11 @@ function read({ whole, number, text, sent }) {
     letters,
     steps,
     step: whole("step", 0, Math.max(0, steps - 1)),
+    units: data.reader?.hidden_size ?? 1,
+    unit: whole("unit", 0, (data.reader?.hidden_size ?? 1) - 1),
+    layer: 0,
+    fixed: data.traced !== null,
+    ...readEdits(traits),
     language: whole("language", 0, data.class_names.length - 1),
     temperature: number("temperature", 0.1, 2),
     seed: whole("seed", 0, 2 ** 31),
@@ -58,13 +66,18 @@ function read({ whole, number, text, sent }) {
 /** @param {import("./view.js").Context} context */
 function build(context) {
   const { root } = context;
-  const state = stateOf(context, read);
   const model = modelOf();
-  const drawings = drawingsOf(state);
+  const state = stateOf(context, (traits) => {
+    const now = read(traits);
+    const { quantity, step, unit, units } = now;
+    return { ...now, value_here: model.run(now)?.[quantity][step * units + unit] ?? 0 };
+  });
+  const drawings = drawingsOf(state, model);
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const where = make("p", { class: "gru-where" });
   const others = replacing(state, model);
-  state.lay(typing(state), says, drawings.element, others.element, writing(state, model), tries(state, trials(model)), where);
+  const holds = holdBar(state, ({ unit, letters, step }) => `unit ${unit + 1} at ${visible(letters[step] ?? "·")}`);
+  state.lay(typing(state), says, drawings.element, others.element, holds, writing(state, model), tries(state, trials(model)), where);
   playOnce(context, drawings.start);
   root.setAttribute("aria-label", "A word, read letter by letter");
   return () => {
@@ -85,23 +98,28 @@ function modelOf() {
   const writer = memo((/** @type {Data["reader"]} */ packed) => packed && unpack(packed));
   const alphabet = memo((/** @type {string | null} */ letters) => [...(letters ?? "")]);
   const numbers = memo((/** @type {string} */ text, /** @type {string[]} */ letters) => numbersOf(plain(text), letters));
-  const computed = memo((/** @type {Data} */ data, /** @type {string} */ text) => {
-    if (data.traced) {
-      if (data.traced.text !== text || !data.traced.names.length) return null;
-      const { r, z, n, h, beliefs } = data.traced;
-      return { r: decode(r), z: decode(z), n: decode(n), h: decode(h), beliefs: decode(beliefs) };
-    }
+  const told = (/** @type {Data} */ data, /** @type {string} */ text, /** @type {string} */ edits) =>
+    heldIn(JSON.parse(edits), 0, plain(text).length, data.reader?.hidden_size ?? 1);
+  const reading = () =>
+    memo((/** @type {Data} */ data, /** @type {string} */ text, /** @type {string} */ edits) => {
+      if (data.traced) {
+        if (data.traced.text !== text || !data.traced.names.length) return null;
+        const { r, z, n, h, beliefs } = data.traced;
+        return { r: decode(r), z: decode(z), n: decode(n), h: decode(h), beliefs: decode(beliefs) };
+      }
+      const reader = unpacked(data.reader);
+      const read = numbers(text, alphabet(data.letters));
+      return reader && read.length ? readWord(reader, read, alphabet(data.letters).length + 1, told(data, text, edits)) : null;
+    });
+  const ordered = memo(orderOf);
+  const [computed, untouched] = [reading(), reading()];
+  const ranked = memo((/** @type {Data} */ data, /** @type {string} */ text, /** @type {number} */ step, /** @type {string} */ edits) => {
     const reader = unpacked(data.reader);
-    const read = numbers(text, alphabet(data.letters));
-    return reader && read.length ? readWord(reader, read, alphabet(data.letters).length + 1) : null;
-  });
-  const ranked = memo((/** @type {Data} */ data, /** @type {string} */ text, /** @type {number} */ step) => {
-    const reader = unpacked(data.reader);
-    const run = computed(data, text);
+    const run = computed(data, text, edits);
     const all = alphabet(data.letters);
     const read = numbers(text, all);
     if (!reader || !run || read.length > RANKED) return [];
-    return replacements(reader, read, all.length + 1, step, run)
+    return replacements(reader, read, all.length + 1, step, run, told(data, text, edits))
       .slice(0, SHOWN)
       .map((one) => ({ ...one, name: all[one.letter] }));
   });
@@ -122,8 +140,13 @@ function modelOf() {
     },
   );
   return {
-    run: (/** @type {Now} */ { data, text }) => /** @type {Run | null} */ (computed(data, text)),
-    ranked: (/** @type {Now} */ { data, text, step }) => ranked(data, text, step),
+    run: (/** @type {Traits} */ { data, text, edits }) => /** @type {Run | null} */ (computed(data, text, JSON.stringify(edits))),
+    /** The units in the order of the word as nobody has touched it: rows stay where they are while a cell is moved. */
+    order: (/** @type {Traits} */ { data, text, steps }) => {
+      const run = /** @type {Run | null} */ (untouched(data, text, "[]"));
+      return run ? ordered(run.h, run.h.length / steps) : [];
+    },
+    ranked: (/** @type {Now} */ { data, text, step, edits }) => ranked(data, text, step, JSON.stringify(edits)),
     /** What the writer would put behind the text; null without a writer. */
     more: (/** @type {Now} */ { data, text, language, temperature, seed }) => more(data, text, language, temperature, seed),
   };
@@ -134,7 +157,7 @@ function typing(state) {
   const input = make("input", { type: "text", class: "gru-type", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   state.on(input, "input", () => {
     const text = input.value.toWellFormed?.() ?? input.value;
-    state.put({ text, step: Math.max(0, plain(text).length - 1) });
+    state.put({ text, edits: [], step: Math.max(0, plain(text).length - 1) });
   });
   state.follow(({ text }) => {
     if (input.value !== text) input.value = text;
@@ -144,12 +167,12 @@ function typing(state) {
     "div",
     { class: "gru-bar gru-top" },
     labelled("Type a word", input),
-    reset(state, ["text", "step", "language", "temperature", "seed"]),
+    reset(state, ["text", "step", "unit", ...HOLDING, "language", "temperature", "seed"]),
   );
 }
 
-/** @param {State} state */
-function drawingsOf(state) {
+/** @param {State} state @param {ReturnType<typeof modelOf>} model */
+function drawingsOf(state, model) {
   const tiles = make("div", { class: "gru-tiles" });
   const word = strip("word", ["letters"], "gru-letters", tiles);
   const colours = (/** @type {"r" | "z" | "n" | "h"} */ name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
@@ -159,17 +182,31 @@ function drawingsOf(state) {
   const stack = score(state, [beliefs.panel, word.panel, ...maps.map(({ panel }) => panel)], {
     count: ({ steps }) => Math.max(1, steps),
     names: ({ letters }) => letters.map(visible),
-    keys: "Arrow keys move to another letter.",
+    keys: "Arrow keys move to another letter or unit; plus and minus hold its value, Escape lets it go.",
+    point(event, plot, now) {
+      const map = now.fixed ? undefined : maps.find((one) => one.plot === plot);
+      if (!map) return {};
+      const { top, height } = plot.getBoundingClientRect();
+      const unit = model.order(now)[clamp(Math.floor(((event.clientY - top) / height) * now.units), 0, now.units - 1)] ?? 0;
+      return { unit, ...(event.type === "pointerdown" ? { quantity: map.name } : {}) };
+    },
+    key(name, now) {
+      const by = now.fixed ? undefined : { ArrowDown: 1, ArrowUp: -1 }[name];
+      const order = model.order(now);
+      return by ? { unit: order[clamp(order.indexOf(now.unit) + by, 0, now.units - 1)] ?? 0 } : holdByKey(name, now);
+    },
   });
+  holdByMouse(state, maps);
   const drawBeliefs = memo(beliefs.draw);
-  const drawMaps = memo((/** @type {Run} */ run, /** @type {number} */ steps, /** @type {string} */ _theme) => {
-    const units = run.h.length / steps;
-    const order = orderOf(run.h, units);
-    for (const { name, draw, describe } of maps) {
-      draw(run[name], { steps, units, low: LOW[name], high: 1, order });
-      describe(`Heat map of the ${NAMES[name]} ${name}: ${units} units over ${steps} letters`);
-    }
-  });
+  const drawMaps = memo(
+    (/** @type {Run} */ run, /** @type {number[]} */ order, /** @type {number} */ steps, /** @type {string} */ _theme) => {
+      const units = order.length;
+      for (const { name, draw, describe } of maps) {
+        draw(run[name], { steps, units, low: LOW[name], high: 1, order });
+        describe(`Heat map of the ${NAMES[name]} ${name}: ${units} units over ${steps} letters`);
+      }
+    },
+  );
   const drawWord = memo((/** @type {Run} */ run, /** @type {string[]} */ letters, /** @type {string[]} */ classes) => {
     const moved = moves(run.h, run.h.length / letters.length);
     const most = Math.max(...moved) || 1;
@@ -194,8 +231,20 @@ function drawingsOf(state) {
     /** @param {Now} now @param {Run} run @param {string} theme */
     draw(now, run, theme) {
       drawBeliefs(run.beliefs, run.beliefs, now.data.class_names, null);
-      drawMaps(run, now.steps, theme);
+      const order = model.order(now);
+      drawMaps(run, order, now.steps, theme);
       drawWord(run, now.letters, now.data.class_names);
+      const units = run.h.length / now.steps;
+      const row = order.indexOf(now.unit);
+      for (const { name, frame, read: show } of maps) {
+        if (!now.fixed) show(row, units, format(run[name][now.step * units + now.unit]));
+        frame(
+          cellsOf(now, name).map(([t, u]) => [t, order.indexOf(u)]),
+          now.steps,
+          units,
+          name === now.quantity && !now.fixed,
+        );
+      }
       stack.show(now);
       beliefs.read(now.step, stack.playing());
     },
@@ -278,7 +327,7 @@ function writing(state, model) {
 }
 
 /** The headline. @param {Now} now @param {Run | null} run @param {string | null} more  what the writer would add */
-function sentence({ data, text, letters, step, steps, language, temperature }, run, more) {
+function sentence({ data, text, letters, step, steps, language, temperature, edits }, run, more) {
   const names = data.class_names;
   const goes = more
     ? ` In ${names[language]}, at temperature ${format(temperature, 1)}, it would go on “${more.length > LAST ? `${more.slice(0, LAST)}…` : more}”.`
@@ -307,7 +356,7 @@ function sentence({ data, text, letters, step, steps, language, temperature }, r
       ` ${strange === 1 ? "One letter is not in its alphabet and is" : `${strange} letters are not in its alphabet and are`} read as “other”.`,
     );
   if (!data.traced && [...text.slice(0, 20 * LONGEST)].length > LONGEST) said.push(` Only the first ${LONGEST} letters are read.`);
-  return said.join("") + goes;
+  return said.join("") + heldWords({ edits }) + goes;
 }
 
 /**
@@ -315,7 +364,7 @@ function sentence({ data, text, letters, step, steps, language, temperature }, r
  * @returns {import("./bound.js").Trial<Now>[]}
  */
 function trials(model) {
-  const at = (/** @type {string} */ text) => ({ text, step: plain(text).length - 1 });
+  const at = (/** @type {string} */ text) => ({ text, edits: [], step: plain(text).length - 1 });
   const turn = (/** @type {Now} */ now) => {
     const run = model.run(now);
     return run && changeOfMind(run.beliefs, now.data.class_names.length);
@@ -326,6 +375,15 @@ function trials(model) {
       when: (now) => Boolean(turn(now)),
       put: (now) => ({ step: turn(now)?.step ?? 0 }),
       see: () => "From this letter on another answer leads. Put another letter in its place: does the answer stay?",
+    },
+    {
+      name: "Keep this unit as it is",
+      when: ({ fixed, steps }) => !fixed && steps > 1,
+      put: ({ step, steps, unit }) => ({
+        quantity: "z",
+        edits: Array.from({ length: steps - step }, (_, i) => ["z", 0, step + i, unit, 1]),
+      }),
+      see: ({ unit }) => `From this letter on unit ${unit + 1} keeps what it has. What else moves, and does the answer stay?`,
     },
     {
       name: "One letter more",

@@ -69,9 +69,10 @@ export function hot(numbers, letters, conditions = 0, condition = 0) {
  * @param {Letterer} reader
  * @param {number[]} numbers
  * @param {number} letters  D
+ * @param {import("./gru.js").Held | null} [held]  what is held by hand
  */
-export function readWord({ weights, head }, numbers, letters) {
-  const run = forward(hot(numbers, letters), weights);
+export function readWord({ weights, head }, numbers, letters, held = null) {
+  const run = forward(hot(numbers, letters), weights, { held });
   return { ...run, beliefs: believe(run.h, head, head.bias.length) };
 }
 
@@ -82,8 +83,11 @@ export function readWord({ weights, head }, numbers, letters) {
  * @param {number} letters  D
  * @param {number} step
  * @param {{ h: ArrayLike<number>, beliefs: ArrayLike<number> }} run  of the word as it is
+ * @param {import("./gru.js").Held | null} [held]  what is held by hand
  */
-export function replacements({ weights, head, hidden_size: H }, numbers, letters, step, { h, beliefs }) {
+export function replacements({ weights, head, hidden_size: H }, numbers, letters, step, { h, beliefs }, held = null) {
+  const rest = Object.entries(held ?? {}).map(([name, values]) => [name, Array.from(values).slice(step * H)]);
+  const later = held && Object.fromEntries(rest);
   const C = head.bias.length;
   const end = beliefs.length - C;
   const answer = best(beliefs, end, C);
@@ -91,8 +95,8 @@ export function replacements({ weights, head, hidden_size: H }, numbers, letters
   return Array.from({ length: letters - 1 }, (_, letter) => letter)
     .filter((letter) => letter !== numbers[step])
     .map((letter) => {
-      const rest = forward(hot([letter, ...numbers.slice(step + 1)], letters), weights, { h0 });
-      const after = believe(rest.h.slice(-H), head, C);
+      const other = forward(hot([letter, ...numbers.slice(step + 1)], letters), weights, { h0, held: later });
+      const after = believe(other.h.slice(-H), head, C);
       return {
         letter,
         answer: best(after, 0, C),
