@@ -167,6 +167,7 @@ export class Session {
     if (text !== this.named) {
       this.named = text;
       this.naming = whatItIs(text);
+      this.reading = ""; // until it is known, nothing: what was said is of another text
     }
     const end = performance.now() + SLICE / 2;
     while (this.naming && performance.now() < end) {
