@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from views.conftest import FRAME
 
 import gru
 from gru import views
@@ -41,6 +42,26 @@ def test_the_page_answers_and_looks_as_torch_does(open_views, seed):
         )
         found = torch.tensor(shown, dtype=torch.float32).reshape(looks.shape)
         torch.testing.assert_close(found, looks.detach(), rtol=0, atol=6e-4)
+
+
+def test_lines_run_from_letters_to_symbols_also_after_a_resize(open_views):
+    """Above and below on a page, left and right on a phone."""
+    page = open_views(views.AlignmentView(model(0), LETTERS, symbols=SYMBOLS, examples=TEXTS, text="abeda"))
+    ends = """() => {
+      const strand = document.querySelector(".gru-strand");
+      const at = (length) => strand.getPointAtLength(length).matrixTransform(strand.getScreenCTM());
+      const near = (kind, { x, y }) => Math.min(...[...document.querySelectorAll(kind)].map((one) => {
+        const { left, right, top, bottom } = one.getBoundingClientRect();
+        return Math.hypot(x - (left + right) / 2, y - (top + bottom) / 2);
+      }));
+      const { width, height } = document.querySelector(".gru-align").getBoundingClientRect();
+      return [near(".gru-from", at(0)), near(".gru-to", at(strand.getTotalLength())), 0.15 * Math.max(width, height)];
+    }"""
+    for width in (1000, 390, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(FRAME)
+        from_letter, to_symbol, room = page.evaluate(ends)
+        assert max(from_letter, to_symbol) < room
 
 
 def test_what_does_not_fit_is_refused():

@@ -567,6 +567,41 @@ def test_it_fits_every_width_also_after_a_resize(open_view, name):
 NO_SCORE = ("gate-puzzle", "jacobian-plane", "phase-plane", "vowel-player", "weight-layouts")
 
 
+COLLIDING = """() => {
+  const box = (one) => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return range.getBoundingClientRect();
+  };
+  const over = (a, b, low, high) => Math.min(a[high], b[high]) - Math.max(a[low], b[low]) > 1;
+  const meet = (a, b) => over(a, b, "left", "right") && over(a, b, "top", "bottom");
+  const all = (within, kind) => [...document.querySelectorAll(within)].map((one) =>
+    [...one.querySelectorAll(kind)].filter((word) => word.checkVisibility() && word.textContent.trim()));
+  const meeting = (within, kind, other) => all(within, kind).flatMap((words, i) => words.flatMap((a) =>
+    all(within, other)[i].filter((b) => meet(box(a), box(b))).map((b) => `${a.outerHTML} ${b.outerHTML}`)));
+  return [
+    ...meeting(".gru-panel", ".gru-tick, .gru-end", ".gru-title, .gru-head > .gru-value"),
+    ...meeting(".gru-score > .gru-axis", ".gru-labels > span", ".gru-step-now"),
+  ];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_words_of_drawings_do_not_collide(open_view, width):
+    """Names of steps and the one at the cursor, the words of a scale and the title above: wherever the step is."""
+    page = open_view(*SMALL, width=width).page
+    for share in (0, 0.2, 0.35, 0.5, 0.8, 1):
+        page.locator(".gru-scrub input").evaluate_all(
+            """(all, share) => all.forEach((one) => {
+              one.value = String(Math.round(Number(one.min) + share * (one.max - one.min)));
+              one.dispatchEvent(new Event("input", { bubbles: true }));
+            })""",
+            share,
+        )
+        page.evaluate(FRAME)
+        assert page.evaluate(COLLIDING) == []
+
+
 @pytest.mark.parametrize("name", [name for name in REDRAWN if name not in NO_SCORE])
 def test_a_phone_shows_what_moves_while_it_is_moved(open_view, name):
     """The transport sticks to the bottom while the view is in sight, and to its place under the axis after that."""

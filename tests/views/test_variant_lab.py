@@ -352,3 +352,16 @@ def test_what_lies_between_the_lines_is_shaded(opened):
     )
     corners = {frozenset(band[:24]), frozenset(band[24:])}
     assert corners == {frozenset(line) for line in lines}
+
+
+def test_what_was_tried_is_what_is_spoken_of(open_views):
+    """With one unit and no bias "No bias" holds as well, but that is not what was tried."""
+    page = open_views(views.VariantLab())
+    pressed = page.locator(".gru-try [aria-pressed=true]")
+    for name in ("One unit, no bias", "Every r is 1"):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.evaluate(FRAME)
+        assert page.locator(".gru-see").inner_text() == page.get_by_role("button", name=name, exact=True).get_attribute(
+            "title"
+        )
+    assert pressed.all_inner_texts() == ["One unit, no bias", "Every r is 1"]

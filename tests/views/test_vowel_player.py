@@ -109,7 +109,7 @@ def test_page_says_what_python_computes(open_views):
     page = open_views(view)
     page.evaluate(FRAME)
     says = page.locator(".gru-says").inner_text()
-    assert says.startswith("one, step 6 of 9")
+    assert says.startswith("One, step 6 of 9")
     found = [int(peak) for peak in re.search(r"peaks of its envelope are at (\d+) and (\d+) Hz", says).groups()]
     assert found == view.peaks[:2]
     assert f"{9 * HOP * 8 / RATE:.2f} s" in says

@@ -79,7 +79,8 @@ function build(context) {
 
 /** Letters above, symbols below, and what is between them. @param {State} state */
 function pictureOf(state) {
-  const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const strings = make("g"); // from above to below; where there is less room, the style lays it on its side
+  const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, strings);
   const words = make("div", { class: "gru-words", "aria-hidden": "true" });
   const plot = make("div", { class: "gru-plot gru-align", role: "img", tabindex: 0 }, svg, words);
   const element = make("div", { class: "gru-aligned" }, plot);
@@ -144,11 +145,11 @@ function pictureOf(state) {
       );
       // At rest each symbol's strongest line; of the one that is looked at, all.
       const lines = matrix || !found ? [] : found.looks.flatMap((look, k) => (shown(k) ? strands(look, k, k === step) : []));
-      svg.replaceChildren(
+      strings.replaceChildren(
         ...lines.map(({ t, k, weight, here }) =>
           make("path", {
             class: `gru-strand ${here ? "gru-here" : ""}`,
-            d: curve(place(t, T), place(k, K), getComputedStyle(plot).getPropertyValue("--tall").trim() === "1"),
+            d: curve(place(t, T), place(k, K)),
             "stroke-width": (1 + 9 * weight).toFixed(2),
           }),
         ),
@@ -165,12 +166,8 @@ function strands(look, k, here) {
   );
 }
 
-/** @param {number} from @param {number} to @param {boolean} tall  from left to right instead of down */
-function curve(from, to, tall) {
-  const at = (/** @type {number} */ along, /** @type {number} */ across) =>
-    tall ? `${across} ${along.toFixed(4)}` : `${along.toFixed(4)} ${across}`;
-  return `M${at(from, 0.14)}C${at(from, 0.5)} ${at(to, 0.5)} ${at(to, 0.86)}`;
-}
+/** @param {number} from @param {number} to */
+const curve = (from, to) => `M${from.toFixed(4)} 0.14C${from.toFixed(4)} 0.5 ${to.toFixed(4)} 0.5 ${to.toFixed(4)} 0.86`;
 
 /** @param {ArrayLike<number>} values */
 function most(values) {

@@ -156,6 +156,9 @@ export function reset(state, traits) {
  * @property {(now: Now) => boolean} [when]  whether it can be tried; always if left out
  */
 
+/** Whether the state has these values. @param {Values} values @param {unknown} now */
+const holds = (values, now) => Object.entries(values).every(([trait, value]) => JSON.stringify(held(now, trait)) === JSON.stringify(value));
+
 /**
  * What to try: buttons that set the state, and what is to be seen then.
  * @template Now
@@ -164,24 +167,30 @@ export function reset(state, traits) {
  */
 export function tries(state, trials) {
   const seen = make("p", { class: "gru-see" });
-  const buttons = trials.map(({ name, put }) => {
+  let latest = -1; // pressed here; of several that hold, this one is spoken of
+  const buttons = trials.map(({ name, put }, i) => {
     const one = make("button", { type: "button", class: "gru-button" }, name);
-    state.on(one, "click", () => state.put(put(state.pinned())));
+    state.on(one, "click", () => {
+      latest = i;
+      state.put(put(state.pinned()));
+    });
     return one;
   });
   const items = buttons.map((one) => make("li", {}, one));
   state.follow((now) => {
-    /** @type {string[]} */
-    const told = [];
-    trials.forEach(({ put, see, when }, i) => {
-      const open = when?.(now) ?? true;
-      const holds = open && Object.entries(put(now)).every(([trait, value]) => JSON.stringify(held(now, trait)) === JSON.stringify(value));
-      items[i].hidden = !open;
-      buttons[i].setAttribute("aria-pressed", String(holds));
-      if (open && buttons[i].title !== see(now)) buttons[i].title = see(now);
-      if (holds) told.push(see(now));
+    const sets = trials.map(({ put, when }) => ((when?.(now) ?? true) ? put(now) : null));
+    const holding = sets.map((values) => (values && holds(values, now) ? Object.keys(values) : []));
+    // "No bias" holds too where there is one unit and no bias: the one that says more is meant.
+    const meant = holding.map(
+      (mine) => mine.length > 0 && !holding.some((more) => more.length > mine.length && mine.every((trait) => more.includes(trait))),
+    );
+    trials.forEach(({ see }, i) => {
+      items[i].hidden = !sets[i];
+      buttons[i].setAttribute("aria-pressed", String(meant[i]));
+      if (sets[i] && buttons[i].title !== see(now)) buttons[i].title = see(now);
     });
-    write(seen, told[0] ?? "");
+    const told = trials[meant[latest] ? latest : meant.indexOf(true)];
+    write(seen, told?.see(now) ?? "");
     return null;
   });
   return make(

@@ -161,3 +161,6 @@ export function spread(wanted, gap) {
   for (const [rank, i] of order.entries()) result[i] = places[rank];
   return result;
 }
+
+/** A name where a sentence begins. @param {string} name */
+export const capital = (name) => name.charAt(0).toUpperCase() + name.slice(1);

@@ -12,7 +12,7 @@ import { blend } from "./blend.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { letter, make, write } from "./dom.js";
-import { clamp, format, percent, signed } from "./draw.js";
+import { capital, clamp, format, percent, signed } from "./draw.js";
 import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
@@ -259,7 +259,7 @@ function controls(state) {
 function sentence({ data, sequence, layer, step, steps, unit, update_bias: bias, edits, compact }, { run: { beliefs, kept }, at }) {
   const { name, target } = data.sequences[sequence];
   const { class_names: names, parts } = data;
-  const said = [`${name}, after step ${step + 1} of ${steps}`];
+  const said = [`${capital(name)}, after step ${step + 1} of ${steps}`];
   if (beliefs) {
     const first = leader(beliefs, step, names.length);
     const truth = target === null ? "" : first === target ? ", which is right" : `, but it is ${names[target]}`;

@@ -85,6 +85,15 @@ export function score(
   });
 
   let drawn = "";
+  /** @type {{ label: HTMLElement, i: number, few: boolean }[]} */
+  let shown = [];
+  const renew = (/** @type {string[]} */ all, /** @type {number[]} */ events, /** @type {Now} */ now) => {
+    const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / all.length}%`;
+    const marked = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
+    shown = marked.map(([i, few]) => ({ label: make("span", { style: place(i) }, all[i]), i, few }));
+    labels.replaceChildren(...shown.map(({ label }) => label));
+    over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
+  };
   return {
     element,
     start,
@@ -102,12 +111,14 @@ export function score(
       const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
-      if (key === drawn) return;
+      if (key !== drawn) renew(all, events, now);
       drawn = key;
-      const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / T}%`;
-      const marked = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
-      labels.replaceChildren(...marked.map(([i, few]) => make("span", { class: few ? "" : "gru-wide", style: place(i) }, all[i])));
-      over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
+      // A name that the one at the cursor would cover in part is left out.
+      for (const { label, i, few } of shown) {
+        const covered = (/** @type {number} */ room) => (Math.abs(i - t) / T) * room < (all[i].length + all[t].length) / 2 + 2;
+        label.hidden = covered(WIDE);
+        label.classList.toggle("gru-wide", !few || covered(NARROW));
+      }
     },
   };
 }

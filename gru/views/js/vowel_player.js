@@ -5,7 +5,7 @@ import { list, reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
 import { make, write } from "./dom.js";
-import { clamp, format, paint, ramp } from "./draw.js";
+import { capital, clamp, format, paint, ramp } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo, pointing, stateOf } from "./state.js";
 import { view } from "./view.js";
@@ -128,7 +128,7 @@ function sentence({ data, utterance, frames, steps, step, slower, pitch, seconds
       ? `its envelope has one peak, at ${first} Hz.`
       : "its envelope has no peak.";
   const speed = slower > 1 ? `${slower} times as long as the speaker` : "as long as the speaker";
-  return `${data.names[utterance]}, step ${step + 1} of ${steps}: ${found} The player takes ${format(seconds)} s, ${speed}, at a pitch of ${pitch} Hz.`;
+  return `${capital(data.names[utterance])}, step ${step + 1} of ${steps}: ${found} The player takes ${format(seconds)} s, ${speed}, at a pitch of ${pitch} Hz.`;
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */
