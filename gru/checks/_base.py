@@ -1,6 +1,7 @@
 """What the check of a cell and that of a layer have in common: the order of the questions, and the report."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -8,7 +9,9 @@ from torch import Tensor
 
 from gru.checks import _compare as compare
 from gru.checks._candidate import (
+    CALM,
     FIRST,
+    LARGE,
     OTHER_RANGES,
     OTHER_SIZES,
     USUAL,
@@ -111,9 +114,11 @@ class Check(ABC):
         if explanation is not None:
             self.compare_gradients(explanation)
             if not self.found:
-                self.compare_sizes()
+                self.compare_sizes(OTHER_SIZES)
             if not self.found:
                 self.compare_ranges()
+            if not self.found:
+                self.compare_sizes([LARGE], CALM)
                 self.compare_in_eval_mode()
         elif not self.has("depends_on_earlier_calls"):
             self.tell_leads()
@@ -134,17 +139,18 @@ class Check(ABC):
         if wrong := compare.gradient_cut(got, compare.gradients(right, inputs | leaves)):
             self.found.append(self.name_cut(got, inputs, explanation) or wrong)
 
-    def compare_sizes(self) -> None:
+    def compare_sizes(self, others: Iterable[Sizes], numbers: Range = USUAL) -> None:
         """Whether what is right for the first sizes is so for others, in a fresh instance and in one called before."""
         used = self.new()
         self.wrong_at(used, FIRST)
-        for sizes in OTHER_SIZES:
+        for sizes in others:
             before, now = FIRST._asdict(), sizes._asdict()
             changed = [f"{axis} = {now[axis]}" for axis in self.axes if now[axis] != before[axis]]
             if not changed:
                 continue
-            if wrong := self.wrong_at(None, sizes):
-                name = "batch_of_one" if changed == ["B = 1"] else "sizes_assumed"
+            if wrong := self.wrong_at(None, sizes, numbers):
+                one = changed == ["B = 1"] and not self.wrong_at(None, FIRST._replace(B=7))
+                name = "batch_of_one" if one else "sizes_assumed"
                 self.found.append(Finding(name, f"With {', '.join(changed)}: {wrong}"))
                 return
             same_weights = (sizes.D, sizes.H) == (FIRST.D, FIRST.H)

@@ -57,6 +57,7 @@ OTHER_SIZES = (
     Sizes(4, 4, 4, 4),
     Sizes(2, 33, 17, 24),
 )
+LARGE = Sizes(65, 40, 65, 40)
 
 
 class Range(NamedTuple):
@@ -69,6 +70,7 @@ class Range(NamedTuple):
 
 
 USUAL = Range("the usual numbers")
+CALM = Range("small weights", weights=0.1)  # or many units for many steps would blow rounding up to a difference
 # Weights that shrink as inputs and states grow leave the gates half open, so that both are seen.
 OTHER_RANGES = (
     Range("a state of zeros", h=0.0),

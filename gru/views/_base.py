@@ -29,7 +29,7 @@ from gru.views import _modules, _style
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # What a file of one view says about where it comes from.
-LICENCE = "Drawn by the Python package gru. MIT License, Copyright (c) 2026 The GRU book authors."
+LICENCE = "Drawn by the Python package gru-book (import gru). MIT License, Copyright (c) 2026 The GRU book authors."
 
 
 class View(anywidget.AnyWidget):
