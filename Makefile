@@ -42,7 +42,7 @@ $(INSTALLED): requirements.txt pyproject.toml gru/walk.c
 	@touch $@
 
 book: $(INSTALLED)
-	$(BIN)/jupyter-book build --quiet . $(BOOK)
+	$(BIN)/python scripts/build_book.py --quiet . $(BOOK)
 	@echo "The book: _build/html/index.html"
 
 # Two test processes with one thread each: on two cores, more threads only get into each other's way.

@@ -8,6 +8,9 @@ For writers of pages, within ```{eval-rst}:
 
 A class shows the public methods that it or a class of the package below it documents. Docstrings are Google style;
 their doctests copy without prompts.
+
+The package is imported when the page is read, and not before: it brings torch, which takes longer than the rest of a
+rebuild.
 """
 
 import importlib
@@ -25,13 +28,12 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import stringify_signature
 from traitlets import HasTraits
 
-import gru
-
 ENTRY = re.compile(r"\s{4}\w+: ")  # "    outputs: the last layer's states", an entry of a section Returns
 
 
 def public_names(module: ModuleType, namespace: bool) -> list[str]:
     """Dotted names of the functions and classes that readers may use, in the order of their definition."""
+    gru = importlib.import_module("gru")
     if not namespace:
         exported = {name: getattr(gru, name) for name in gru.__all__}
         return [f"gru.{name}" for name in _by_place(exported, lambda value: value.__module__ == module.__name__)]
@@ -89,7 +91,7 @@ class Api(SphinxDirective):
         lines = [f".. py:module:: {module.__name__}", ""] if namespace else []
         for name in public_names(module, namespace):
             parent, _, last = name.rpartition(".")
-            value = getattr(gru if parent == "gru" else module, last)
+            value = getattr(importlib.import_module("gru") if parent == "gru" else module, last)
             lines += self.describe_class(name, value) if inspect.isclass(value) else [f".. autofunction:: {name}", ""]
         if not any(lines):
             raise self.error(f"{module.__name__}: gru exports nothing of it")

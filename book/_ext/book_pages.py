@@ -19,6 +19,7 @@ For writers of chapters
 
 import html
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from gru.palette import COLOURS
-
 HERE = Path(__file__).parent
+# The module alone: the package around it brings torch, which takes longer than the rest of a rebuild.
+COLOURS = runpy.run_path(str(HERE.parents[1] / "gru" / "palette.py"))["COLOURS"]
 
 # Written by docutils, sphinxcontrib-bibtex and Sphinx: roles that ARIA has withdrawn, or that lack what it asks for.
 WRONG_ROLES = re.compile(r' role="(?:doc-(?:biblioentry|biblioref|noteref|backlink|endnote|footnote)|list|heading)"')

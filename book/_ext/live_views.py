@@ -3,6 +3,9 @@
 A page takes a view's ``text/html``, which gru.views writes (see ``nb_mime_priority_overrides`` in _config.yml), and
 asks for one small script, ``_static/gru-views.js``. An output that is a widget and nothing else would show as nothing
 at all: such a page gets a warning, which fails a ``-W`` build.
+
+The script is written anew only when something of the package has changed since: what makes it brings torch, which takes
+longer than the rest of a rebuild.
 """
 
 from pathlib import Path
@@ -11,8 +14,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from gru.views import page_script
-
+GRU = Path(__file__).parents[2] / "gru"
 SCRIPT = "gru-views.js"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -27,10 +29,15 @@ def drop_widget_state(_app: Sphinx, env: Any) -> None:
 
 def write_script(app: Sphinx) -> None:
     """Put the script where the pages look for it. Not a source file: it follows from gru/views."""
-    if app.builder.format == "html":
-        static = Path(app.outdir) / "_static"
-        static.mkdir(parents=True, exist_ok=True)
-        (static / SCRIPT).write_text(page_script(), encoding="utf-8")
+    if app.builder.format != "html":
+        return
+    script = Path(app.outdir) / "_static" / SCRIPT
+    newest = max(file.stat().st_mtime for file in GRU.rglob("*") if "__pycache__" not in file.parts)
+    if not script.exists() or script.stat().st_mtime <= newest:
+        from gru.views import page_script
+
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(page_script(), encoding="utf-8")
 
 
 def add_script(app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:

@@ -22,8 +22,6 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from gru.views._base import element
-
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SCRIPT = re.compile(rf'<script type="{re.escape(WIDGET)}">(.*)</script>', re.DOTALL)
 HELP = "book/run-this-book"
@@ -95,6 +93,8 @@ class _Twin:
         if layout.get("display") == "none" or layout.get("visibility") == "hidden":
             return ""
         if "_page" in state:
+            from gru.views._base import element  # here: it brings torch, which a rebuild can do without
+
             return element(state, FALLBACK)
         if "children" in state:  # a box of any kind
             kind = "row" if name == "HBox" else "column"
