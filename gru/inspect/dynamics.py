@@ -106,7 +106,9 @@ def fixed_points(
 
     Returns:
         :class:`FixedPoints`, in float64 on the module's device; none where nothing rests. A saturated GRU that keeps
-        everything has a continuum of rests: then there is one for each start.
+        everything has a continuum of rests: then there is one for each start. A gated run from 0 stays within -1 and
+        1, but rests farther out are found as well, by Newton's method; beyond about 1e5 a state in float64 has too few
+        digits for the tolerance, and none is found there.
 
     Raises:
         TypeError, ValueError: an argument does not fit, or the cell has several states.
