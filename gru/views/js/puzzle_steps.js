@@ -25,7 +25,12 @@ export function stepTable() {
       const line = [];
       for (let at = sequence; at >= 0; at = SEQUENCES[at].parent) line.unshift(at);
       const row = (/** @type {Node | string} */ name, /** @type {(at: number) => string} */ text) =>
-        make("tr", {}, make("th", { scope: "row" }, name), ...line.map((at) => make("td", {}, text(at))));
+        make(
+          "tr",
+          {},
+          make("th", { scope: "row" }, name),
+          ...line.map((at) => make("td", {}, make("data", { value: text(at) }, text(at)))),
+        );
       const numbers = (/** @type {"z" | "n" | "h"} */ name) =>
         Array.from({ length: units }, (_, u) =>
           row(units > 1 ? make("span", {}, letter(name), ` of unit ${u + 1}`) : letter(name), (at) => format(steps[at][name][u])),
