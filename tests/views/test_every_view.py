@@ -675,7 +675,7 @@ def test_ten_views_are_ready_within_a_second(browser, open_views):
     assert 0.01 < processor_seconds(browser, page.url) < 1
 
 
-@pytest.mark.parametrize("name", ["forecast-lab", "gate-explorer", "variant-lab"])
+@pytest.mark.parametrize("name", ["cell-anatomy", "forecast-lab", "gate-explorer", "gradient-loom", "variant-lab"])
 def test_reset_ends_playing_at_once(open_view, name):
     """Also in the moment in which playing has begun and no step has been taken."""
     view = open_view(name)

@@ -68,7 +68,9 @@ function build(context) {
     },
     drawing.element,
   );
-  const how = make("div", { class: "gru-how" });
+  // Whatever is lit, there is room for the longest sum, so that nothing moves away from under a pointer.
+  const [sum, room] = [make("div", { class: "gru-sum" }), make("div", { class: "gru-sum gru-room", "aria-hidden": "true" })];
+  const how = make("div", { class: "gru-how" }, sum, room);
   const equations = make("div", { class: "gru-steps" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   time.element.prepend(stage); // on a phone the transport stays in sight below it
@@ -99,13 +101,9 @@ function build(context) {
     const at = steps[step];
     light(part, arrange(now.reset_after, now.z_keeps, now.data));
     drawing.write(at, step, unit, now.states[step] !== null);
-    const sums = (/** @type {Part} */ which) => sumOf(arithmetic(which, unit, now.data, at, now));
-    // Whatever is lit, there is room for the longest, so that nothing moves away from under a pointer.
-    how.replaceChildren(
-      make("div", { class: "gru-sum" }, ...sums(part)),
-      make("div", { class: "gru-sum gru-room", "aria-hidden": "true" }, ...sums("z")),
-    );
-    time.draw(now, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    sum.replaceChildren(...sumOf(arithmetic(part, unit, now.data, at, now)));
+    room.replaceChildren(...sumOf(arithmetic("z", unit, now.data, at, now)));
+    time.draw(now);
     says.setAttribute("aria-live", playing ? "off" : "polite"); // nobody can listen as fast as it plays
     const words = sentence(part, unit, at, now, step, now.states[step] !== null);
     write(says, [`Step ${step + 1} of ${now.T}.`, words, comparison(made[step].h[unit], at.h[unit], now, now.data.made)].join(" ").trim());
@@ -159,17 +157,15 @@ function timeOf(state, numbers) {
       return by ? { unit: clamp(unit + by, 0, H - 1) } : null;
     },
   });
-  const drawInput = memo((/** @type {number[][]} */ x, /** @type {Data} */ { x: before }, /** @type {string} */ _theme) =>
-    input.draw(x, before),
-  );
+  const drawInput = memo(input.draw);
   const drawStates = memo(states.draw);
   return {
     element: stack.element,
     toggle: stack.toggle,
-    /** @param {Now} now @param {string} theme */
-    draw(now, theme) {
+    /** @param {Now} now */
+    draw(now) {
       const { steps, before } = numbers(now);
-      drawInput(now.inputs, now.data, theme);
+      drawInput(now.inputs, now.data.x);
       drawStates(steps, before, now.unit, now.data.reach.h);
       stack.show(now);
       input.read(now.inputs[now.step]);

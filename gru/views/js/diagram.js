@@ -83,10 +83,8 @@ export function diagram(H, D, reach) {
     write(at, step, unit, byHand) {
       for (const part of PARTS) boxes[part].show(at[part], unit);
       labels.time(step, byHand);
-      for (const wire of wires.flat()) {
-        const share = /** @type {"kept" | "written" | "r" | undefined} */ (wire.dataset.carries);
-        wire.style.setProperty("--carries", share ? at[share][unit].toFixed(3) : "1");
-      }
+      for (const share of /** @type {const} */ (["kept", "written", "r"]))
+        element.style.setProperty(`--${share}`, at[share][unit].toFixed(3));
     },
     /** Light what leads to a part, or away from where a step begins; what is lit lies above. @param {Part} part */
     light(part) {
@@ -138,7 +136,12 @@ function draw(svg, plan) {
   const wires = plan.wires.map(({ from, to, colour, kind, carries, order, path, arrows }) =>
     make(
       "g",
-      { class: `gru-wire gru-wire-${colour} gru-${kind}`, "data-part": from, "data-to": to, ...(carries && { "data-carries": carries }) },
+      {
+        class: `gru-wire gru-wire-${colour} gru-${kind}`,
+        "data-part": from,
+        "data-to": to,
+        ...(carries && { "data-carries": carries, style: `--carries: var(--${carries})` }),
+      },
       make("path", { class: "gru-gap", d: path }),
       make("path", { class: "gru-track", d: path }),
       make("path", { class: "gru-arrow", d: arrows }),
@@ -221,14 +224,15 @@ const shown = (numbers, ofUnits) => (/** @type {number[]} */ values, /** @type {
     const value = values[i];
     const row = /** @type {HTMLElement} */ (number.closest(".gru-row"));
     const input = row.querySelector("input");
+    row.classList.toggle("gru-chosen", ofUnits && i === unit);
+    if (input && Number(input.value) !== value) input.value = String(value);
+    if (number.getAttribute("value") === String(value)) return;
     number.setAttribute("value", String(value));
     number.title = value.toFixed(6);
     write(number, format(value));
-    row.classList.toggle("gru-chosen", ofUnits && i === unit);
     row.classList.toggle("gru-negative", value < 0);
     row.style.setProperty("--heat", String(Math.min(1, Math.abs(value))));
     if (!input) return;
-    if (Number(input.value) !== value) input.value = String(value);
     input.setAttribute("aria-valuetext", format(value));
     row.style.setProperty("--at", String((value + Number(input.max)) / (2 * Number(input.max))));
   });
