@@ -4,8 +4,9 @@
 
 build      seconds of a build with nothing cached, of a second one, and of one after a sentence more on one page; a copy
            of the book in a temporary folder; and seconds that the cells of each page took, two pages at a time
-pages      kB that each page loads over http, uncompressed; ms until its views are ready (median of LOADS loads, each
-           in a browser context of its own, so with an empty cache); ms of script for each redraw while a slider
+pages      kB that each page loads over http, uncompressed; ms from the page having been read (domInteractive) until
+           its first view answers, and ms from its being asked for until all do (medians of LOADS loads, each in a
+           browser context of its own, so with an empty cache); ms of script for each redraw while a slider
            moves (median; layout and painting come on top); of the pages just built, else of _build/html
 training   seconds of the chapter's training with `gru.GRUClassifier`, and with `torch.nn.GRU` put in the place of
            its layer: same starting weights, same batches, run in turn
@@ -38,7 +39,7 @@ PARTS = ("build", "pages", "training")
 
 # Before the page's own scripts: note when the last view became ready, and add up the time inside animation frames.
 WATCH = """
-window.bench = { ready: null, frames: 0 };
+window.bench = { first: null, ready: null, frames: 0 };
 const frame = window.requestAnimationFrame.bind(window);
 window.requestAnimationFrame = (callback) => frame((now) => {
   const start = performance.now();
@@ -48,10 +49,12 @@ window.requestAnimationFrame = (callback) => frame((now) => {
 bench.nextFrame = () => new Promise((done) => frame(() => frame(done)));
 new MutationObserver(() => {
   const views = [...document.querySelectorAll(".gru-view")];
+  if (views.some((view) => view.dataset.state === "ready")) bench.first ??= performance.now();
   const ready = views.length > 0 && views.every((view) => view.dataset.state === "ready");
   if (ready) bench.ready ??= performance.now();
 }).observe(document, { subtree: true, childList: true, attributeFilter: ["data-state"] });
 """
+FIRST = "bench.first - performance.getEntriesByType('navigation')[0].domInteractive"
 # Move the first slider of the page back and forth; the script time of each move, its handler and the frames after it.
 REDRAWS = """async (moves) => {
   const slider = document.querySelector(".gru-view input[type=range]");
@@ -122,9 +125,9 @@ def bench_pages(site: Path) -> None:
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(**browsers.launch_options())
-        print(f"{'page':42} {'kB':>7} {'ready, ms':>10} {'redraw, ms':>11}", flush=True)
+        print(f"{'page':42} {'kB':>7} {'first, ms':>10} {'ready, ms':>10} {'redraw, ms':>11}", flush=True)
         for name in pages:
-            weight, ready, redraws = 0, [], []
+            weight, first, ready, redraws = 0, [], [], []
             for _ in range(LOADS):
                 context = browser.new_context()
                 page = context.new_page()
@@ -137,13 +140,14 @@ def bench_pages(site: Path) -> None:
                     context.close()
                     break
                 page.wait_for_function("bench.ready !== null")
+                first.append(page.evaluate(FIRST))
                 ready.append(page.evaluate("bench.ready"))
                 if page.locator(".gru-view input[type=range]").count():
                     redraws += page.evaluate(REDRAWS, MOVES)
                 context.close()
-            loaded = f"{median(ready):.0f}" if ready else "-"
+            answered, loaded = (f"{median(times):.0f}" if times else "-" for times in (first, ready))
             redrawn = f"{median(redraws):.2f}" if redraws else "-"
-            print(f"{name:42} {weight / 1000:7.0f} {loaded:>10} {redrawn:>11}", flush=True)
+            print(f"{name:42} {weight / 1000:7.0f} {answered:>10} {loaded:>10} {redrawn:>11}", flush=True)
         browser.close()
         server.shutdown()
 
