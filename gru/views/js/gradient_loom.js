@@ -323,7 +323,9 @@ function sentence(now, { drawn: { totals, threads }, before, tanh, begin }) {
   const share = u < 0 && !data.loss ? `, ${percentOf(totals[t] / begin)} of what was sent in` : "";
   const most = open.length > 1 && brought ? `; ${percent(Math.abs(first.value) / brought)} comes by ${first.path}` : "";
   const order = part.reverse ? ", which takes its steps from the end," : of && ",";
-  const back = data.loss ? `Of your loss${of}${order}` : `${s - t} step${s - t > 1 ? "s" : ""} back from the loss${of}${order || ","}`;
+  const back = data.loss
+    ? `Of your loss,${of && ` in ${part.name}${order}`}`
+    : `${s - t} step${s - t > 1 ? "s" : ""} back from the loss${of}${order || ","}`;
   const said = [`${back} ${size}${share}${most}.`];
   if (against.length) said.push(`${capital(against.join(" and "))} work${against.length > 1 ? "" : "s"} against it.`);
   if (muted.length && Object.keys(threads).length)
