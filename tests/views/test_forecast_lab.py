@@ -197,6 +197,16 @@ def test_a_drawn_past_is_forecast(open_views):
     assert drawn_now(page) == 0
 
 
+def test_every_season_is_named_wherever_now_is(open_views):
+    page = open_views(lab())
+    names = page.locator(".gru-labels span")
+    for key in ("Home", "End", "ArrowLeft"):
+        page.locator(".gru-scrub input").press(key)
+        page.evaluate(FRAME)
+        assert names.count() > 1
+        assert all(name.is_visible() for name in names.all())
+
+
 def test_only_the_past_is_drawn(open_views):
     page = open_views(lab())
     draw(page, (0.85, 0.2), (0.95, 0.8))

@@ -172,6 +172,13 @@ def test_a_z_that_is_dragged_is_held_and_let_go(open_views):
     assert says(page) == first
 
 
+def test_a_held_bar_has_no_frame(open_views):
+    """A frame of two pixels, in a drawing that is one unit wide, would be larger than the drawing."""
+    page = open_views(ledger(held=[[2, 0.9]]))
+    frame = "(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).boxShadow]"
+    assert page.locator(".gru-panel-kept .gru-held").evaluate(frame) == ["none", "none"]
+
+
 def test_any_word(open_views):
     page = open_views(ledger())
     for text in ("", "<b>x</b>", "日本語", "a" * 300):

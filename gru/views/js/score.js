@@ -115,7 +115,7 @@ export function score(
       drawn = key;
       // A name that the one at the cursor would cover in part is left out.
       for (const { label, i, few } of shown) {
-        const covered = (/** @type {number} */ room) => (Math.abs(i - t) / T) * room < (all[i].length + all[t].length) / 2 + 2;
+        const covered = (/** @type {number} */ room) => !ticks && Math.abs(i - t) * room < T * ((all[i].length + all[t].length) / 2 + 2);
         label.hidden = covered(WIDE);
         label.classList.toggle("gru-wide", !few || covered(NARROW));
       }
