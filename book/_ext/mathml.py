@@ -55,6 +55,8 @@ def mathml(tex: str, display: bool = False) -> str:
     for element in root.iter():
         if element.tag in SCRIPTS:
             tighten(element)
+    if [one.tag for one in root[0]] == ["mo"]:  # a sign that is spoken of
+        root[0][0].attrib |= {"lspace": "0", "rspace": "0"}
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 
 

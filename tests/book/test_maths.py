@@ -45,6 +45,8 @@ def test_letters_have_their_gates_colour(letter: str) -> None:
         (r"\mathrm{Hz}", "<mi>Hz</mi>"),
         (r"k \to \infty", "<mi>∞</mi>"),
         (r"a \sim b", "<mo>∼</mo>"),
+        (r"\odot", '<mo largeop="false" lspace="0" rspace="0">⊙</mo>'),  # by itself
+        (r"a \odot b", '<mo largeop="false">⊙</mo>'),
         (r"\tilde h", '<mover accent="true">'),
         (r"\xrightarrow{x}", "<mover><mo>⟶</mo>"),
         (r"\underbrace{ab}_{c}", '<munder><mrow class="braced">'),
