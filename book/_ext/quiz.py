@@ -42,6 +42,7 @@ On the page the reasons are written as character references: a browser without s
 
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 from docutils import nodes
@@ -206,12 +207,21 @@ def veil(text: str) -> str:
     return hidden.sub(lambda found: found[0] if len(found[0]) > 1 else f"&#{ord(found[0])};", text)
 
 
+def _name_of(choice: nodes.Element) -> str:
+    """What a screen reader says of a choice that is a formula alone, whose MathML gives a label no name."""
+    if any(not isinstance(node.parent, nodes.math) and node.strip() for node in choice.findall(nodes.Text)):
+        return ""
+    return f' aria-label="{escape(choice.astext())}"'
+
+
 def draw(question: Question, name: str) -> Html:
     """The form: see quiz.js for what becomes of it."""
     ask, check = question.ask.children, '<button type="submit" hidden disabled>Check</button>'
     if question.unit is None:
         choices = [
-            html(f'<label><input type="radio" name="{name}"><span>', choice.children, "</span></label>")
+            html(
+                f'<label><input type="radio" name="{name}"{_name_of(choice)}><span>', choice.children, "</span></label>"
+            )
             for choice in question.choices
         ]
         legend = html("<legend>", ask, "</legend>")
