@@ -74,3 +74,49 @@ def test_what_does_not_fit_is_refused():
         views.AlignmentView(made, LETTERS, symbols="01")
     with pytest.raises(ValueError, match="expected an EncoderDecoder with attention"):
         views.AlignmentView(EncoderDecoder(6, 4, 4, 5), LETTERS, symbols=SYMBOLS)
+
+
+def codes(text):
+    """Another way to read a text: its words, one number each, twice."""
+    return torch.tensor([[[len(word) / 10, word.count("e") / 3]] for word in text.split()])
+
+
+def own(**options):
+    torch.manual_seed(3)
+    made = EncoderDecoder(2, 4, 4, 5, attention=3)
+    with torch.no_grad():
+        made.head.bias[-1] -= 3  # the answer is not empty
+    return views.AlignmentView(made, symbols=SYMBOLS, encode=codes, step_names=str.split, **options)
+
+
+def test_a_text_is_read_by_a_function_of_the_readers_own(open_views):
+    view = own(text="sieben und neunzig")
+    symbols, looks = view.answer
+    assert len(symbols) > 1
+    assert looks.shape == (len(symbols), 3)
+    page = open_views(view)
+    page.get_by_text(f"It writes {''.join(symbols)}.").wait_for()
+    assert page.locator(".gru-from").all_inner_texts() == ["sieben", "und", "neunzig"]
+    assert int(page.locator(".gru-says").inner_text().split("letter ")[1].split(",")[0]) == looks[0].argmax() + 1
+    page.get_by_label("Type a number in words").fill("acht und neunzig")
+    page.get_by_text("has not been read yet").wait_for()
+    view.text = "acht"  # what a kernel does
+    assert view._data["traced"]["names"] == ["acht"]
+    chance = torch.tensor(view._data["traced"]["chances"])
+    assert ((chance > 1 / (len(SYMBOLS) + 1)) & (chance <= 1)).all()  # of the likeliest symbol each
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"encode": None}, TypeError, "letters: expected either letters or encode, got neither"),
+        ({"letters": "abc"}, TypeError, "letters: expected either letters or encode, got both"),
+        ({"encode": lambda text: torch.zeros(3, 2)}, ValueError, r"encode: expected a result of shape \(T, 1, 2\)"),
+        ({"encode": lambda text: [0.0]}, TypeError, "encode: expected a Tensor, got list"),
+        ({"step_names": lambda text: ["one"]}, ValueError, "step_names: expected 2, one per step, got 1"),
+    ],
+)
+def test_a_function_that_does_not_fit_is_refused(options, error, message):
+    arguments = {"encode": codes, "symbols": SYMBOLS, "text": "zwei Worte"} | options
+    with pytest.raises(error, match=message):
+        views.AlignmentView(EncoderDecoder(2, 4, 4, 5, attention=3), **arguments)

@@ -11,7 +11,15 @@ import { playOnce, transport } from "./transport.js";
 import { view } from "./view.js";
 import { numbersOf, plain } from "./words.js";
 
-/** @typedef {import("./align.js").Sent & { letters: string, symbols: string[], examples: string[], device: string }} Data */
+/**
+ * @typedef {object} Data
+ * @property {string | null} letters  null: Python encodes what is typed
+ * @property {string[]} symbols
+ * @property {string[]} examples
+ * @property {string} device
+ * @property {import("./align.js").Sent | null} model
+ * @property {{ text: string, names: string[], symbols: number[], looks: number[][], chances: number[] } | null} traced
+ */
 /** @typedef {ReturnType<typeof read>} Now */
 /** @typedef {import("./state.js").State<Now>} State */
 /** @typedef {ReturnType<typeof answer>} Answer */
@@ -20,10 +28,16 @@ const TRAITS = ["text", "step", "matrix", "play", "_data"];
 const [LONGEST, MOST] = [60, 8]; // letters that are read, symbols that are written
 const LEAST = 0.04; // of the attention, below which no line is drawn
 
-const known = memo((/** @type {Data} */ data) => unpack(data));
+const known = memo((/** @type {import("./align.js").Sent} */ model) => unpack(model));
 const written = memo((/** @type {Data} */ data, /** @type {string} */ text) => {
+  const { model, traced } = data;
+  if (!model) {
+    const found = traced?.text === text && traced.names.length ? traced : null;
+    return { letters: found ? found.names : [], found };
+  }
+  const alphabet = [...(data.letters ?? "")];
   const letters = plain(text).slice(0, LONGEST);
-  const found = letters.length ? answer(known(data), numbersOf(letters, [...data.letters]), data.letters.length + 1, MOST) : null;
+  const found = letters.length ? answer(known(model), numbersOf(letters, alphabet), alphabet.length + 1, MOST) : null;
   return { letters, found };
 });
 
@@ -65,7 +79,7 @@ function build(context) {
   );
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const drawing = pictureOf(state);
-  const where = make("p", { class: "gru-where" }, origin());
+  const where = make("p", { class: "gru-where" });
   state.lay(bar, says, drawing.element, steps.control, tries(state, trials(context)), where);
   root.setAttribute("aria-label", "Where a decoder looks while it writes");
   playOnce(context, steps.start);
@@ -74,6 +88,7 @@ function build(context) {
     drawing.draw(now, playing);
     says.setAttribute("aria-live", playing ? "off" : "polite");
     write(says, sentence(now));
+    write(where, now.data.traced ? `${origin(now.data.device, null)} Every new text is read there, and needs a running kernel.` : origin());
   };
 }
 
@@ -178,12 +193,14 @@ function most(values) {
 
 /** @param {Now} now */
 function sentence({ data, text, letters, found, count, step }) {
+  if (!letters.length && data.traced && text) return "This text has not been read yet: Python does that, with a running kernel.";
   if (!letters.length) return "Type a number in words, in one of its languages or in none.";
   if (!found || !count) return `To “${letters.slice(0, 20).join("")}” it writes nothing.`;
   const look = found.looks[step];
   const t = most(look);
-  const strange = letters.filter((letter) => !data.letters.includes(letter)).length;
-  const cut = [...text].length > LONGEST ? ` Only the first ${LONGEST} letters are read.` : "";
+  const alphabet = data.letters;
+  const strange = alphabet === null ? 0 : letters.filter((letter) => !alphabet.includes(letter)).length;
+  const cut = alphabet !== null && [...text].length > LONGEST ? ` Only the first ${LONGEST} letters are read.` : "";
   return (
     `It writes ${found.symbols.map((symbol) => data.symbols[symbol]).join("")}. Symbol ${step + 1}, ${data.symbols[found.symbols[step]]} ` +
     `(${percent(found.chances[step])}), looks most at letter ${t + 1}, ${letters[t].trim() || "␣"} (${percent(look[t])} of its attention).` +
@@ -202,6 +219,7 @@ function trials({ model }) {
     })),
     {
       name: "No number at all",
+      when: ({ data }) => !data.traced,
       put: () => ({ text: "hello" }),
       see: () => "It writes a number all the same: there is no other answer it could give.",
     },
