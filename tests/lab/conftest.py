@@ -21,6 +21,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from lab.notebook import STATE
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def lab_page(
     yield page
     if request.session.testsfailed > failed_before:
         kept = tmp_path_factory.mktemp("lab-failure")
+        print(f"JupyterLab's widgets and kernels: {page.evaluate(STATE)}")
         page.screenshot(path=kept / "page.png")
         context.tracing.stop(path=kept / "trace.zip")
         print(f"JupyterLab as it was: {kept}/page.png; `playwright show-trace {kept}/trace.zip` shows how it got there")

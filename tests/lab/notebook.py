@@ -10,10 +10,21 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-NOTEBOOK = "jupyterapp.shell.currentWidget"
+# Not the current widget: where the machine is busy, JupyterLab's launcher may come up later and before it.
+NOTEBOOK = "[...jupyterapp.shell.widgets('main')].find((widget) => widget.hasClass('jp-NotebookPanel'))"
 CODE_CELLS = f"{NOTEBOOK}.content.widgets.filter((c) => c.model.type === 'code' && c.model.sharedModel.source.trim())"
 ERRORS = f"{CODE_CELLS}.flatMap((c) => c.model.outputs.toJSON()).filter((o) => o.output_type === 'error')"
-IDLE = f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
+READY = f"() => {NOTEBOOK}?.context.isReady && {NOTEBOOK}.sessionContext.isReady"
+ANSWERS = f"async () => (await {NOTEBOOK}.sessionContext.session.kernel.info).status"
+STATE = """() => JSON.stringify({
+  dialog: document.querySelector('.jp-Dialog')?.innerText,
+  current: window.jupyterapp?.shell.currentWidget?.title.label,
+  main: [...(window.jupyterapp?.shell.widgets('main') ?? [])].map((widget) => [
+    widget.title.label,
+    widget.sessionContext?.session?.kernel?.connectionStatus,
+    widget.sessionContext?.session?.kernel?.status,
+  ]),
+})"""
 RUN_NEW_CELL = f"""async (code) => {{
   const notebook = {NOTEBOOK}.content;
   notebook.activeCellIndex = notebook.widgets.length - 1;
@@ -33,6 +44,14 @@ DRAWING = """(view) => JSON.stringify([
   ...[...view.querySelectorAll('data')].map((number) => number.value),
   ...[...view.querySelectorAll('[style*="--at-step"]')].map((cursor) => cursor.style.getPropertyValue('--at-step')),
 ])"""
+
+
+def wait_for_notebook(page: Page) -> None:
+    """Until the page shows the notebook that it was told to open, and its kernel answers."""
+    page.wait_for_function(READY)
+    assert page.evaluate(ANSWERS) == "ok"
+    page.evaluate(f"() => jupyterapp.shell.activateById({NOTEBOOK}.id)")
+    page.locator(".jp-Notebook").wait_for()
 
 
 def run(page: Page, code: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, TO_CELL, run, run_until
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, TO_CELL, run, run_until, wait_for_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -58,8 +58,7 @@ class View:
 def chapter(lab_page: Page) -> Page:
     """The chapter, opened by one click in the file browser and run from top to bottom through the menu."""
     lab_page.locator(".jp-DirListing-item", has_text=CHAPTER).click()
-    lab_page.locator(".jp-Notebook").wait_for()
-    lab_page.wait_for_function(IDLE)
+    wait_for_notebook(lab_page)
     lab_page.get_by_role("menuitem", name="Run", exact=True).click()
     lab_page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     lab_page.wait_for_function(FINISHED, timeout=CHAPTER_MS)

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import CODE_CELLS, DRAWING, ERRORS, IDLE, NOTEBOOK, run, run_until
+from lab.notebook import CODE_CELLS, DRAWING, ERRORS, NOTEBOOK, run, run_until, wait_for_notebook
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def notebook(lab_page: Page) -> Page:
           await jupyterapp.commands.execute('docmanager:open', { path: 'book/views.md', factory: 'Notebook' });
         }"""
     )
-    lab_page.locator(".jp-Notebook").wait_for()
-    lab_page.wait_for_function(IDLE)
+    wait_for_notebook(lab_page)
     lab_page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
     lab_page.wait_for_function(FINISHED)
     assert lab_page.evaluate(ERRORS) == []

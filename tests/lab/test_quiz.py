@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.notebook import wait_for_notebook
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ CHAPTER = "hearing-who-speaks.md"
 
 def test_answers_are_folded_away(lab_page: Page) -> None:
     lab_page.locator(".jp-DirListing-item", has_text=CHAPTER).click()
-    lab_page.locator(".jp-Notebook").wait_for()
+    wait_for_notebook(lab_page)
     contents = lab_page.locator(".jp-Notebook").first
     contents.evaluate("(notebook) => { notebook.style.height = '100000px'; }")  # cells out of sight are not drawn
     cell = contents.locator(".jp-RenderedMarkdown", has_text="Which state does the linear layer get?")

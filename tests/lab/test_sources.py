@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jupytext
 import pytest
 from jupytext.config import load_jupytext_config
-from lab.notebook import IDLE
+from lab.notebook import NOTEBOOK, wait_for_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -69,9 +69,10 @@ def test_jupyterlab_opens_a_page_without_a_question_and_leaves_it_as_it_was(
     lab_page.evaluate("() => jupyterapp.restored")
     before = (lab_root / page).read_bytes()
     assert lab_page.evaluate(SAVE, page) == "python3"
-    lab_page.wait_for_function(IDLE)
+    wait_for_notebook(lab_page)
     assert lab_page.locator(".jp-Dialog").count() == 0
     written = (lab_root / page).stat().st_mtime_ns
     lab_page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     assert (lab_root / page).stat().st_mtime_ns > written
     assert (lab_root / page).read_bytes() == before
+    lab_page.evaluate(f"() => {NOTEBOOK}.dispose()")  # the page shows one notebook at a time

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from lab.notebook import DRAWING, IDLE, run, run_until
+from lab.notebook import DRAWING, NOTEBOOK, run, run_until, wait_for_notebook
 
 from gru import views
 
@@ -52,7 +52,7 @@ def notebook(lab_page: Page) -> Page:
           await jupyterapp.commands.execute('notebook:create-new', { kernelName: 'python3' });
         }"""
     )
-    lab_page.wait_for_function(IDLE)
+    wait_for_notebook(lab_page)
     run(lab_page, "import json, torch, gru\nfrom gru import views\nfrom IPython.display import display")
     return lab_page
 
@@ -145,13 +145,13 @@ def test_a_key_that_no_control_uses_is_jupyterlabs(notebook: Page) -> None:
     """Ctrl+S in a view saves the notebook; arrow keys stay, so that the chosen cell stays as well."""
     view = Twice(notebook, "gate_explorer")
     view.control().focus()
-    cell = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+    cell = f"() => {NOTEBOOK}.content.activeCellIndex"
     before = notebook.evaluate(cell)
     notebook.keyboard.press("ArrowLeft")
     assert notebook.evaluate(cell) == before
     notebook.keyboard.press("Control+s")
     # A new notebook asks for its name first.
-    saved = "() => document.querySelector('.jp-Dialog') || !jupyterapp.shell.currentWidget.context.model.dirty"
+    saved = f"() => document.querySelector('.jp-Dialog') || !{NOTEBOOK}.context.model.dirty"
     notebook.wait_for_function(saved)
     notebook.keyboard.press("Escape")
     notebook.locator(".jp-Dialog").wait_for(state="detached")
