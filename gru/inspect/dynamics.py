@@ -30,7 +30,7 @@ from gru.inspect.flow import step_whole
 from gru.inspect.record import count_of, record
 from gru.inspect.recurrences import find, step_function
 from gru.inspect.run import Run
-from gru.layer import weights_of
+from gru.layer import suffixes_of, weights_of
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
 STEPS = 2**12  # of the map from each start at most, before Newton takes over
@@ -156,18 +156,13 @@ def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | Non
     """The cell or layer of one recurrence, and its weights where its equations are known."""
     _arguments.whole_number("recurrence", index)
     _, found = find(module)
-    every: list[tuple[nn.Module, tuple[int, bool] | None]] = []
-    for one in found:
-        if not one.is_cell:
-            ways = 2 if one.module.bidirectional else 1
-            every += [(one.module, (k // ways, bool(k % ways))) for k in range(ways * one.module.num_layers)]
-        else:
-            every.append((one.module, None))
+    every = [(one.module, k) for one in found for k in range(1 if one.is_cell else len(suffixes_of(one.module)))]
     if not 0 <= index < len(every):
         raise IndexError(f"recurrence: expected 0 to {len(every) - 1}, got {index}")
-    part, place = every[index]
-    if place is not None:
-        return part, weights_of(part, *place)
+    part, k = every[index]
+    if isinstance(part, nn.RNNBase):
+        directions = 2 if part.bidirectional else 1
+        return part, weights_of(part, k // directions, k % directions == 1)
     if count_of(part) > 1:
         raise TypeError(f"module: expected a recurrence with one state, got {type(part).__name__} with several")
     return part, cell_weights(part) if class_of(part) is not None and keeps_equations(part) else None
@@ -311,7 +306,7 @@ def solve(
     (True, True)
     """
     run = _run(module, x, h0, recurrence, kwargs)
-    if run.changed or run.starts:
+    if not torch.equal(run.before, run.states[:-1]):
         raise LookupError(f"{run.name}: expected a state that goes from step to step unchanged; this model changes it")
     walk = _map_of(run.module, run.weights)
     T, B, H = run.before.shape

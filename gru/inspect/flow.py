@@ -23,7 +23,7 @@ Where z writes (ResetBeforeCell) the roles stay: carry is what passes straight o
 An ElmanCell, h' = tanh(W x + U h + b), is a GRU with r = 1 and z = 0; its single path is "candidate", diag(1 - h'^2) U.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -34,44 +34,36 @@ from gru import bptt
 from gru.cells import ElmanCell, cell_weights, check_step, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.record import record, recording
-from gru.inspect.run import Run, Sweep, joined
+from gru.inspect.run import PerRecurrence, Run, Sweep, joined
 from gru.layer import weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")
 
 
-class Flow:
+class Flow(PerRecurrence):
     """How the loss reaches the states of one recurrence, or of several.
 
     Args:
-        entries: one a recurrence, as :func:`gradient_flow` makes them.
+        entries: one per recurrence, as :func:`gradient_flow` makes them.
 
     With one recurrence ``grads``, ``norms`` and ``paths`` are as their texts say. With several each is a list, one
     entry per layer and direction, and ``flow[k]`` is the Flow of one of them.
     """
 
-    def __init__(self, entries: "Sequence[_Entry]") -> None:
-        self._entries = list(entries)
-
-    @property
-    def names(self) -> list[str]:
-        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
-        return [entry.name for entry in self._entries]
-
     @property
     def lengths(self) -> Tensor | list[Tensor | None] | None:
         """Of a packed input (B,), else None."""
-        return self._field(lambda entry: entry.lengths)
+        return self._each(lambda entry: entry.lengths)
 
     @property
     def grads(self) -> Tensor | list[Tensor]:
         """dL/dh_t for t = 0..T, (T+1, B, H)."""
-        return self._field(lambda entry: entry.grads)
+        return self._each(lambda entry: entry.grads)
 
     @property
     def norms(self) -> Tensor | list[Tensor]:
         """The length of each sample's dL/dh_t, (T+1, B)."""
-        return self._field(lambda entry: entry.grads.flatten(2).norm(dim=-1))
+        return self._each(lambda entry: entry.grads.flatten(2).norm(dim=-1))
 
     @property
     def paths(self) -> dict[str, Tensor] | list[dict[str, Tensor]]:
@@ -83,21 +75,10 @@ class Flow:
             LookupError: the equations of a cell are not known, or a model changes the state between two steps; grads
                 and norms are there all the same.
         """
-        return self._field(_Entry.known_paths)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, k: int | slice) -> "Flow":
-        found = self._entries[k]
-        return Flow(found if isinstance(k, slice) else [found])
+        return self._each(_Entry.known_paths)
 
     def __repr__(self) -> str:
         return "Flow(" + ("\n     ".join(map(str, self._entries))) + ")"
-
-    def _field(self, read: "Callable[[_Entry], object]"):
-        found = [read(entry) for entry in self._entries]
-        return found[0] if len(found) == 1 else found
 
 
 class _Entry(NamedTuple):
@@ -253,72 +234,78 @@ def gradient_flow(
         raise TypeError(f"loss: expected a function of the module's outputs or None, got {type(loss).__name__}")
     with torch.inference_mode(False), torch.enable_grad(), recording(module) as recorder:
         outputs, last, runs = recorder.run(x, h0, kwargs)
+        breaks = [_breaks(run) for run in runs]
         value = last.sum() if loss is None else loss(outputs)
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"loss: expected a scalar tensor, got {got}")
-        # What a model runs under no_grad is out of the loss's reach.
-        wrt = [output for run in runs for output in run.outputs if output.requires_grad]
-        reached = wrt and value.requires_grad
-        found = torch.autograd.grad(value.sum(), wrt, allow_unused=True) if reached else ()
+        wrt = [_asking(output) for run in runs for output in run.outputs]
+        found = torch.autograd.grad(value.sum(), wrt, allow_unused=True) if value.requires_grad else [None]
         if all(gradient is None for gradient in found):
             raise ValueError("loss: expected a value that depends on the states, got one that does not")
-    found = iter(found)
-    grads = [[next(found) if output.requires_grad else None for output in run.outputs] for run in runs]
-    return Flow([_entry(run, own) for run, own in zip(runs, grads, strict=True)])
+    into = iter([torch.zeros_like(state) if grad is None else grad for grad, state in zip(found, wrt, strict=True)])
+    return Flow([_entry(run, [next(into) for _ in run.outputs], *own) for run, own in zip(runs, breaks, strict=True)])
+
+
+def _asking(state: Tensor) -> Tensor:
+    """A state to differentiate with respect to; what a model ran under no_grad is out of the loss's reach."""
+    return state if state.requires_grad else state.detach().requires_grad_()
+
+
+def _breaks(run: Run) -> tuple[list[int], bool]:
+    """The steps that read nothing of the state before, and whether a model changes a state between two steps."""
+    starts, changed = [], False
+    for t, output, received in run.links:
+        if received is None or not received.requires_grad:  # it starts anew, or cuts the graph
+            starts.append(t)
+        elif not torch.equal(run.before[t].nan_to_num(), run.states[t].nan_to_num()):
+            found = torch.autograd.grad(received.sum(), _asking(output), retain_graph=True, allow_unused=True)
+            starts += [t] if found[0] is None else []
+            changed |= found[0] is not None
+    return starts, changed
 
 
 @torch.no_grad()
-def _entry(run: Run, found: list[Tensor | None]) -> "_Entry":
+def _entry(run: Run, into: list[Tensor], starts: list[int], changed: bool) -> _Entry:
     """The flow of one recurrence, from the gradients with respect to its outputs."""
-    found = [torch.zeros_like(out) if grad is None else grad for grad, out in zip(found, run.outputs, strict=True)]
+    missing, deltas = _no_paths(run, changed), None
     if not run.sweeps:  # autograd went back through the loop: of h_0 to h_T it gave the whole
-        grads, deltas = torch.stack([torch.atleast_2d(grad) for grad in found]), None
+        grads = torch.stack([torch.atleast_2d(grad) for grad in into])  # (T+1, B, H)
+        if not missing:
+            deltas = _walk(run.as_one_step, grads[1:].flatten(0, 1).unsqueeze(0))[1][0].unflatten(0, run.x.shape[:2])
     elif run.lengths is None and any(sweep.packed for sweep in run.sweeps):
         raise ValueError(f"{run.name}: expected one call with a packed input, got {len(run.sweeps)}")
     else:
-        walks = [_walk(sweep, into) for sweep, into in zip(run.sweeps, found, strict=True)]
-        (first, *later), deltas = zip(*walks, strict=True)
-        grads = joined([first, *(one[1:] for one in later)])  # (T+1, B, H)
-        deltas = joined(deltas)
-    missing = _no_paths(run)
-    paths = {} if missing else _paths(run, grads[1:], deltas)
-    for path in paths.values():
-        path[list(run.starts)] = 0  # what such a step reads is not the state before it
-    return _Entry(run.name, run.lengths, grads, missing or paths)
+        (first, *later), deltas = zip(*map(_walk, run.sweeps, into), strict=True)
+        grads, deltas = joined([first, *(one[1:] for one in later)]), joined(deltas)
+    paths = missing or _paths(run, grads[1:], deltas)
+    for path in () if missing else paths.values():
+        path[starts] = 0  # what such a step reads is not the state before it
+    return _Entry(run.name, run.lengths, grads, paths)
 
 
-def _walk(sweep: Sweep, into: Tensor) -> tuple[Tensor, Tensor]:
-    """dL/dh_t (T+1, B, H) and the walk's deltas (T, B, 4H), from what the loss sends into each state (T, B, H)."""
-    T, B, H = into.shape
-    grads, deltas = into.new_empty(T + 1, B, H), into.new_empty(T, B, 4 * H)
-    bptt.backward(sweep.x, sweep.weights, sweep.states, sweep.gates, into, (False,) * 6, (grads, deltas))
+def _walk(sweep: Sweep, straight: Tensor) -> tuple[Tensor, Tensor]:
+    """dL/dh_t (T+1, B, H) and the walk's deltas (T, B, 4H), from what the loss sends straight into each state."""
+    T, B, H = straight.shape
+    grads, deltas = straight.new_empty(T + 1, B, H), straight.new_empty(T, B, 4 * H)
+    bptt.backward(sweep.x, sweep.weights, sweep.states, sweep.gates, straight, (False,) * 6, (grads, deltas))
     return sweep.restored(grads), sweep.restored(deltas)
 
 
-def _no_paths(run: Run) -> str | None:
+def _no_paths(run: Run, changed: bool) -> str | None:
     """Why there are no paths, if so."""
     if run.weights is None:
         known = "gru's cells and GRU, torch.nn.GRU and torch.nn.GRUCell"
         return f"{type(run.module).__name__}, because its equations are not known here, as those of {known} are"
-    if run.changed:
-        return f"{run.name}, because the model changes its state between two steps"
-    return None
+    return f"{run.name}, because the model changes its state between two steps" if changed else None
 
 
-def _paths(run: Run, grads: Tensor, deltas: Tensor | None) -> dict[str, Tensor]:
-    """What reaches each state through the step that follows, (T, B, H), from what reaches the step's result."""
-    weights = run.weights
-    if deltas is None:  # every gradient is known, so all steps are one step of a large batch
-        x, before, into, blocks = (one.flatten(0, 1) for one in (run.x, run.before, grads, run.blocks))
-        deltas, unused = into.new_empty(1, *blocks.shape), into.new_empty(2, *into.shape)
-        after = torch.stack((before, before))  # of which the walk reads the first
-        bptt.backward(x[None], weights, after, blocks[None], into[None], (False,) * 6, (unused, deltas))
-        deltas = deltas[0].unflatten(0, grads.shape[:2])
-    U_r, U_z, U_n = weights.weight_hh.chunk(3)
+def _paths(run: Run, grads: Tensor, deltas: Tensor) -> dict[str, Tensor]:
+    """What reaches each state through the step that follows (T, B, H), from what reaches the step's result."""
+    U_r, U_z, U_n = run.weights.weight_hh.chunk(3)
     _, r, z, _ = run.blocks.chunk(4, -1)
     d_q, d_r, d_z, _ = deltas.chunk(4, -1)  # d_q is d_p where reset acts before
-    candidate = d_q @ U_n if weights.reset_after else r * d_q
+    candidate = d_q @ U_n if run.weights.reset_after else r * d_q
     if isinstance(run.module, ElmanCell):
         return {"candidate": candidate}
     return {"carry": z * grads, "candidate": candidate, "update": d_z @ U_z, "reset": d_r @ U_r}
@@ -374,37 +361,30 @@ def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kw
 
 
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
+    """Of each recurrence dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
     with torch.inference_mode(False), torch.enable_grad(), recording(module, hold_inputs=True) as recorder:
         runs = recorder.run(x, h0, kwargs).runs
-    return [_jacobians_of(run) for run in runs]
+        return [_jacobians_of(run, *_breaks(run)) for run in runs]
 
 
-def _jacobians_of(run: Run) -> Iterator[Tensor]:
-    """dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
-    if run.weights is not None and not run.changed:
-        return _in_closed_form(run)
+def _jacobians_of(run: Run, starts: list[int], changed: bool) -> Iterator[Tensor]:
+    if run.weights is not None and not changed:
+        return _in_closed_form(run, starts)
     if run.sweeps:
-        raise LookupError(f"dh_T/dh_t: not available for {_no_paths(run)}")
+        raise LookupError(f"dh_T/dh_t: not available for {_no_paths(run, changed)}")
     return _by_autograd(run)
 
 
 @torch.no_grad()
-def _in_closed_form(run: Run) -> Iterator[Tensor]:
+def _in_closed_form(run: Run, starts: list[int]) -> Iterator[Tensor]:
     T, B, H = run.before.shape
     eye = torch.eye(H, dtype=run.before.dtype, device=run.before.device)
     product = eye.expand(B, H, H)
     C = max(1, NUMBERS_AT_ONCE // max(1, B * H * H))
-    first = run.starts[-1] + 1 if run.starts else 0  # of the states that h_T depends on
+    first = starts[-1] + 1 if starts else 0  # of the states that h_T depends on
     for t1 in range(T, first, -C):
         t0 = max(first, t1 - C)
-        gates = run.blocks[t0:t1].chunk(4, 2)[1:]
-        if isinstance(run.module, ElmanCell):
-            steps = (1 - gates[2].square()).unsqueeze(-1) * run.weights.weight_hh.chunk(3)[2]  # (C, B, H, H)
-        else:
-            steps = step_whole(run.weights, run.before[t0:t1], *gates)
-        if run.lengths is not None:  # past its end a state stays as it is
-            ended = torch.arange(t0, t1, device=steps.device).unsqueeze(1) >= run.lengths
-            steps = torch.where(ended[..., None, None], eye, steps)
+        steps = _step_jacobians(run, t0, t1)
         products = torch.empty_like(steps)
         with torch.inference_mode():
             for jacobian, place in zip(reversed(steps.unbind(0)), reversed(products.unbind(0)), strict=True):
@@ -415,21 +395,27 @@ def _in_closed_form(run: Run) -> Iterator[Tensor]:
         yield product.new_zeros(first, B, H, H)
 
 
+def _step_jacobians(run: Run, t0: int, t1: int) -> Tensor:
+    """dh_{t+1}/dh_t for t = t0..t1-1, (t1-t0, B, H, H); past the end of its sequence a state stays as it is."""
+    gates = run.blocks[t0:t1].chunk(4, 2)[1:]
+    if isinstance(run.module, ElmanCell):
+        steps = (1 - gates[2].square()).unsqueeze(-1) * run.weights.weight_hh.chunk(3)[2]
+    else:
+        steps = step_whole(run.weights, run.before[t0:t1], *gates)
+    if run.lengths is not None:
+        ended = torch.arange(t0, t1, device=steps.device).unsqueeze(1) >= run.lengths  # (t1-t0, B)
+        steps = torch.where(ended[..., None, None], torch.eye(steps.shape[-1]).to(steps), steps)
+    return steps
+
+
 def _by_autograd(run: Run) -> Iterator[Tensor]:
-    *earlier, last = run.outputs
-    wrt = [state for state in earlier if state.requires_grad]
-    rows = []
-    for unit in torch.atleast_2d(last).flatten(1).unbind(-1):
-        reached = unit.requires_grad and wrt
-        found = iter(torch.autograd.grad(unit.sum(), wrt, retain_graph=True, materialize_grads=True) if reached else ())
-        rows.append(
-            [
-                next(found, torch.zeros_like(state)) if state.requires_grad else torch.zeros_like(state)
-                for state in earlier
-            ]
-        )
-    for states in reversed(list(zip(*rows, strict=True))):
-        yield torch.stack([torch.atleast_2d(row).flatten(1) for row in states], dim=-2).unsqueeze(0)
+    *earlier, last = map(_asking, run.outputs)
+    rows = [
+        torch.autograd.grad(unit.sum(), earlier, retain_graph=True, materialize_grads=True)
+        for unit in torch.atleast_2d(last).flatten(1).unbind(-1)
+    ]
+    for of_state in reversed(list(zip(*rows, strict=True))):
+        yield torch.stack([torch.atleast_2d(row).flatten(1) for row in of_state], dim=-2).unsqueeze(0)
 
 
 NUMBERS_AT_ONCE = 2**24  # in Jacobians held at a time: 64 MB of float32

@@ -16,7 +16,6 @@ Glossary
 """
 
 import inspect
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +24,10 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import _arguments
 from gru.inspect.record import record
 from gru.inspect.recurrences import find
-from gru.inspect.run import Run
+from gru.inspect.run import PerRecurrence, Run
 
 
-class Ledger:
+class Ledger(PerRecurrence):
     """Who wrote the last valid state: of one recurrence, or of several.
 
     Args:
@@ -39,18 +38,10 @@ class Ledger:
     of them.
     """
 
-    def __init__(self, entries: "list[_Entry]") -> None:
-        self._entries = list(entries)
-
-    @property
-    def names(self) -> list[str]:
-        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
-        return [entry.name for entry in self._entries]
-
     @property
     def written(self) -> Tensor | list[Tensor]:
         """What is in the last valid state from h_0 (index 0) and from each step (1 to T): (T+1, B, H)."""
-        return self._field(_Entry.written)
+        return self._each(_Entry.written)
 
     def at(self, t: int) -> Tensor | list[Tensor]:
         """The same of the state after t steps, (t+1, B, H), t = 0 to T; after a sequence's end, of its last state.
@@ -62,7 +53,7 @@ class Ledger:
         steps = min(len(entry.keep) for entry in self._entries)
         if not 0 <= t <= steps:
             raise IndexError(f"t: expected 0 to {steps}, the number of steps, got {t}")
-        return self._field(lambda entry: entry.at(t))
+        return self._each(lambda entry: entry.at(t))
 
     def of(self, head: nn.Linear) -> Tensor:
         """Every step's share of what a linear layer makes of the last valid state, (T+1, B, C).
@@ -89,20 +80,9 @@ class Ledger:
         columns = head.weight.detach().split(sizes, 1)  # (C, H) each
         return sum(one @ weight.t().to(one) for one, weight in zip(written, columns, strict=True))
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, k: int | slice) -> "Ledger":
-        found = self._entries[k]
-        return Ledger(found if isinstance(k, slice) else [found])
-
     def __repr__(self) -> str:
         sizes = ((entry.name, *entry.keep.shape) for entry in self._entries)
         return f"Ledger({'; '.join(f'{name}: T={T}, B={B}, H={H}' for name, T, B, H in sizes)})"
-
-    def _field(self, read: "Callable[[_Entry], Tensor]") -> Tensor | list[Tensor]:
-        found = [read(entry) for entry in self._entries]
-        return found[0] if len(found) == 1 else found
 
 
 class _Entry:

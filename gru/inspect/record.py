@@ -16,7 +16,7 @@ Symbols, and what a Run and a Sweep hold: :mod:`gru.inspect.run`.
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from gru import _arguments, bptt
 from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
 from gru.equations import Gates, Weights, step
 from gru.inspect.recurrences import as_gates, find, gates_function
-from gru.inspect.run import Run, Sweep, detached, joined, run_sweep, tolerance
+from gru.inspect.run import Link, Run, Sweep, detached, joined, run_sweep, tolerance
 from gru.layer import GRU, layout_of, run_layers, suffixes_of, weights_of
 
 
@@ -56,17 +56,14 @@ def recording(module: nn.Module, hold_inputs: bool = False) -> Iterator["Recorde
     ``hold_inputs`` no gradient flows through what the cells read.
     """
     recorder = Recorder(module, hold_inputs)
-    compiled = recorder.is_model or recorder.module._compiled_call_impl is not None
-    as_written = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
-    with as_written, eval_mode(recorder.module):
-        try:
-            for tape in recorder.tapes:
-                tape.start()
-            yield recorder
-        finally:
-            for tape in recorder.tapes:
-                tape.stop()
-            recorder.tapes.clear()  # they refer to the recorder: no circle is to keep large tensors alive
+    with ExitStack() as stack:
+        if recorder.is_model or recorder.module._compiled_call_impl is not None:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))  # as it is written, not as it is compiled
+        stack.enter_context(eval_mode(recorder.module))
+        stack.callback(recorder.tapes.clear)  # they refer to the recorder: no circle is to keep large tensors alive
+        for tape in recorder.tapes:
+            stack.enter_context(replaced(tape.module, tape.methods()))
+        yield recorder
 
 
 @contextmanager
@@ -80,6 +77,20 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def replaced(module: nn.Module, methods: dict[str, Callable]) -> Iterator[None]:
+    """A module with other methods, on the instance alone."""
+    namespace = vars(module)
+    before = {name: namespace[name] for name in methods if name in namespace}
+    namespace.update(methods)
+    try:
+        yield
+    finally:
+        for name in methods:
+            del namespace[name]
+        namespace.update(before)
 
 
 class Recorder:
@@ -115,69 +126,24 @@ class _Tape:
     def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
         self.recorder, self.module = recorder, module
         self.name, self.title = name, name or type(module).__name__
-        self.calls, self.replaced = [], {}
+        self.calls = []
 
-    def replace(self, name: str, method: Callable) -> None:
-        self.replaced[name] = vars(self.module).get(name)
-        vars(self.module)[name] = method
-
-    def stop(self) -> None:
-        for name, before in self.replaced.items():
-            vars(self.module).pop(name)
-            if before is not None:
-                vars(self.module)[name] = before
-
-    @contextmanager
-    def lining_up(self, inputs: Iterator[Tensor]) -> Iterator[None]:
-        """Where calls cannot stand one after the other, say that their batches differ."""
-        try:
-            yield
-        except RuntimeError as error:
-            shapes = [tuple(x.shape) for x in inputs]
-            if len({shape[-2:-1] for shape in shapes}) == 1:
-                raise
+    def check_batches(self, inputs: Sequence[Tensor]) -> None:
+        """Calls stand one after the other in time, so their batches must be the same."""
+        if len({x.shape[-2] for x in inputs}) > 1:
+            shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
             raise ValueError(
                 f"{self.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
-                f"{', '.join(map(str, shapes))}"
-            ) from error
-
-
-class _Link(NamedTuple):
-    """Between two calls of a recurrence, of which the second begins with step ``first``."""
-
-    first: int
-    outputs: Sequence[Tensor]  # of the first call: what to differentiate with respect to
-    after: Tensor  # what its state held
-    received: Tensor | None  # the state that the second was given, the tensor itself
-    before: Tensor  # and what it held
-
-    def reaches(self) -> bool:
-        """Whether the state before counts in the step after: not where the model starts anew or cuts the graph."""
-        live = [output for output in self.outputs if output.requires_grad]
-        if self.received is None or not live or not self.received.requires_grad or self.is_same():
-            return self.received is not None and (not live or self.received.requires_grad)
-        found = torch.autograd.grad(self.received.sum(), live, retain_graph=True, allow_unused=True)
-        return any(gradient is not None for gradient in found)
-
-    def is_same(self) -> bool:
-        return self.after.shape == self.before.shape and torch.equal(self.after.nan_to_num(), self.before.nan_to_num())
-
-
-def _breaks(links: list[_Link]) -> dict[str, object]:
-    reached = [link.reaches() for link in links]
-    starts = [link.first for link, reaches in zip(links, reached, strict=True) if not reaches]
-    changed = any(reaches and not link.is_same() for link, reaches in zip(links, reached, strict=True))
-    return {"starts": starts, "changed": changed}
+                f"{shapes}"
+            )
 
 
 # ---- layers
 
 
 class _LayerCall(NamedTuple):
-    received: Tensor | None  # the state before, the tensor itself
-    before: Tensor | None  # and what it held
-    after: Tensor  # what the state after held, all layers and directions of it
-    sweeps: list[Sweep]
+    received: Tensor | None  # hx
+    sweeps: list[Sweep]  # one per layer and direction
 
 
 class _LayerTape(_Tape):
@@ -185,14 +151,13 @@ class _LayerTape(_Tape):
         super().__init__(recorder, name, module)
         self.sweep = run_sweep  # what runs one recurrence: replay puts one in its place that minds its edits
 
-    def start(self) -> None:
+    def methods(self) -> dict[str, Callable]:
         own = type(self.module).forward not in (GRU.forward, nn.GRU.forward) or "forward" in vars(self.module)
         # Nobody but the caller sees what a layer gives that is not inside anything: it needs no copies.
         self.is_alone = not (own or self.recorder.is_model or self.module._forward_hooks or torch.is_grad_enabled())
         if isinstance(self.module, GRU):
-            self.replace("_run", self.run)
-        else:
-            self.replace("forward", partial(self.run_beside, self.module.forward) if own else self.run)
+            return {"_run": self.run}
+        return {"forward": partial(self.run_beside, self.module.forward) if own else self.run}
 
     def run(self, input: Tensor | PackedSequence, hx: Tensor | None = None) -> tuple:
         names = ("input", "hx") if self.recorder.is_model else ("x", "h0")
@@ -209,8 +174,7 @@ class _LayerTape(_Tape):
 
         outputs, h_n = run_layers(self.module, input, hx, partial(weights_of, self.module), engine, names)
         if self.recorder.is_open:
-            before = None if alone or hx is None else hx.detach().clone()
-            self.calls.append(_LayerCall(hx, before, h_n if alone else h_n.detach().clone(), sweeps))
+            self.calls.append(_LayerCall(hx, sweeps))
             self.recorder.last = (h_n if alone else h_n.clone())[-2 if self.module.bidirectional else -1 :]
         return outputs, h_n
 
@@ -227,33 +191,29 @@ class _LayerTape(_Tape):
         return ours
 
     def runs(self) -> list[Run]:
-        ends = accumulate(len(call.sweeps[0].x) for call in self.calls)
-        links = [
-            _Link(end, [sweep.output for sweep in one.sweeps], one.after, other.received, other.before)
-            for end, (one, other) in zip(ends, pairwise(self.calls), strict=False)
-        ]
-        breaks = _breaks(links)
-        with self.lining_up(call.sweeps[0].x for call in self.calls):
-            return [Run(**self.joined(k), **breaks) for k in range(len(self.calls[0].sweeps))]
+        self.check_batches([call.sweeps[0].x for call in self.calls])
+        return [self.run_of(k, suffix) for k, suffix in enumerate(suffixes_of(self.module))]
 
-    def joined(self, k: int) -> dict[str, object]:
-        """The fields of the run of one layer and direction."""
-        suffix = suffixes_of(self.module)[k]
+    def run_of(self, k: int, suffix: str) -> Run:
+        """What one layer and direction did in all calls."""
         sweeps = [call.sweeps[k] for call in self.calls]
         states = [sweep.restored(sweep.states) for sweep in sweeps]
         packed = sweeps[0].packed if len(sweeps) == 1 else None
-        return {
-            "name": f"{self.name}.{suffix}" if self.name else suffix,
-            "module": self.module,
-            "weights": sweeps[-1].weights,
-            "x": joined([sweep.restored(sweep.x) for sweep in sweeps]),
-            "states": joined([states[0], *(later[1:] for later in states[1:])]),
-            "before": joined([one[:-1] for one in states]),
-            "outputs": [sweep.output for sweep in sweeps],
-            "sweeps": sweeps,
-            "lengths": None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
-            "reverse": suffix.endswith("_reverse"),
-        }
+        ends = accumulate(len(sweep.x) for sweep in sweeps)
+        received = [None if call.received is None else call.received[k] for call in self.calls[1:]]
+        return Run(
+            name=f"{self.name}.{suffix}" if self.name else suffix,
+            module=self.module,
+            weights=sweeps[-1].weights,
+            x=joined([sweep.restored(sweep.x) for sweep in sweeps]),
+            states=joined([states[0], *(later[1:] for later in states[1:])]),
+            before=joined([one[:-1] for one in states]),
+            outputs=[sweep.output for sweep in sweeps],
+            sweeps=sweeps,
+            lengths=None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
+            reverse=suffix.endswith("_reverse"),
+            links=[Link(end, sweep.output, state) for end, sweep, state in zip(ends, sweeps, received, strict=False)],
+        )
 
 
 def _data(value: object) -> object:
@@ -277,18 +237,15 @@ class _CellCall(NamedTuple):
 
 
 class _CellTape(_Tape):
-    asks = True  # a cell for its gates, where its forward does not call them
-
-    def start(self) -> None:
-        cell = self.module
-        self.is_hooked = any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules())
-        self.is_plain = keeps_equations(cell)
-        self.count = count_of(cell)
+    def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
+        super().__init__(recorder, name, module)
+        self.asks = True  # the cell for its gates, where its forward does not call them
+        self.is_plain, self.count = keeps_equations(module), count_of(module)
         self.inside, self.gates, self.places = False, None, []  # a call: its gates, and where its output has the states
-        for name in ("forward", "gates"):
-            if hasattr(cell, name):
-                method = getattr(cell, name)
-                self.replace(name, partial(self.call, method, inspect.signature(method)))
+
+    def methods(self) -> dict[str, Callable]:
+        own = {name: getattr(self.module, name) for name in ("forward", "gates") if hasattr(self.module, name)}
+        return {name: partial(self.call, method, inspect.signature(method)) for name, method in own.items()}
 
     def call(self, method: Callable, signature: inspect.Signature, *args, **kwargs) -> object:
         if self.inside:  # a forward that calls gates, as a rule
@@ -360,15 +317,16 @@ class _CellTape(_Tape):
     def drive(self, x: Tensor, h0: Tensor | None) -> Tensor:
         """Step a bare cell through x: its states (T, B, H), as a loop over its calls has them."""
         cell = self.module
-        x, h = check_drive(cell, x, h0)
-        if self.is_plain and not self.is_hooked:
+        x, h = _check_drive(cell, x, h0)
+        is_hooked = any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules())
+        if self.is_plain and not is_hooked:
             h = check_step(cell, x[0], h)
             self.calls = [run_sweep(x.detach(), h.detach(), cell_weights(cell), self.recorder.first_block)]
             states = self.calls[0].output.clone()
             self.recorder.last = states[-1]
             return states
         own_gates = class_of(cell) is None and inspect.isfunction(getattr(type(cell), "gates", None))
-        one_step, states = cell.gates if own_gates and not self.is_hooked else cell, []
+        one_step, states = cell.gates if own_gates and not is_hooked else cell, []
         for x_t in x.unbind(0):
             output = _leaves(one_step(x_t) if h is None else one_step(x_t, h))
             states.append(output[self.places[0]])
@@ -380,24 +338,23 @@ class _CellTape(_Tape):
             (sweep,) = self.calls
             fields = {"x": sweep.x, "states": sweep.states, "before": sweep.states[:-1], "sweeps": [sweep]}
             return [Run(self.title, self.module, sweep.weights, outputs=[sweep.output], **fields)]
-        links = [
-            _Link(t, [one.state], one.state.detach(), other.received, other.before)
-            for t, (one, other) in enumerate(pairwise(self.calls), start=1)
-        ]
-        with self.lining_up(call.x for call in self.calls):
-            x, before, after = (
-                torch.stack([torch.atleast_2d(getattr(call, name).detach()) for call in self.calls])
-                for name in ("x", "before", "state")
-            )
-        weights, gates = _weights_that_give(after, self.module, x, before), [call.gates for call in self.calls]
-        own = (
-            None
-            if weights or not all(gates)
-            else tuple(torch.stack(gate) for gate in list(zip(*gates, strict=True))[:3])
+        calls = self.calls
+        self.check_batches([torch.atleast_2d(call.x) for call in calls])
+        x, before, after = (
+            torch.stack([torch.atleast_2d(getattr(call, name).detach()) for call in calls])
+            for name in ("x", "before", "state")
         )
-        outputs = [self.calls[0].read, *(call.state for call in self.calls)]
+        weights = _weights_that_give(after, self.module, x, before)
+        known = weights is None and all(call.gates for call in calls)
+        own = (
+            tuple(torch.stack(gate) for gate in zip(*(call.gates[:3] for call in calls), strict=True))
+            if known
+            else None
+        )
+        links = [Link(t, one.state, other.received) for t, (one, other) in enumerate(pairwise(calls), start=1)]
+        outputs = [calls[0].read, *(call.state for call in calls)]
         states = torch.cat((before[:1], after))
-        return [Run(self.title, self.module, weights, x, states, before, outputs, own_gates=own, **_breaks(links))]
+        return [Run(self.title, self.module, weights, x, states, before, outputs, own_gates=own, links=links)]
 
 
 def _leaves(output: object) -> list[object]:
@@ -416,7 +373,7 @@ def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor
     return weights if torch.allclose(h, after.to(h), rtol=0, atol=scale * tolerance(h), equal_nan=True) else None
 
 
-def check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
+def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
     """What a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
     _arguments.is_tensor("x", x)
     if x.dim() < 2 or (x.dim() > 3 and class_of(cell) is not None):

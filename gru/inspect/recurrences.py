@@ -69,7 +69,8 @@ def gates_function(cell: nn.Module) -> Callable[..., Gates]:
     """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
     if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):
         return lambda x, h: step(x, check_step(cell, x, h), cell_weights(cell))
-    return lambda x, h: as_gates(cell, cell.gates(x, h))
+    own = cell.gates
+    return lambda x, h: as_gates(cell, own(x, h))
 
 
 def step_function(cell: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:

@@ -9,7 +9,7 @@ Glossary
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +19,8 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import _arguments
 from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
-from gru.inspect.record import check_drive, eval_mode, record, recording
-from gru.inspect.recurrences import as_gates, find, gates_function
+from gru.inspect.record import eval_mode, record, recording, replaced
+from gru.inspect.recurrences import find, gates_function
 from gru.inspect.run import Run, Sweep
 from gru.inspect.trace import Trace, trace_of
 from gru.layer import Packed
@@ -138,17 +138,13 @@ def replay(
 def _own_outputs(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None, kwargs: dict) -> object:
     """What the module gives by itself: of a cell its states, one call after the other."""
     module, (first, *_) = find(module)
+    if first.module is module and first.is_cell:
+        with torch.no_grad(), recording(module) as recorder:
+            recorder.tapes[0].is_plain = False  # so that it is stepped through
+            return recorder.run(x, h0, kwargs).outputs
     with torch.no_grad(), eval_mode(module):
-        if first.module is not module:
-            return module(*((x,) if h0 is None else (x, h0)), **kwargs)
-        if not first.is_cell:
-            return module(x, h0)[0]
-        x, h = check_drive(module, x, h0)
-        states = []
-        for x_t in x:
-            h = module(x_t, h) if h is not None else module(x_t)
-            states.append(h[0] if isinstance(h, tuple) else h)
-        return torch.stack(states)
+        outputs = module(*((x,) if h0 is None else (x, h0)), **kwargs)
+    return outputs[0] if first.module is module else outputs
 
 
 class _Editor:
@@ -220,17 +216,10 @@ class _Sweeps:
 def _editing_cells(editors: list[_Editor]) -> Iterator[None]:
     """Cells that are edited get methods of their own, on the instances alone."""
     cells = [editor for editor in editors if editor.held and not isinstance(editor.run.module, nn.RNNBase)]
-    before = [(vars(editor.run.module), dict(vars(editor.run.module))) for editor in cells]
-    try:
+    with ExitStack() as stack:
         for editor in cells:
-            _edit_cell(editor.run.module, editor)
+            stack.enter_context(replaced(editor.run.module, _edited_methods(editor)))
         yield
-    finally:
-        for namespace, own in before:
-            for name in ("gates", "forward"):
-                namespace.pop(name, None)
-                if name in own:
-                    namespace[name] = own[name]
     for editor in cells:
         if editor.steps != len(editor.run.before):
             raise TypeError(
@@ -239,9 +228,8 @@ def _editing_cells(editors: list[_Editor]) -> Iterator[None]:
             )
 
 
-def _edit_cell(cell: nn.Module, editor: _Editor) -> None:
-    own = getattr(cell, "gates", None)
-    gates_of = gates_function(cell) if own is None else lambda x, h: as_gates(cell, own(x, h))
+def _edited_methods(editor: _Editor) -> dict[str, Callable]:
+    cell, gates_of = editor.run.module, gates_function(editor.run.module)
 
     def gates(x: Tensor, h: Tensor) -> Gates:
         return editor.step(gates_of(x, h), x, h)
@@ -249,7 +237,7 @@ def _edit_cell(cell: nn.Module, editor: _Editor) -> None:
     def forward(x: Tensor, h: Tensor | None = None) -> Tensor:
         return cell.gates(x, h).h
 
-    vars(cell)["gates"] = gates
-    of_text = own is not None and len(getattr(cell, "states", ())) == 1  # a FormulaCell
-    if of_text or class_of(cell) is not None:  # a forward of the user's own calls gates itself
-        vars(cell)["forward"] = forward
+    is_formula = hasattr(cell, "gates") and len(getattr(cell, "states", ())) == 1
+    if is_formula or class_of(cell) is not None:
+        return {"gates": gates, "forward": forward}
+    return {"gates": gates}  # which a forward of the user's own calls itself

@@ -5,17 +5,17 @@ Glossary
     sweep         one call of an engine: all steps of one recurrence that the call took
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from gru import _arguments, bptt
-from gru.equations import Weights, step
-from gru.inspect.recurrences import step_function
+from gru.equations import Weights
 from gru.layer import Packed
 
 
@@ -45,6 +45,14 @@ class Sweep:
         return self.packed.restore(steps.masked_fill(~valid.unsqueeze(-1), 0))
 
 
+class Link(NamedTuple):
+    """Between two calls of a recurrence."""
+
+    step: int  # the first of the second call
+    output: Tensor  # what the first call gave
+    received: Tensor | None  # the state that the second was given, the tensor itself; None: it began anew
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What one recurrence read and computed, in the order in which the steps were taken, calls one after the other.
@@ -64,17 +72,19 @@ class Run:
     own_gates: tuple[Tensor, ...] | None = None  # r, z, n of a cell whose equations are not known
     lengths: Tensor | None = None  # (B,) of a packed batch
     reverse: bool = False
-    starts: Sequence[int] = ()  # the steps, after the first, that read nothing of the one before
-    changed: bool = False  # whether a model changes the state between two steps, as by scaling it
+    links: Sequence[Link] = ()  # between its calls, one after the other
+
+    @cached_property
+    def as_one_step(self) -> Sweep:
+        """All calls of a cell as one step of a large batch (1, TB, ..): the state before each is known."""
+        return run_sweep(self.x.flatten(0, 1).unsqueeze(0), self.before.flatten(0, 1), self.weights, first_block=0)
 
     @cached_property
     def blocks(self) -> Tensor:
         """The gates as :mod:`gru.bptt` keeps them, (T, B, 4H) or without the first block, z keeping."""
         if self.sweeps:
             return joined([sweep.restored(sweep.gates) for sweep in self.sweeps])
-        # Every state is known, so all steps are one step of a large batch.
-        x, before = self.x.flatten(0, 1).unsqueeze(0), self.before.flatten(0, 1)
-        return bptt.forward(x, before, self.weights, keep=True)[1][0].unflatten(0, self.x.shape[:2])
+        return self.as_one_step.gates[0].unflatten(0, self.x.shape[:2])
 
     @property
     def gates(self) -> tuple[Tensor, ...] | tuple[None, None, None]:
@@ -95,10 +105,6 @@ class Run:
             return None
         keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
         return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
-
-    def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """One more step of this recurrence: the state (B, H) after h (B, H)."""
-        return step_function(self.module)(x, h) if self.weights is None else step(x, h, self.weights).h
 
     def in_order_of_input(self, steps: Tensor) -> Tensor:
         """Steps (T, B, ..) where their inputs stand: the reverse direction begins at a sequence's end."""
@@ -146,6 +152,32 @@ class _Passing(torch.autograd.Function):
 def joined(steps: Sequence[Tensor]) -> Tensor:
     """One tensor along time; of a single one, which is the rule, no copy."""
     return steps[0] if len(steps) == 1 else torch.cat(list(steps))
+
+
+class PerRecurrence:
+    """What was found out about each recurrence of a module: of one it gives the value itself, of several a list.
+
+    ``self[k]`` is what was found out about recurrence k alone.
+    """
+
+    def __init__(self, entries: Sequence) -> None:
+        self._entries = list(entries)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the recurrences, such as ``gru.l0`` and ``gru.l0_reverse``."""
+        return [entry.name for entry in self._entries]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, k: int | slice) -> Self:
+        found = self._entries[k]
+        return type(self)(found if isinstance(k, slice) else [found])
+
+    def _each(self, read: Callable[[object], object]) -> object:
+        found = [read(entry) for entry in self._entries]
+        return found[0] if len(found) == 1 else found
 
 
 def tolerance(like: Tensor) -> float:

@@ -54,16 +54,12 @@ def trace_of(runs: list[Run]) -> Trace:
         entries.append(steps | {"h0": run.states[0]})
     found = {name: [entry[name] for entry in entries] for name in entries[0]}
     lengths = [run.lengths for run in runs]
-    shared = all(one is lengths[0] or _same(one, lengths[0]) for one in lengths)
+    told = [None if one is None else one.tolist() for one in lengths]
     return Trace(
         **{name: values[0] if len(runs) == 1 else values for name, values in found.items()},
         names=[run.name for run in runs],
-        lengths=lengths[0] if shared else lengths,
+        lengths=lengths[0] if all(one == told[0] for one in told) else lengths,
     )
-
-
-def _same(a: Tensor | None, b: Tensor | None) -> bool:
-    return a is not None and b is not None and a.tolist() == b.tolist()
 
 
 def trace(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, **kwargs) -> Trace:

@@ -703,6 +703,32 @@ def test_a_layer_that_reads_two_sequences_has_no_paths_across_them(make):
     torch.testing.assert_close(jacobians[4:], state_jacobians(model.layer, x[3:])[1:], **EXACT)
 
 
+@pytest.mark.parametrize("learnt", [False, True])
+def test_a_second_run_after_one_without_gradients_or_from_a_learnt_state_starts_anew(learnt):
+    """A state that is handed on without its graph, or that another parameter gives, is not the state before."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.h0 = gru.GRU(D, H), nn.Parameter(torch.randn(1, B, H))
+
+        def forward(self, x):
+            with torch.set_grad_enabled(learnt):
+                _, h = self.layer(x[:3], self.h0)
+            return self.layer(x[3:], self.h0 if learnt else h)[0]
+
+    model, x = Model(), torch.randn(T, B, D)
+    flow = gru.gradient_flow(model, x, loss=lambda outputs: outputs[-1].sum())
+    h = model.h0.detach() if learnt else gru.trace(model.layer, x[:3], model.h0).h[-1:]
+    alone = gru.gradient_flow(model.layer, x[3:], h)
+    torch.testing.assert_close(flow.grads[4:], alone.grads[1:], **EXACT)
+    assert not flow.grads[:4].any()
+    for name, path in flow.paths.items():
+        torch.testing.assert_close(path[4:], alone.paths[name][1:], **EXACT)
+        assert not path[:4].any()
+    assert not gru.jacobian_norms(model, x)[:4].any()
+
+
 @pytest.mark.parametrize("change", [lambda h: 0.1 * h, lambda h: h.mul_(0.1)], ids=["another", "in place"])
 def test_a_layer_whose_state_is_changed_between_calls_says_so(change):
     model, x = Twice(change), torch.randn(T, B, D)

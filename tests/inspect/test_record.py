@@ -143,7 +143,6 @@ def test_what_z_does_is_said_by_the_cell_or_read_off_its_numbers(cell, keeps):
     _, z, n = run.gates
     keep = z if keeps else 1 - z
     torch.testing.assert_close(run.states[1:], keep * run.before + (1 - keep) * n, **EXACT)
-    torch.testing.assert_close(run.forward(run.x[2], run.before[2]), run.states[3], **EXACT)
 
 
 def test_a_cell_whose_state_is_no_blend_neither_keeps_nor_writes():

@@ -173,6 +173,21 @@ def test_later_edits_count_and_recurrences_are_told_apart():
     close(seen.h[0], gru.trace(layer, x).h[0])
 
 
+class Pair(Minimal):
+    """A forward that gives more than the state."""
+
+    def forward(self, x, h):
+        h = super().forward(x, h)
+        return h, h.tanh()
+
+
+def test_a_cell_that_gives_more_than_its_state():
+    cell, x = Pair(D, H).double(), random(T, B, D)
+    outputs, seen = gru.replay(cell, x, edits=[])
+    assert torch.equal(outputs, seen.h)
+    close(gru.replay(cell, x, edits=[gru.Edit("z", 1.0, steps=slice(2, None))])[0][-1], outputs[1])
+
+
 class Aside(Minimal):
     """A forward that does not ask gates."""
 
