@@ -9,57 +9,22 @@ Glossary
     T, B, D, H    time, batch, input size, hidden size
 """
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from gru import _arguments
+from gru._figure import LINES, STYLE, TEXT, Picture, array, dots_at, heat, name_ends, numbers, ramp, rows, words_at
 from gru.history import History
 from gru.inspect.trace import Trace
-from gru.palette import COLOURS, NEUTRAL
+from gru.palette import COLOURS
 
-TEXT = "#737373"  # contrast 4.7 : 1 on white, 4 : 1 on JupyterLab's dark #111
 NAMES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "state"}
 LIMITS = {"r": (0, 1), "z": (0, 1), "n": (-1, 1), "h": (-1, 1)}
-STYLE = {
-    "text.color": TEXT,
-    "axes.labelcolor": TEXT,
-    "axes.edgecolor": TEXT,
-    "axes.titlecolor": TEXT,
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "xtick.color": TEXT,
-    "ytick.color": TEXT,
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "font.size": 11,
-    "axes.titlesize": 11,
-    "svg.hashsalt": "gru",  # the same figure is the same file
-}
-
-
-class Picture(Figure):
-    """A figure that shows itself in a notebook, as SVG."""
-
-    def _repr_svg_(self) -> str:
-        file = io.StringIO()
-        with matplotlib.rc_context(STYLE):
-            self.draw_without_rendering()  # settles the layout, which would else creep from drawing to drawing
-            self.set_layout_engine("none")
-            self.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
-        return file.getvalue()
 
 
 def sequences(
@@ -85,13 +50,13 @@ def sequences(
     """
     T, B, D = _three_axes("x", x)
     lengths, names = _columns(lengths, names, T, B)
-    values = [_array(x[:length, i]) for i, length in enumerate(lengths)]  # (length, D) each
+    values = [array(x[:length, i]) for i, length in enumerate(lengths)]  # (length, D) each
     low, high = limits or (min(v.min() for v in values), max(v.max() for v in values))
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(1.2 + 1.5 * B, 2.6), layout="constrained")
         axes = figure.subplots(1, B, sharey=True, squeeze=False, width_ratios=lengths)[0]
         for ax, value, name in zip(axes, values, names, strict=True):
-            image = _heat(ax, value, "x", (low, high))
+            image = heat(ax, value, "x", (low, high))
             ax.set_title(name)
             ax.set_xlabel("step")
         axes[0].set_ylabel(feature)
@@ -137,7 +102,7 @@ def gates(
         order = trace.h[lengths[0] - 1, which[0]].argsort()  # (H,), the first at the bottom
         for row, letter in zip(grid, NAMES, strict=True):
             for ax, i, length in zip(row, which, lengths, strict=True):
-                image = _heat(ax, _array(getattr(trace, letter)[:length, i, order]), letter, LIMITS[letter])
+                image = heat(ax, array(getattr(trace, letter)[:length, i, order]), letter, LIMITS[letter])
                 ax.set_yticks([])
             row[0].set_ylabel(f"{letter}\n{NAMES[letter]}", color=COLOURS[letter].light)
             low, high = LIMITS[letter]
@@ -172,13 +137,13 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
     names = list(names) if names is not None else [str(k) for k in range(C)]
     if max(predicted.max(), targets.max()) >= C:
         raise ValueError(f"names: expected one for each class, {1 + int(max(predicted.max(), targets.max()))}, got {C}")
-    counts = _array(torch.bincount(targets.cpu() * C + predicted.cpu(), minlength=C * C).view(C, C))
+    counts = array(torch.bincount(targets.cpu() * C + predicted.cpu(), minlength=C * C).view(C, C))
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(1 + 0.5 * C, 0.6 + 0.5 * C), layout="constrained")
         ax = figure.subplots()
         # The square root lifts the few mistakes out of the background.
-        ax.imshow(np.sqrt(shares), cmap=_map("x"), vmin=0, vmax=1, interpolation="nearest")
+        ax.imshow(np.sqrt(shares), cmap=ramp("x"), vmin=0, vmax=1, interpolation="nearest")
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.3 else "#1f2328"
@@ -223,7 +188,7 @@ def training(histories: History | Sequence[History]) -> Picture:
                 ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             else:
                 ax.set_ylim(bottom=0)
-            _name_ends(ax, ends)
+            name_ends(ax, ends)
     return figure
 
 
@@ -249,7 +214,7 @@ def curves(
     """
     if not lines:
         raise ValueError("lines: expected at least one")
-    runs_of = {name: np.atleast_2d(_numbers(values)) for name, values in lines.items()}
+    runs_of = {name: np.atleast_2d(numbers(values)) for name, values in lines.items()}
     if bad := [name for name, runs in runs_of.items() if runs.ndim != 2 or not runs.size]:
         raise ValueError(f"lines: expected (T,) or (runs, T) for {bad[0]!r}, got {np.shape(lines[bad[0]])}")
     with matplotlib.rc_context(STYLE), np.errstate(divide="ignore", invalid="ignore"):
@@ -271,29 +236,8 @@ def curves(
             ax.set_yscale("log")
         ax.set_xlabel(x)
         ax.set_ylabel(y)
-        _name_ends(ax, ends)
+        name_ends(ax, ends)
     return figure
-
-
-LINES = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3))]  # told apart without colour
-
-
-def _name_ends(ax: Axes, ends: list[tuple[float, float, str, dict[str, Any]]]) -> None:
-    """Write each name after a piece of its line, right of the axes, as high as that ends, clear of the others."""
-    ax.figure.draw_without_rendering()  # only then is the layout, and with it the height of a point, known
-    point = ax.figure.dpi / 72
-    height, gap, piece = ax.bbox.height, 15 * point, 22 * point / ax.bbox.width
-    wanted = sorted((ax.transData.transform(end[:2])[1] - ax.bbox.y0, k) for k, end in enumerate(ends))
-    places: list[float] = []
-    for place, _ in wanted:
-        places.append(max(place, places[-1] + gap if places else 0))
-    for k in reversed(range(len(places))):
-        places[k] = min(places[k], places[k + 1] - gap if k + 1 < len(places) else height)
-    for place, (_, k) in zip(places, wanted, strict=True):
-        *_, name, line = ends[k]
-        at = [place / height] * 2
-        ax.add_artist(Line2D([1.02, 1.02 + piece], at, linewidth=2, transform=ax.transAxes, clip_on=False, **line))
-        ax.text(1.04 + piece, at[0], name, va="center", transform=ax.transAxes)
 
 
 def forecast(
@@ -315,23 +259,23 @@ def forecast(
     >>> type(forecast([1, 2, 3], {"model": [3, 4], "what came": [4, 4]}, x="months", y="°C")).__name__
     'Picture'
     """
-    past = _numbers(past)
+    past = numbers(past)
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(7.2, 3), layout="constrained")
         ax = figure.subplots()
         ax.plot(np.arange(1 - len(past), 1), past, color=TEXT, linewidth=1.6)
         for low, high in bands:
-            low, high = (np.append(past[-1], _numbers(edge)) for edge in (low, high))
+            low, high = (np.append(past[-1], numbers(edge)) for edge in (low, high))
             ax.fill_between(np.arange(len(low)), low, high, color=TEXT, alpha=0.22, linewidth=0)
         ends = []
         for k, (name, values) in enumerate(lines.items()):
-            values, line = np.append(past[-1], _numbers(values)), {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
+            values, line = np.append(past[-1], numbers(values)), {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
             ax.plot(np.arange(len(values)), values, linewidth=2, **line)
             ends.append((len(values) - 1, values[-1], name, line))
         ax.axvline(0, color=TEXT, linewidth=0.8)
         ax.set_xlabel(x)
         ax.set_ylabel(y)
-        _name_ends(ax, ends)
+        name_ends(ax, ends)
     return figure
 
 
@@ -346,25 +290,15 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
     >>> type(accuracies({"GRU": [0.97, 0.98], "most frequent class": [0.24]})).__name__
     'Picture'
     """
-    if not results or not all(len(values) for values in results.values()):
-        raise ValueError("results: expected at least one model, each with at least one accuracy")
-    with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(5.8, 0.8 + 0.45 * len(results)), layout="constrained")
-        ax = figure.subplots()
+    with rows(results, "model", "accuracy", 0.45, 0.25) as (figure, ax):
         for row, values in enumerate(results.values()):
             mean = float(np.mean(values))
-            ax.plot(values, [row] * len(values), "o", color=TEXT, alpha=0.55, markersize=7, markeredgewidth=0)
-            ax.plot([mean, mean], [row - 0.28, row + 0.28], color=TEXT, linewidth=2)
+            dots_at(ax, row, values, mean, alpha=0.55, markersize=7)
             spread = f" ({min(values):.1%} to {max(values):.1%})" if len(values) > 1 else ""
-            ax.text(1.02, row, f"{mean:.1%}{spread}", va="center", transform=ax.get_yaxis_transform())
-        ax.set_yticks(range(len(results)), list(results))
-        ax.invert_yaxis()
-        ax.margins(y=0.25)
+            words_at(ax, row, f"{mean:.1%}{spread}")
         ax.set_xlim(lowest, None)
         ax.set_xlabel(what)
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="y", length=0)
     return figure
 
 
@@ -380,26 +314,16 @@ def dots(results: dict[str, Sequence[float]], *, x: str, log: bool = False, at: 
     >>> type(dots({"carry": [0.9, 0.5], "reset": [1.1]}, x="share", at=1)).__name__
     'Picture'
     """
-    if not results or not all(len(values) for values in results.values()):
-        raise ValueError("results: expected at least one row, each with at least one value")
-    with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(5.8, 0.8 + 0.42 * len(results)), layout="constrained")
-        ax = figure.subplots()
+    with rows(results, "row", "value", 0.42, 0.2) as (figure, ax):
         for row, values in enumerate(results.values()):
-            ax.plot(values, [row] * len(values), "o", color=TEXT, alpha=0.3, markersize=6, markeredgewidth=0)
             middle = float(np.median(values))
-            ax.plot([middle, middle], [row - 0.28, row + 0.28], color=TEXT, linewidth=2)
-            ax.text(1.02, row, f"{middle:.2g}", va="center", transform=ax.get_yaxis_transform())
+            dots_at(ax, row, values, middle, alpha=0.3, markersize=6)
+            words_at(ax, row, f"{middle:.2g}")
         if log:
             ax.set_xscale("log")
         if at is not None:
             ax.axvline(at, color=TEXT, linewidth=0.8, linestyle=":")
-        ax.set_yticks(range(len(results)), list(results))
-        ax.invert_yaxis()
-        ax.margins(y=0.2)
         ax.set_xlabel(x)
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="y", length=0)
     return figure
 
 
@@ -414,13 +338,9 @@ def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = 
     >>> type(solved({"chrono": [235, 260], "default": [None, 410]}, limit=500)).__name__
     'Picture'
     """
-    if not results or not all(len(values) for values in results.values()):
-        raise ValueError("results: expected at least one model, each with at least one run")
     if late := [value for values in results.values() for value in values if value is not None and value > limit]:
         raise ValueError(f"limit: expected at least {late[0]}, at which a run was solved, got {limit}")
-    with matplotlib.rc_context(STYLE):
-        figure = Picture(figsize=(5.8, 0.8 + 0.42 * len(results)), layout="constrained")
-        ax = figure.subplots()
+    with rows(results, "model", "run", 0.42, 0.3) as (figure, ax):
         dot = {"color": TEXT, "markersize": 6, "linestyle": "none", "clip_on": False}
         for row, values in enumerate(results.values()):
             done = sorted(value for value in values if value is not None)
@@ -430,34 +350,13 @@ def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = 
             ax.plot(
                 [limit] * never, row + 0.11 * (np.arange(never) - (never - 1) / 2), "o", markerfacecolor="none", **dot
             )
-            words = f"{len(done)} of {len(values)}" + (f", {done[0]} to {done[-1]}" if len(done) > 1 else "")
-            ax.text(1.04, row, words, va="center", transform=ax.get_yaxis_transform())
+            words_at(
+                ax, row, f"{len(done)} of {len(values)}" + (f", {done[0]} to {done[-1]}" if len(done) > 1 else ""), 1.04
+            )
         ax.axvline(limit, color=TEXT, linewidth=0.6, linestyle=":")
-        ax.set_yticks(range(len(results)), list(results))
-        ax.invert_yaxis()
-        ax.margins(y=0.3)
         ax.set_xlim(0, limit)
         ax.set_xlabel(f"{unit} until solved; hollow: not within {limit}")
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="y", length=0)
     return figure
-
-
-def _map(letter: str) -> LinearSegmentedColormap:
-    """The ramp of a quantity in the live views: from ground to hue, or around 0, from grey through ground to hue."""
-    hue = NEUTRAL["ink"] if letter == "x" else COLOURS[letter]
-    stops = [NEUTRAL["below"]] * (letter in "nh") + [NEUTRAL["ground"], hue]
-    return LinearSegmentedColormap.from_list(letter, [stop.light for stop in stops])
-
-
-def _heat(ax: Axes, values: np.ndarray, letter: str, limits: tuple[float, float]) -> matplotlib.image.AxesImage:
-    """One heat map of (T, features): time to the right from step 1, the first feature at the bottom."""
-    low, high = limits
-    options = {"vmin": low, "vmax": high, "interpolation": "nearest", "aspect": "auto", "origin": "lower"}
-    T, D = values.shape
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
-    ax.spines[:].set_visible(False)
-    return ax.imshow(values.T, cmap=_map(letter), extent=(0.5, T + 0.5, -0.5, D - 0.5), **options)
 
 
 def _columns(
@@ -478,11 +377,3 @@ def _three_axes(name: str, tensor: Tensor) -> tuple[int, int, int]:
     if tensor.dim() != 3 or 0 in tensor.shape:
         raise ValueError(f"{name}: expected shape (T, B, features), got {_arguments.shape(tensor)}")
     return tuple(tensor.shape)
-
-
-def _numbers(values: Tensor | Sequence[float]) -> np.ndarray:
-    return _array(values).astype(float) if isinstance(values, Tensor) else np.asarray(values, dtype=float)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()

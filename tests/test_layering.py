@@ -36,7 +36,8 @@ ALLOWED = {
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,
     "convert": [*LAYER, "convert"],
-    "plots": [*TRACED, "models", "history"],
+    "_figure": ["palette"],
+    "plots": [*TRACED, "models", "history", "_figure"],
     "checks": [*TRACED, "models", "checks"],
     # never training
     "views": [*TRACED, "convert", "devices", "models", "forecasting", "formula", "history", "writers", "views"],

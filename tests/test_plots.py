@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 import gru
 from gru import plots
+from gru._figure import ramp
 from gru.history import History
 from gru.palette import COLOURS, NEUTRAL
 
@@ -114,11 +115,11 @@ def test_accuracies_write_mean_and_range():
 @pytest.mark.parametrize("letter", ["r", "z", "n", "h", "x"])
 def test_maps_are_the_ramps_of_the_views(letter):
     """Darker and darker away from 0; the colours at the ends are those of gru/palette.py."""
-    ramp = plots._map(letter)
-    grey = ramp(np.linspace(0.5 if letter in "nh" else 0, 1, 50))[:, :3] @ [0.2126, 0.7152, 0.0722]
+    drawn = ramp(letter)
+    grey = drawn(np.linspace(0.5 if letter in "nh" else 0, 1, 50))[:, :3] @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(grey) < 0).all()
-    assert to_hex(ramp(1.0)) == (NEUTRAL["ink"] if letter == "x" else COLOURS[letter]).light
-    assert to_hex(ramp(0.0)) == NEUTRAL["below" if letter in "nh" else "ground"].light
+    assert to_hex(drawn(1.0)) == (NEUTRAL["ink"] if letter == "x" else COLOURS[letter]).light
+    assert to_hex(drawn(0.0)) == NEUTRAL["below" if letter in "nh" else "ground"].light
 
 
 def test_training_names_its_lines_where_they_end():
