@@ -47,6 +47,13 @@ def whole_number(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
 
 
+def index(name: str, value: object, count: int) -> None:
+    """Raise TypeError unless ``value`` is an integer, IndexError unless it counts one of ``count`` things from 0."""
+    whole_number(name, value)
+    if not 0 <= value < count:
+        raise IndexError(f"{name}: expected 0 to {count - 1}, got {value}")
+
+
 def flag(name: str, value: object) -> None:
     """Raise TypeError unless ``value`` is a bool."""
     if not isinstance(value, bool):

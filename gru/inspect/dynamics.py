@@ -154,17 +154,14 @@ def fixed_points(
 
 def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | None]:
     """The cell or layer of one recurrence, and its weights where its equations are known."""
-    _arguments.whole_number("recurrence", index)
     _, found = find(module)
     every = [(one.module, k) for one in found for k in range(1 if one.is_cell else len(suffixes_of(one.module)))]
-    if not 0 <= index < len(every):
-        raise IndexError(f"recurrence: expected 0 to {len(every) - 1}, got {index}")
+    _arguments.index("recurrence", index, len(every))
     part, k = every[index]
     if isinstance(part, nn.RNNBase):
         directions = 2 if part.bidirectional else 1
         return part, weights_of(part, k // directions, k % directions == 1)
-    if count_of(part) > 1:
-        raise TypeError(f"module: expected a recurrence with one state, got {type(part).__name__} with several")
+    _check_one_state(part)
     return part, cell_weights(part) if class_of(part) is not None and keeps_equations(part) else None
 
 
@@ -350,11 +347,12 @@ def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:
 
 def _run(module: nn.Module, x: Tensor, h0: Tensor | None, recurrence: int, kwargs: dict) -> Run:
     """One recurrence of a run of the module."""
-    _arguments.whole_number("recurrence", recurrence)
     runs = record(module, x, h0, kwargs).runs
-    if not 0 <= recurrence < len(runs):
-        raise IndexError(f"recurrence: expected 0 to {len(runs) - 1}, got {recurrence}")
-    run = runs[recurrence]
-    if count_of(run.module) > 1:
-        raise TypeError(f"module: expected a recurrence with one state, got {run.name} with {count_of(run.module)}")
-    return run
+    _arguments.index("recurrence", recurrence, len(runs))
+    _check_one_state(runs[recurrence].module)
+    return runs[recurrence]
+
+
+def _check_one_state(module: nn.Module) -> None:
+    if (count := count_of(module)) > 1:
+        raise TypeError(f"module: expected a recurrence with one state, got {type(module).__name__} with {count}")

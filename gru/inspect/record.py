@@ -17,7 +17,7 @@ Symbols, and what a Run and a Sweep hold: :mod:`gru.inspect.run`.
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -241,20 +241,21 @@ class _CellTape(_Tape):
         super().__init__(recorder, name, module)
         self.asks = True  # the cell for its gates, where its forward does not call them
         self.is_plain, self.count = keeps_equations(module), count_of(module)
+        self.signature_of = cache(inspect.signature)  # of forward and gates
         self.inside, self.gates, self.places = False, None, []  # a call: its gates, and where its output has the states
 
     def methods(self) -> dict[str, Callable]:
         own = {name: getattr(self.module, name) for name in ("forward", "gates") if hasattr(self.module, name)}
-        return {name: partial(self.call, method, inspect.signature(method)) for name, method in own.items()}
+        return {name: partial(self.call, method) for name, method in own.items()}
 
-    def call(self, method: Callable, signature: inspect.Signature, *args, **kwargs) -> object:
+    def call(self, method: Callable, *args, **kwargs) -> object:
         if self.inside:  # a forward that calls gates, as a rule
             self.gates = method(*args, **kwargs)
             return self.gates
         self.inside = True
         try:
-            bound = signature.bind(*args, **kwargs)
-            of_x, of_h = list(signature.parameters)[:2]
+            bound = self.signature_of(method).bind(*args, **kwargs)
+            of_x, of_h = list(bound.signature.parameters)[:2]
             x, received = bound.arguments[of_x], bound.arguments.get(of_h)
             read = self.zeros(method, x) if received is None else received
             if torch.is_grad_enabled():

@@ -121,8 +121,8 @@ def replay(
     runs = record(module, x, h0, kwargs).runs
     if not edits:
         return _own_outputs(module, x, h0, kwargs), trace_of(runs)
-    if wrong := [edit.recurrence for edit in edits if not 0 <= edit.recurrence < len(runs)]:
-        raise IndexError(f"recurrence: expected 0 to {len(runs) - 1}, got {wrong[0]}")
+    for edit in edits:
+        _arguments.index("recurrence", edit.recurrence, len(runs))
     editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
     with torch.no_grad(), _editing_cells(editors), recording(module) as recorder:
         for tape in recorder.tapes:
