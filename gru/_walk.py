@@ -19,6 +19,7 @@ TYPES = {torch.float32: "float", torch.float64: "double"}
 WIDEST = 128  # units
 LIGHT = 2**14  # weights that are laid out in no time
 BUSY = 32  # steps times samples that earn it otherwise
+SHORT = 2**23  # multiplications of the products over all steps, up to which these too are quicker compiled
 
 
 @cache
@@ -33,6 +34,7 @@ def _library() -> ctypes.CDLL | str:
         for of in TYPES.values():
             getattr(library, f"walk_forward_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 8, size]
             getattr(library, f"walk_backward_{of}").argtypes = [*[size] * 3, whole, *[pointer] * 5]
+            getattr(library, f"walk_gradients_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 12]
     except (OSError, AttributeError) as error:
         return f"{built[0].name} could not be loaded: {error}"
     return library
@@ -65,6 +67,12 @@ def suits(x: Tensor, h0: Tensor, weights: Weights) -> bool:
     )
 
 
+def short(x: Tensor, hidden_size: int) -> bool:
+    """Whether the way back, where the compiled walk suits, is quickest as one call."""
+    T, B, D = x.shape
+    return 3 * T * B * hidden_size * (2 * D + hidden_size) <= SHORT
+
+
 def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tensor | None, first_block: int) -> None:
     """All steps: fills states (T, B, H) after each step, and gates (T, B, (4 - first_block) H) unless None."""
     (T, B, D), H = x.shape, h0.shape[1]
@@ -73,6 +81,22 @@ def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tens
     pointers = [None if tensor is None else tensor.data_ptr() for tensor in (*tensors, states, gates)]
     if call(T, B, D, H, weights.reset_after, *pointers, first_block):
         raise MemoryError(f"no memory for a walk of {B} sequences with {H} units")
+
+
+def gradients(
+    x: Tensor, weights: Weights, states: Tensor, gates: Tensor, grad_states: Tensor, needed: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """What :func:`gru.bptt.backward` gives, by one call."""
+    (T, B, D), H = x.shape, states.shape[2]
+    W, U, _, _, after = weights
+    sizes = ((T, B, D), (B, H), (3 * H, D), (3 * H, H), (3 * H,), (3 * H,))
+    found = [x.new_empty(size) if asked else None for size, asked in zip(sizes, needed, strict=False)]
+    read = [tensor.contiguous() for tensor in (x, W, U, states, gates, grad_states)]
+    call = getattr(_library(), f"walk_gradients_{TYPES[x.dtype]}")
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in (*read, *found)]
+    if call(T, B, D, H, after, *pointers):
+        raise MemoryError(f"no memory for a walk of {B} sequences with {H} units")
+    return found
 
 
 class Backward:

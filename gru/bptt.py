@@ -238,7 +238,10 @@ def backward(
     """
     T, H = len(x), states.shape[2]
     W, U, _, _, after = weights
-    Kernel = _walk.Backward if _walk.suits(x, states[0], weights) else _tensors.Backward
+    compiled = _walk.suits(x, states[0], weights)
+    if compiled and kept is None and _walk.short(x, H):
+        return _walk.gradients(x, weights, states, gates, grad_states, needed)
+    Kernel = _walk.Backward if compiled else _tensors.Backward
     C = _steps_per_chunk(x, H, Kernel.CHUNK_BYTES, Kernel.CHUNK_STEPS)
     for_x, for_h0, for_W, for_U, for_b_i, for_b_h = needed[:6]
     grad_x = x.new_empty(x.shape) if for_x else None

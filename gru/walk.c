@@ -122,28 +122,29 @@ static inline vector NAME(tanh)(vector a) {
 
 /* One tile of out (rows, .. ) += A (rows, K) M (K, ..): rows and columns are constants where this is inlined. */
 static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int columns, long K, const REAL *A,
-                                                             long A_row, const REAL *M, long M_row, REAL *out,
-                                                             long out_row) {
+                                                             long A_row, long A_column, const REAL *M, long M_row,
+                                                             REAL *out, long out_row) {
     vector sum[ROWS][COLUMNS];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) sum[i][j] = load(out + i * out_row + j * LANES);
     for (long k = 0; k < K; k++)
         for (int j = 0; j < columns; j++) {
             vector m = load(M + k * M_row + j * LANES);
-            for (int i = 0; i < rows; i++) sum[i][j] += A[i * A_row + k] * m;
+            for (int i = 0; i < rows; i++) sum[i][j] += A[i * A_row + k * A_column] * m;
         }
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) store(out + i * out_row + j * LANES, sum[i][j]);
 }
 
-/* out (B, N) += A (B, K) M (K, N), N a multiple of LANES. */
-static void NAME(product)(long B, long K, long N, const REAL *A, long A_row, const REAL *M, long M_row, REAL *out,
-                          long out_row) {
+/* out (B, N) += A (B, K) M (K, N), N a multiple of LANES. The steps from row to row are given, and A's from column to
+   column: A may be transposed. */
+static void NAME(product)(long B, long K, long N, const REAL *A, long A_row, long A_column, const REAL *M, long M_row,
+                          REAL *out, long out_row) {
     for (long j = 0; j < N;) {
         long left = (N - j) / LANES;
         int columns = left < COLUMNS ? (int)left : COLUMNS;
 #define TILE(rows, columns) \
-    NAME(tile)(rows, columns, K, A + b * A_row, A_row, M + j, M_row, out + b * out_row + j, out_row)
+    NAME(tile)(rows, columns, K, A + b * A_row, A_row, A_column, M + j, M_row, out + b * out_row + j, out_row)
 #define TILES(rows)                           \
     if (columns == 3) TILE(rows, 3);          \
     else if (columns == 2) TILE(rows, 2);     \
@@ -197,16 +198,16 @@ int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x,
     for (long b = 0; b < B; b++) NAME(widen)(h0 + b * H, 1, H, h + b * P, P);
     for (long t = 0; t < T; t++) {
         for (long b = 0; b < B; b++) memcpy(rows + b * 4 * P, bias, 4 * P * sizeof(REAL));
-        product(B, D, 3 * P, x + t * B * D, D, W_t, 3 * P, rows + P, 4 * P);
-        if (after) product(B, H, 3 * P, h, P, U_t, 3 * P, rows, 4 * P);
-        else product(B, H, 2 * P, h, P, U_t + P, 3 * P, rows + P, 4 * P);
+        product(B, D, 3 * P, x + t * B * D, D, 1, W_t, 3 * P, rows + P, 4 * P);
+        if (after) product(B, H, 3 * P, h, P, 1, U_t, 3 * P, rows, 4 * P);
+        else product(B, H, 2 * P, h, P, 1, U_t + P, 3 * P, rows + P, 4 * P);
         for (long b = 0; b < B; b++) {
             REAL *q = rows + b * 4 * P, *r = q + P;
             for (long j = 0; j < 2 * P; j += LANES) store(r + j, NAME(sigmoid)(load(r + j)));
             if (!after)
                 for (long j = 0; j < P; j += LANES) store(q + j, load(r + j) * load(h + b * P + j));
         }
-        if (!after) product(B, H, P, rows, 4 * P, U_t, 3 * P, rows + 3 * P, 4 * P);
+        if (!after) product(B, H, P, rows, 4 * P, 1, U_t, 3 * P, rows + 3 * P, 4 * P);
         for (long b = 0; b < B; b++) {
             REAL *q = rows + b * 4 * P, *r = q + P, *z = r + P, *n = z + P, *h_b = h + b * P;
             for (long j = 0; j < P; j += LANES) {
@@ -257,9 +258,9 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
             for (long j = 0; j < H; j++) g_b[j] += grads[((t - 1) * B + b) * H + j];
         }
         if (after) {
-            product(B, 3 * P, P, d, 4 * P, U_p, P, g, P);
+            product(B, 3 * P, P, d, 4 * P, 1, U_p, P, g, P);
         } else {
-            product(B, P, P, d + 3 * P, 4 * P, U_p, P, d, 4 * P); /* d_p = U_n^T d_n */
+            product(B, P, P, d + 3 * P, 4 * P, 1, U_p, P, d, 4 * P); /* d_p = U_n^T d_n */
             for (long b = 0; b < B; b++) {
                 const REAL *r = rows + b * 4 * P + P, *h_b = h + b * P;
                 REAL *d_p = d + b * 4 * P, *d_r = d_p + P, *g_b = g + b * P;
@@ -269,7 +270,7 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
                     store(g_b + j, load(g_b + j) + r_ * d_p_);
                 }
             }
-            product(B, 2 * P, P, d + P, 4 * P, U_p + P * P, P, g, P);
+            product(B, 2 * P, P, d + P, 4 * P, 1, U_p + P * P, P, g, P);
         }
         for (long b = 0; b < B; b++) {
             NAME(narrow)(d + b * 4 * P, 4, P, deltas + ((t - 1) * B + b) * 4 * H, H);
@@ -278,6 +279,56 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
     }
     free(memory);
     return 0;
+}
+
+/* Rows of `from`, each `step` apart, in rows of N >= numbers of `to`, which holds zeros. */
+static void NAME(lay)(const REAL *from, long rows, long step, long numbers, REAL *to, long N) {
+    for (long i = 0; i < rows; i++) memcpy(to + i * N, from + i * step, numbers * sizeof(REAL));
+}
+
+/* All gradients: the walk back, and the products over all steps.
+
+   x (T, B, D), W (3H, D), U (3H, H), states (T, B, H) before each step, gates (T, B, 4, H), grad_states (T, B, H): e
+   ->  grad_x (T, B, D), grad_h0 (B, H), grad_W (3H, D), grad_U (3H, H), grad_b_i and grad_b_h (3H), each of which may
+   be NULL where nobody asks for it. Returns 0, or 1 where memory is lacking. */
+int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *x, const REAL *W, const REAL *U,
+                         const REAL *states, const REAL *gates, const REAL *grad_states, REAL *grad_x, REAL *grad_h0,
+                         REAL *grad_W, REAL *grad_U, REAL *grad_b_i, REAL *grad_b_h) {
+    const long P = (H + LANES - 1) / LANES * LANES, Q = (D + LANES - 1) / LANES * LANES, N = T * B;
+    REAL *memory = calloc((N + B) * H + 4 * N * H + N * (2 * Q + 2 * P) + 3 * H * (2 * Q + P) + 4 * H, sizeof(REAL));
+    if (!memory) return 1;
+    REAL *grads = memory, *deltas = grads + (N + B) * H, *d_r = deltas + H, *d_n = deltas + 3 * H; /* rows of 4H */
+    REAL *x_p = deltas + 4 * N * H, *to_x = x_p + N * Q, *h = to_x + N * Q, *p = h + N * P;         /* (N, Q), (N, P) */
+    REAL *W_p = p + N * P, *to_W = W_p + 3 * H * Q, *to_U = to_W + 3 * H * Q, *to_b = to_U + 3 * H * P;
+    memcpy(grads + B * H, grad_states, N * H * sizeof(REAL));
+    int failed = NAME(walk_backward)(T, B, H, after, U, states, gates, grads, deltas);
+    if (grad_x) {
+        NAME(lay)(W, 3 * H, D, D, W_p, Q);
+        product(N, 3 * H, Q, d_r, 4 * H, 1, W_p, Q, to_x, Q);
+        NAME(narrow)(to_x, N, Q, grad_x, D);
+    }
+    if (grad_h0) memcpy(grad_h0, grads, B * H * sizeof(REAL));
+    if (grad_W) {
+        NAME(lay)(x, N, D, D, x_p, Q);
+        product(3 * H, N, Q, d_r, 1, 4 * H, x_p, Q, to_W, Q);
+        NAME(narrow)(to_W, 3 * H, Q, grad_W, D);
+    }
+    if (grad_U) {
+        NAME(lay)(states, N, H, H, h, P);
+        if (!after) NAME(lay)(gates, N, 4 * H, H, p, P);
+        product(2 * H, N, P, d_r, 1, 4 * H, h, P, to_U, P);
+        product(H, N, P, after ? deltas : d_n, 1, 4 * H, after ? h : p, P, to_U + 2 * H * P, P);
+        NAME(narrow)(to_U, 3 * H, P, grad_U, H);
+    }
+    for (long i = 0; i < N; i++)
+        for (long j = 0; j < 4 * H; j++) to_b[j] += deltas[i * 4 * H + j];
+    if (grad_b_i) memcpy(grad_b_i, to_b + H, 3 * H * sizeof(REAL));
+    if (grad_b_h) {
+        memcpy(grad_b_h, to_b + H, 3 * H * sizeof(REAL));
+        if (after) memcpy(grad_b_h + 2 * H, to_b, H * sizeof(REAL)); /* the candidate's is what r scales */
+    }
+    free(memory);
+    return failed;
 }
 
 #undef vector

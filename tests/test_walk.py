@@ -55,16 +55,32 @@ sizes = st.tuples(st.integers(1, 12), st.integers(0, 9), st.integers(1, 9), st.i
 @needs_the_compiled
 @settings(max_examples=60, deadline=None)
 @given(sizes=sizes, after=st.booleans(), biases=st.booleans(), seed=st.integers(0, 1000))
-def test_three_engines_on_random_cases(sizes, after, biases, seed):
+def test_engines_on_random_cases(sizes, after, biases, seed):
     x, h0, weights = case(*sizes, after, biases, seed=seed)
     assert _walk.suits(x, h0, weights) or not x.numel()
     loop, compiled = (everything(function, x, h0, weights) for function in (bptt.loop, bptt.run))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_walk, "SHORT", -1)
+        in_parts = everything(bptt.run, x, h0, weights)
         patch.setattr(_walk, "suits", lambda *_: False)
         tensors = everything(bptt.run, x, h0, weights)
-    for one, other, expected in zip(compiled, tensors, loop, strict=True):
-        torch.testing.assert_close(one, expected, rtol=1e-10, atol=1e-12)
-        torch.testing.assert_close(other, expected, rtol=1e-10, atol=1e-12)
+    for engine in (compiled, in_parts, tensors):
+        for one, expected in zip(engine, loop, strict=True):
+            torch.testing.assert_close(one, expected, rtol=1e-10, atol=1e-12)
+
+
+@needs_the_compiled
+@pytest.mark.parametrize("after", [True, False])
+def test_the_gradients_that_nobody_asks_for_are_not_computed(after):
+    x, h0, weights = case(5, 3, 4, 6, after)
+    states, gates = bptt.forward(x, h0, weights, keep=True)
+    grad_states = torch.ones_like(states[1:])
+    whole = bptt.backward(x, weights, states, gates, grad_states)
+    for k in range(6):
+        needed = tuple(k == j for j in range(6))
+        alone = bptt.backward(x, weights, states, gates, grad_states, needed)
+        assert [one is not None for one in alone] == list(needed)
+        assert torch.equal(alone[k], whole[k])
 
 
 @needs_the_compiled
@@ -223,16 +239,21 @@ for real, of in ((ctypes.c_float, "float"), (ctypes.c_double, "double")):
         for after in (0, 1):
             for biases in (True, False):
                 b_i, b_h = (numbers(3 * H) if biases else None for _ in range(2))
-                U, states, gates = numbers(3 * H, H), numbers(T, B, H), numbers(T, B, 4, H)
+                W, U, states, gates = numbers(3 * H, D), numbers(3 * H, H), numbers(T, B, H), numbers(T, B, 4, H)
                 size = ctypes.c_long
                 forward = getattr(library, "walk_forward_" + of)
                 sizes = [size(n) for n in (T, B, D, H)]
-                inputs = numbers(T, B, D), numbers(B, H), numbers(3 * H, D), U, b_i, b_h
+                inputs = numbers(T, B, D), numbers(B, H), W, U, b_i, b_h
                 assert not forward(*sizes, after, *inputs, states, gates, size(0))
                 assert not forward(*sizes, after, *inputs, states, None, size(0))
                 backward = getattr(library, "walk_backward_" + of)
                 assert not backward(size(T), size(B), size(H), after, U, states, gates, numbers(T + 1, B, H),
                                     numbers(T, B, 4, H))
+                gradients = getattr(library, "walk_gradients_" + of)
+                read = inputs[0], W, U, states, gates, numbers(T, B, H)
+                found = numbers(T, B, D), numbers(B, H), numbers(3 * H, D), numbers(3 * H, H), b_i, b_h
+                assert not gradients(*sizes, after, *read, *found)
+                assert not gradients(*sizes, after, *read, *[None] * 6)
 print("clean")
 """
 
