@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gru.equations import Weights
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
+PLAIN = {Tensor, nn.Parameter, type(None)}
 # Where the compiled walk is the faster one (see `make bench`): wider states and larger batches are mostly large matrix
 # products, which torch's library computes best; and each call lays out the weights anew, which T * B steps must earn.
 WIDEST = 128  # units
@@ -61,7 +62,7 @@ def suits(x: Tensor, h0: Tensor, weights: Weights) -> bool:
         and T * B > 0
         and not isinstance(_library(), str)
         # A mode or a subclass has to see the single operations.
-        and all(type(tensor) in (Tensor, nn.Parameter) for tensor in (x, h0, *weights[:4]) if tensor is not None)
+        and {type(x), type(h0), *map(type, weights[:4])} <= PLAIN
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
     )
