@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -30,7 +30,7 @@ from gru import _arguments, bptt
 from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
 from gru.equations import Gates, Weights, step
 from gru.inspect.recurrences import as_gates, find, gates_function
-from gru.inspect.run import Link, Run, Sweep, detached, joined, run_sweep, tolerance
+from gru.inspect.run import Link, Run, Sweep, detached, run_of_sweeps, run_sweep, tolerance
 from gru.layer import GRU, layout_of, run_layers, suffixes_of, weights_of
 
 
@@ -62,7 +62,7 @@ def recording(module: nn.Module, hold_inputs: bool = False) -> Iterator["Recorde
         stack.enter_context(eval_mode(recorder.module))
         stack.callback(recorder.tapes.clear)  # they refer to the recorder: no circle is to keep large tensors alive
         for tape in recorder.tapes:
-            stack.enter_context(replaced(tape.module, tape.methods()))
+            stack.enter_context(other_methods(tape.module, tape.methods()))
         yield recorder
 
 
@@ -80,7 +80,7 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def replaced(module: nn.Module, methods: dict[str, Callable]) -> Iterator[None]:
+def other_methods(module: nn.Module, methods: dict[str, Callable]) -> Iterator[None]:
     """A module with other methods, on the instance alone."""
     namespace = vars(module)
     before = {name: namespace[name] for name in methods if name in namespace}
@@ -132,10 +132,8 @@ class _Tape:
         """Calls stand one after the other in time, so their batches must be the same."""
         if len({x.shape[-2] for x in inputs}) > 1:
             shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
-            raise ValueError(
-                f"{self.name}: expected the same batch at every call, to line them up in time, got inputs of shapes "
-                f"{shapes}"
-            )
+            expected = "the same batch at every call, to line them up in time"
+            raise ValueError(f"{self.name}: expected {expected}, got inputs of shapes {shapes}")
 
 
 # ---- layers
@@ -192,28 +190,13 @@ class _LayerTape(_Tape):
 
     def runs(self) -> list[Run]:
         self.check_batches([call.sweeps[0].x for call in self.calls])
-        return [self.run_of(k, suffix) for k, suffix in enumerate(suffixes_of(self.module))]
-
-    def run_of(self, k: int, suffix: str) -> Run:
-        """What one layer and direction did in all calls."""
-        sweeps = [call.sweeps[k] for call in self.calls]
-        states = [sweep.restored(sweep.states) for sweep in sweeps]
-        packed = sweeps[0].packed if len(sweeps) == 1 else None
-        ends = accumulate(len(sweep.x) for sweep in sweeps)
-        received = [None if call.received is None else call.received[k] for call in self.calls[1:]]
-        return Run(
-            name=f"{self.name}.{suffix}" if self.name else suffix,
-            module=self.module,
-            weights=sweeps[-1].weights,
-            x=joined([sweep.restored(sweep.x) for sweep in sweeps]),
-            states=joined([states[0], *(later[1:] for later in states[1:])]),
-            before=joined([one[:-1] for one in states]),
-            outputs=[sweep.output for sweep in sweeps],
-            sweeps=sweeps,
-            lengths=None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
-            reverse=suffix.endswith("_reverse"),
-            links=[Link(end, sweep.output, state) for end, sweep, state in zip(ends, sweeps, received, strict=False)],
-        )
+        runs = []
+        for k, suffix in enumerate(suffixes_of(self.module)):
+            name = f"{self.name}.{suffix}" if self.name else suffix
+            received = [None if call.received is None else call.received[k] for call in self.calls]
+            sweeps = [call.sweeps[k] for call in self.calls]
+            runs.append(run_of_sweeps(name, self.module, sweeps, received, suffix.endswith("_reverse")))
+        return runs
 
 
 def _data(value: object) -> object:
@@ -336,9 +319,7 @@ class _CellTape(_Tape):
 
     def runs(self) -> list[Run]:
         if isinstance(self.calls[0], Sweep):
-            (sweep,) = self.calls
-            fields = {"x": sweep.x, "states": sweep.states, "before": sweep.states[:-1], "sweeps": [sweep]}
-            return [Run(self.title, self.module, sweep.weights, outputs=[sweep.output], **fields)]
+            return [run_of_sweeps(self.title, self.module, self.calls, [None])]
         calls = self.calls
         self.check_batches([torch.atleast_2d(call.x) for call in calls])
         x, before, after = (

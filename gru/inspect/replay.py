@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import _arguments
 from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
-from gru.inspect.record import eval_mode, record, recording, replaced
+from gru.inspect.record import eval_mode, other_methods, record, recording
 from gru.inspect.recurrences import find, gates_function
 from gru.inspect.run import Run, Sweep
 from gru.inspect.trace import Trace, trace_of
@@ -218,7 +218,7 @@ def _editing_cells(editors: list[_Editor]) -> Iterator[None]:
     cells = [editor for editor in editors if editor.held and not isinstance(editor.run.module, nn.RNNBase)]
     with ExitStack() as stack:
         for editor in cells:
-            stack.enter_context(replaced(editor.run.module, _edited_methods(editor)))
+            stack.enter_context(other_methods(editor.run.module, _edited_methods(editor)))
         yield
     for editor in cells:
         if editor.steps != len(editor.run.before):

@@ -8,6 +8,7 @@ Glossary
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple, Self
 
 import torch
@@ -126,6 +127,30 @@ def run_sweep(x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed:
     else:
         output = states[1:].detach().requires_grad_(grad)
     return Sweep(weights, x.detach(), states, gates, output, packed)
+
+
+def run_of_sweeps(
+    name: str, module: nn.Module, sweeps: list[Sweep], received: Sequence[Tensor | None], reverse: bool = False
+) -> Run:
+    """What one recurrence did in all its sweeps, each of which was given a state, or None."""
+    states = [sweep.restored(sweep.states) for sweep in sweeps]
+    first_steps = accumulate(len(sweep.x) for sweep in sweeps)
+    packed = sweeps[0].packed if len(sweeps) == 1 else None
+    return Run(
+        name,
+        module,
+        weights=sweeps[-1].weights,
+        x=joined([sweep.restored(sweep.x) for sweep in sweeps]),
+        states=joined([states[0], *(later[1:] for later in states[1:])]),
+        before=joined([one[:-1] for one in states]),
+        outputs=[sweep.output for sweep in sweeps],
+        sweeps=sweeps,
+        lengths=None if packed is None else packed.restore(packed.end.unsqueeze(0) + 1)[0],
+        reverse=reverse,
+        links=[
+            Link(t, sweep.output, state) for t, sweep, state in zip(first_steps, sweeps, received[1:], strict=False)
+        ],
+    )
 
 
 def detached(weights: Weights) -> Weights:
