@@ -34,7 +34,7 @@ from gru import bptt
 from gru.cells import ElmanCell, cell_weights, check_step, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.record import record, recording
-from gru.inspect.run import PerRecurrence, Run, Sweep, joined
+from gru.inspect.run import PerRecurrence, Run, Sweep, joined, one_or_list
 from gru.layer import weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")
@@ -330,11 +330,8 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
     >>> gru.jacobian_norms(gru.ElmanCell(4, 5), torch.ones(7, 3, 4)).shape
     torch.Size([7])
     """
-    found = []
-    for jacobians in _jacobians(module, x, h0, kwargs):
-        norms = [_largest_norm(part) for part in jacobians]
-        found.append(joined(norms[::-1]))
-    return found[0] if len(found) == 1 else found
+    parts_of_each = _jacobians(module, x, h0, kwargs)
+    return one_or_list([joined([_largest_norm(part) for part in parts][::-1]) for parts in parts_of_each])
 
 
 def _largest_norm(jacobians: Tensor) -> Tensor:
@@ -356,8 +353,7 @@ def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kw
     >>> torch.allclose(state_jacobians(cell, x)[0], sum(one_step.values()))
     True
     """
-    found = [joined(list(jacobians)[::-1]) for jacobians in _jacobians(module, x, h0, kwargs)]
-    return found[0] if len(found) == 1 else found
+    return one_or_list([joined(list(parts)[::-1]) for parts in _jacobians(module, x, h0, kwargs)])
 
 
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:

@@ -179,6 +179,11 @@ def joined(steps: Sequence[Tensor]) -> Tensor:
     return steps[0] if len(steps) == 1 else torch.cat(list(steps))
 
 
+def one_or_list(values: list) -> object:
+    """What is given for each recurrence: of a single one the value itself."""
+    return values[0] if len(values) == 1 else values
+
+
 class PerRecurrence:
     """What was found out about each recurrence of a module: of one it gives the value itself, of several a list.
 
@@ -201,8 +206,7 @@ class PerRecurrence:
         return type(self)(found if isinstance(k, slice) else [found])
 
     def _each(self, read: Callable[[object], object]) -> object:
-        found = [read(entry) for entry in self._entries]
-        return found[0] if len(found) == 1 else found
+        return one_or_list([read(entry) for entry in self._entries])
 
 
 def tolerance(like: Tensor) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gru.inspect.record import record
-from gru.inspect.run import Run
+from gru.inspect.run import Run, one_or_list
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def trace_of(runs: list[Run]) -> Trace:
     lengths = [run.lengths for run in runs]
     told = [None if one is None else one.tolist() for one in lengths]
     return Trace(
-        **{name: values[0] if len(runs) == 1 else values for name, values in found.items()},
+        **{name: one_or_list(values) for name, values in found.items()},
         names=[run.name for run in runs],
         lengths=lengths[0] if all(one == told[0] for one in told) else lengths,
     )
