@@ -107,6 +107,20 @@ def test_imports_run_one_way(path):
     assert not wrong, f"{path.relative_to(PACKAGE)} must not import {', '.join(sorted(wrong))}"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_stay_short(path):
+    """At most 460 lines a file, and 60 a function, its docstring aside."""
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 460
+    lengths = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            header = node.body[0].lineno - node.lineno
+            lengths[node.name] = header + (body[-1].end_lineno - body[0].lineno + 1 if body else 0)
+    assert not {name: length for name, length in lengths.items() if length > 60}
+
+
 def test_the_order_has_no_circle():
     def below(name: str, seen: tuple[str, ...]) -> None:
         assert name not in seen, f"circle: {' -> '.join((*seen, name))}"
