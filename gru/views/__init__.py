@@ -10,6 +10,7 @@ torch.Size([7, 5])
 
 from gru.views._base import View, offline, page_script
 from gru.views.alignment_view import AlignmentView
+from gru.views.automaton_reader import AutomatonReader
 from gru.views.cell_anatomy import CellAnatomy
 from gru.views.forecast_lab import ForecastLab
 from gru.views.gate_explorer import GateExplorer
@@ -18,6 +19,7 @@ from gru.views.gradient_loom import GradientLoom
 from gru.views.jacobian_plane import JacobianPlane
 from gru.views.memory_dial import MemoryDial
 from gru.views.memory_ledger import MemoryLedger
+from gru.views.parallel_newton import ParallelNewton
 from gru.views.phase_plane import PhasePlane
 from gru.views.vanishing_lab import VanishingLab
 from gru.views.variant_lab import VariantLab
@@ -28,6 +30,7 @@ from gru.views.workbench import Workbench
 
 __all__ = [
     "AlignmentView",
+    "AutomatonReader",
     "CellAnatomy",
     "ForecastLab",
     "GateExplorer",
@@ -36,6 +39,7 @@ __all__ = [
     "JacobianPlane",
     "MemoryDial",
     "MemoryLedger",
+    "ParallelNewton",
     "PhasePlane",
     "VanishingLab",
     "VariantLab",

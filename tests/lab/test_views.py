@@ -34,6 +34,11 @@ CODE = {
     "memory_ledger": (
         "views.MemoryLedger(gru.GRUClassifier(4, 5, 2), letters='abc', class_names=['one', 'other'], text='cab!')"
     ),
+    "automaton_reader": (
+        "views.AutomatonReader(gru.GRUClassifier(3, 4, 2), "
+        "gru.Automaton(['', 'a'], {(0, 'a'): 1, (0, 'b'): 0, (1, 'a'): 1, (1, 'b'): 0}, frozenset({1}), []), "
+        "encode=lambda word: torch.eye(3)[[2, *map('ab'.index, word)]].unsqueeze(1), word='ab')"
+    ),
     "gate_explorer": "views.GateExplorer(gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3))",
     "vowel_player": "views.VowelPlayer(0.1 * torch.randn(6, 2, 12))",
 }

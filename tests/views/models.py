@@ -1,7 +1,10 @@
 """Models and sequences that the view tests share: every kind that GateExplorer takes."""
 
+from itertools import product
+
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 import gru
 from gru import views
@@ -116,6 +119,27 @@ def alignment(**options):
     return views.AlignmentView(model, letters="abcde", symbols="0123", **({"examples": ["abeda", "ceb"]} | options))
 
 
+def automaton(**options):
+    """An AutomatonReader of a network that knows whether a word ends in aa, and of one that has learned nothing."""
+    rows = torch.eye(3)
+
+    def encode(word):
+        return rows[[2, *map("ab".index, word)]].unsqueeze(1)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        good, other = gru.GRUClassifier(3, 4, 2), gru.GRUClassifier(3, 3, 2, reset_after=False)
+        words = ["".join(word) for n in range(7) for word in product("ab", repeat=n)]
+        x = pad_sequence([encode(word)[:, 0] for word in words])
+        lengths = torch.tensor([len(word) + 1 for word in words])
+        wanted = torch.tensor([int(word.endswith("aa")) for word in words])
+        gru.fit(good, x, wanted, lengths=lengths, epochs=40, lr=0.03, until=1.0, progress=False)
+    with torch.no_grad():
+        other.head.bias[0] += 3  # it refuses every word
+    machine = gru.automaton(good, "ab", encode=encode)
+    return views.AutomatonReader([good, other], machine, encode=encode, **({"word": "abaab"} | options))
+
+
 def lab(**options):
     """A ForecastLab of an untrained forecaster on an invented series of 40 months."""
     with torch.random.fork_rng():
@@ -162,6 +186,7 @@ class First(nn.Module):
 # One small view of each kind, by its name on the page: what every view must do is tested on these.
 SMALL = {
     "alignment-view": lambda: alignment(),
+    "automaton-reader": lambda: automaton(),
     "cell-anatomy": lambda: views.CellAnatomy(),
     "forecast-lab": lambda: lab(),
     "gate-explorer": lambda: explorer("classifier"),
@@ -170,6 +195,7 @@ SMALL = {
     "jacobian-plane": views.JacobianPlane,
     "memory-dial": lambda: dial("classifier, two layers", update_bias=1.0),
     "memory-ledger": lambda: ledger(),
+    "parallel-newton": lambda: views.ParallelNewton(x=torch.randn(20, 2, generator=torch.Generator().manual_seed(0))),
     "phase-plane": lambda: views.PhasePlane(sequences=[torch.tensor([1.0, 0, 0, 0, -0.5, 0, 0, 0])]),
     "vanishing-lab": lambda: views.VanishingLab(hidden_size=8),
     "variant-lab": views.VariantLab,

@@ -1,0 +1,206 @@
+// @ts-check
+/** ParallelNewton: all states of a run at once; Newton's guesses fall onto the states of the loop. */
+
+import { reset, slider, tries } from "./bound.js";
+import { chart } from "./chart.js";
+import { origin } from "./controls.js";
+import { letter, make, write } from "./dom.js";
+import { format, short, signed } from "./draw.js";
+import { decode, forward } from "./gru.js";
+import { exactUpTo, exponent, solve } from "./newton.js";
+import { memo, pointing, stateOf } from "./state.js";
+import { playOnce, transport } from "./transport.js";
+import { view } from "./view.js";
+
+/** @typedef {{ weight_ih: string, weight_hh: string, bias_ih: string, bias_hh: string, x: string, hidden_size: number, steps: number, reset_after: boolean }} Data */
+/** @typedef {ReturnType<ReturnType<typeof modelOf>>} Run */
+/** @typedef {ReturnType<typeof readAll>} Now */
+/** @typedef {import("./state.js").State<Now>} State */
+
+const TRAITS = ["feedback", "iteration", "unit", "play", "_data"];
+const STRONGEST = 20; // factor on the recurrent weights
+const LOWEST = 1e-12; // end of the axis of errors
+const GHOSTS = 6; // earlier guesses that stay on the drawing
+
+/** @param {import("./state.js").Reader} traits @param {ReturnType<typeof modelOf>} model */
+function readAll({ whole, number, sent }, model) {
+  const data = /** @type {Data} */ (sent("_data"));
+  const feedback = number("feedback", 0, STRONGEST);
+  const count = model({ data, feedback }).residuals.length - 1;
+  return { data, feedback, count, iteration: whole("iteration", 0, count), unit: whole("unit", 0, data.hidden_size - 1) };
+}
+
+/** What is computed, anew only where what it depends on has changed. */
+function modelOf() {
+  const unpacked = memo((/** @type {Data} */ data) => ({
+    x: decode(data.x),
+    weight_ih: decode(data.weight_ih),
+    weight_hh: decode(data.weight_hh),
+    bias_ih: decode(data.bias_ih),
+    bias_hh: decode(data.bias_hh),
+  }));
+  const computed = memo((/** @type {Data} */ data, /** @type {number} */ feedback) => {
+    const { x, ...own } = unpacked(data);
+    const weights = { ...own, weight_hh: own.weight_hh.map((value) => feedback * value), reset_after: data.reset_after };
+    const { h } = forward(x, weights);
+    const { states, residuals } = solve(x, weights);
+    return { h, states, residuals, exponent: exponent(x, weights, h), exact: states.map((one) => exactUpTo(one, h, data.hidden_size)) };
+  });
+  return (/** @type {{ data: Data, feedback: number }} */ { data, feedback }) => computed(data, feedback);
+}
+
+/** @param {import("./view.js").Context} context */
+function build(context) {
+  const model = modelOf();
+  const state = stateOf(context, (traits) => readAll(traits, model));
+  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  let playing = false;
+  const steps = transport(state, "iteration", {
+    count: ({ count }) => count + 1,
+    from: 0,
+    words: (k, { count }) => `${k} of ${count} iterations`,
+    playing(on) {
+      playing = on;
+      state.redraw();
+    },
+  });
+  const [guesses, errors] = [guessChart(), errorChart(state)];
+  state.lay(
+    controls(state),
+    says,
+    guesses.panel,
+    steps.control,
+    errors.panel,
+    tries(state, trials()),
+    make("p", { class: "gru-where" }, origin()),
+  );
+  playOnce(context, steps.start);
+  context.root.setAttribute("aria-label", "All states of a run, found together by Newton's method");
+  return () => {
+    const now = state.refresh();
+    const run = model(now);
+    guesses.draw(now, run);
+    errors.draw(now, run);
+    says.setAttribute("aria-live", playing ? "off" : "polite");
+    write(says, sentence(now, run));
+  };
+}
+
+/** @param {State} state */
+function controls(state) {
+  const feedback = slider(state, "feedback", "The state feeds back", {
+    max: STRONGEST,
+    step: 0.5,
+    ends: ["not at all", "strongly"],
+    words: (value) => `× ${format(value, 1)}`,
+    put: (value, now) => ({ feedback: value, iteration: now.iteration === now.count ? LAST : now.iteration }),
+  });
+  const unit = slider(state, "unit", "Unit", {
+    from: 1,
+    range: ({ data }) => [0, data.hidden_size - 1],
+    words: (number, { data }) => `${number} of ${data.hidden_size}`,
+  });
+  return make("div", { class: "gru-bar gru-top" }, feedback, unit, reset(state, ["feedback", "iteration", "unit"]));
+}
+
+const LAST = 1000; // more iterations than there can be: the last one
+
+/** One unit over time: the loop, and the guesses so far. */
+function guessChart() {
+  const lines = chart("guesses", ["one unit of the state ", letter("h")], { along: "step of the sequence" });
+  const draw = memo((/** @type {Run} */ run, /** @type {number} */ iteration, /** @type {number} */ unit, /** @type {number} */ H) => {
+    const of = (/** @type {Float64Array} */ states) => states.filter((_, k) => k % H === unit);
+    const steps = run.h.length / H;
+    const exact = run.exact[iteration];
+    const before = run.states.slice(Math.max(0, iteration - GHOSTS), iteration);
+    lines.draw({
+      x: [1, steps],
+      y: [-1, 1],
+      yTicks: [
+        [1, "1"],
+        [0, "0"],
+        [-1, "−1"],
+      ],
+      lines: [
+        ...before.map((states, i) => ({ values: of(states), from: 1, kind: `gru-line-faint gru-age-${before.length - i}` })),
+        { values: of(run.h), from: 1, kind: "gru-line-loop", name: "loop" },
+        { values: of(run.states[iteration]), from: 1, kind: "gru-line-h", name: "guess" },
+      ],
+      marks: exact ? [{ x: exact, text: exact < steps ? `exact up to step ${exact}` : "exact" }] : [],
+    });
+    lines.describe(`Lines: unit ${unit + 1} after ${iteration} iterations, the same as in a loop up to step ${exact} of ${steps}`);
+  });
+  lines.mark(null);
+  return {
+    panel: lines.panel,
+    /** @param {Now} now @param {Run} run */
+    draw: ({ iteration, unit, data }, run) => draw(run, iteration, unit, data.hidden_size),
+  };
+}
+
+/** The largest error of a step, before the first iteration and after each; it can be pointed at. @param {State} state */
+function errorChart(state) {
+  const lines = chart("errors", ["largest error of a step"], { along: "iterations" });
+  pointing(state, lines.panel, (event, plot) => (plot === lines.plot ? { iteration: Math.round(lines.under(event)) } : null));
+  const draw = memo((/** @type {Run} */ { residuals }, /** @type {number} */ steps) => {
+    lines.draw({
+      x: [0, steps],
+      y: [LOWEST, 10],
+      log: true,
+      lines: [
+        { values: [1e-10, 1e-10], by: steps, kind: "gru-line-bound" },
+        { values: residuals.map((one) => Math.max(one, LOWEST)), kind: "gru-line-plain" },
+      ],
+      marks: [{ x: steps, text: "a loop’s rounds" }],
+    });
+    lines.describe(
+      `Logarithmic chart: the largest error of a step falls to ${short(residuals[residuals.length - 1])} in ${residuals.length - 1} iterations`,
+    );
+  });
+  return {
+    panel: lines.panel,
+    /** @param {Now} now @param {Run} run */
+    draw({ iteration, data }, run) {
+      draw(run, data.steps);
+      lines.mark(iteration, short(run.residuals[iteration]));
+    },
+  };
+}
+
+/** The headline. @param {Now} now @param {Run} run */
+function sentence({ data, count, iteration, unit }, { exponent: largest, exact }) {
+  const T = data.steps;
+  const times = (/** @type {number} */ n) => `${n} ${n === 1 ? "iteration" : "iterations"}`;
+  const shrinks = largest < 0 ? "shrink" : "grow";
+  const found =
+    exact[iteration] === T ? `all ${T} states are those of the loop` : `the first ${exact[iteration]} of ${T} states are those of the loop`;
+  return (
+    `All ${T} states at once take ${times(count)}; a loop takes ${T} steps. The largest Lyapunov exponent is ${signed(largest)}: ` +
+    `small differences ${shrinks}. After ${times(iteration)} ${found}; the drawing has unit ${unit + 1}.`
+  );
+}
+
+/** @returns {import("./bound.js").Trial<Now>[]} */
+function trials() {
+  return [
+    {
+      name: "As PyTorch starts it",
+      put: () => ({ feedback: 1, iteration: 1 }),
+      see: () =>
+        "After one iteration the guess lies almost on the loop’s line, everywhere at the same time. A wrong guess is soon forgotten.",
+    },
+    {
+      name: "On the edge",
+      put: () => ({ feedback: 7, iteration: 10 }),
+      see: () => "Play it: the exact part grows from the left, faster than one step per iteration, and the rest swings about.",
+    },
+    {
+      name: "Chaos",
+      put: () => ({ feedback: STRONGEST, iteration: 30 }),
+      see: () =>
+        "Every state depends on all before it: the exact part grows by hardly more than one step per iteration, as a loop would go.",
+    },
+  ];
+}
+
+export default view("parallel-newton", TRAITS, build);
