@@ -206,10 +206,15 @@ def sweep(
     return layout.reverse(states) if reverse else states, layout.last(states)
 
 
+def places_of(layer: nn.RNNBase) -> list[tuple[int, bool]]:
+    """Its layers and directions, in their order: (0, False), (0, True) for the reverse one, (1, False), ..."""
+    directions = (False, True) if layer.bidirectional else (False,)
+    return [(k, reverse) for k in range(layer.num_layers) for reverse in directions]
+
+
 def suffixes_of(layer: nn.RNNBase) -> list[str]:
     """How the parameters of each layer and direction end: ``l0``, ``l0_reverse``, ``l1``, ..."""
-    directions = ("", "_reverse") if layer.bidirectional else ("",)
-    return [f"l{k}{direction}" for k in range(layer.num_layers) for direction in directions]
+    return [f"l{k}_reverse" if reverse else f"l{k}" for k, reverse in places_of(layer)]
 
 
 def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bool) -> Weights:

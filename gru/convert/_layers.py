@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gru.equations import Weights
-from gru.layer import GRU
+from gru.layer import GRU, places_of
 
 Array = np.ndarray | Tensor
 
@@ -32,8 +32,7 @@ def expect_layer(layer: Any) -> None:
 def sets_of(layer: GRU) -> list[Weights]:
     """Every layer's weights, the forward direction before the backward one."""
     expect_layer(layer)
-    directions = (False, True) if layer.bidirectional else (False,)
-    return [layer.weights(i, reverse) for i in range(layer.num_layers) for reverse in directions]
+    return [layer.weights(*place) for place in places_of(layer)]
 
 
 def layer_of(sets: Sequence[Weights], bidirectional: bool = False, **options: Any) -> GRU:

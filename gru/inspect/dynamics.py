@@ -30,7 +30,7 @@ from gru.inspect.flow import step_whole
 from gru.inspect.record import count_of, record
 from gru.inspect.recurrences import find, step_function
 from gru.inspect.run import Run
-from gru.layer import suffixes_of, weights_of
+from gru.layer import places_of, weights_of
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
 STEPS = 2**12  # of the map from each start at most, before Newton takes over
@@ -155,12 +155,11 @@ def fixed_points(
 def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | None]:
     """The cell or layer of one recurrence, and its weights where its equations are known."""
     _, found = find(module)
-    every = [(one.module, k) for one in found for k in range(1 if one.is_cell else len(suffixes_of(one.module)))]
+    every = [(one.module, place) for one in found for place in ([None] if one.is_cell else places_of(one.module))]
     _arguments.index("recurrence", index, len(every))
-    part, k = every[index]
-    if isinstance(part, nn.RNNBase):
-        directions = 2 if part.bidirectional else 1
-        return part, weights_of(part, k // directions, k % directions == 1)
+    part, place = every[index]
+    if place is not None:
+        return part, weights_of(part, *place)
     _check_one_state(part)
     return part, cell_weights(part) if class_of(part) is not None and keeps_equations(part) else None
 

@@ -20,7 +20,7 @@ from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import record
 from gru.inspect.recurrences import recurrences
 from gru.inspect.run import Run
-from gru.layer import weights_of
+from gru.layer import places_of, weights_of
 from gru.models import is_batch_first
 
 # The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
@@ -110,17 +110,16 @@ def parts_of(module: nn.Module, count: int) -> list[Part]:
     found = recurrences(module)
     parts = []
     for i, recurrence in enumerate(found):
-        inner, layers = recurrence.module, getattr(recurrence.module, "num_layers", 1)
-        ways = 2 if getattr(inner, "bidirectional", False) else 1
-        for layer in range(layers):
-            for reverse in (False, True)[:ways]:
-                words = [recurrence.name] if len(found) > 1 else []
-                words += [f"layer {layer + 1}"] if layers > 1 else []
-                words += ["backward" if reverse else "forward"] if ways > 1 else []
-                name = ", ".join(word for word in words if word) or type(inner).__name__
-                own = _weights(inner, layer, reverse)
-                alone = len(found) == 1
-                parts.append(Part(name, layer if alone else i, reverse, own if alone else None, own, inner))
+        inner = recurrence.module
+        places = [(0, False)] if recurrence.is_cell else places_of(inner)
+        for layer, reverse in places:
+            words = [recurrence.name] if len(found) > 1 else []
+            words += [f"layer {layer + 1}"] if places[-1][0] else []
+            words += ["backward" if reverse else "forward"] if places[-1][1] else []
+            name = ", ".join(word for word in words if word) or type(inner).__name__
+            own = _weights(inner, layer, reverse)
+            alone = len(found) == 1
+            parts.append(Part(name, layer if alone else i, reverse, own if alone else None, own, inner))
     if len(parts) != count:  # some part was never called: its name cannot be told from the others'
         return [Part(f"recurrence {i + 1}", i, False, None) for i in range(count)]
     return parts
