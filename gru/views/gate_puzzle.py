@@ -94,12 +94,13 @@ class GatePuzzle(View, module="gate_puzzle", state=("wish", "units", "unit", "we
     @property
     def states(self) -> Tensor:
         """What the units hold after each of the 120 sequences, (120, units)."""
-        found: dict[str, Tensor] = {"": torch.zeros(1, self.units, dtype=torch.double)}
         cell, letters = self.cell, torch.eye(len(LETTERS), dtype=torch.double)
+        h, found = torch.zeros(1, self.units, dtype=torch.double), []
         with torch.no_grad():
-            for one in SEQUENCES:
-                found[one] = cell(letters[[LETTERS.index(one[-1])]], found[one[:-1]])
-        return torch.cat([found[one] for one in SEQUENCES])
+            for _ in range(LONGEST):  # every sequence goes on with every letter
+                h = cell(letters.repeat(len(h), 1), h.repeat_interleave(len(LETTERS), 0))
+                found.append(h)
+        return torch.cat(found)
 
     @property
     def wanted(self) -> list[int]:
