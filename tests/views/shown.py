@@ -6,6 +6,12 @@ from pathlib import Path
 
 from views.conftest import FRAME, PATIENCE_MS
 
+# The places, among these elements, of those that can be seen and are not disabled.
+MOVABLE = """(all) => all.flatMap((one, place) => {
+  const { width, height } = one.getBoundingClientRect();
+  const seen = one.checkVisibility({ visibilityProperty: true }) && width > 0 && height > 0;
+  return seen && !one.matches(":disabled, [aria-disabled=true]") ? [place] : [];
+})"""
 ACTING = Path(__file__).with_name("every_view.js").read_text(encoding="utf-8")  # for the page, so that one can look
 
 
@@ -46,8 +52,8 @@ class Shown:
 
     def controls(self, kind):
         """The visible ones that can be moved now."""
-        found = self.root.locator(kind).all()
-        return [one for one in found if one.is_visible() and one.is_enabled()]
+        found = self.root.locator(kind)
+        return [found.nth(place) for place in found.evaluate_all(MOVABLE)]  # one question for all of them
 
     def alive(self):
         """The drawings over which the pointer becomes a cross or a hand."""
