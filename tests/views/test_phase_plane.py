@@ -155,6 +155,16 @@ def test_by_keyboard(open_views):
     assert "from (0.05, −0.05)" in says(page)
 
 
+def test_the_transport_stands_under_the_axis_of_its_chart(open_views):
+    """The slider's thumb stands where the cursor does, at both ends and between."""
+    page = open_views(views.PhasePlane())
+    plot, slider = page.locator(".gru-chart").bounding_box(), page.get_by_role("slider", name="Step").bounding_box()
+    thumb = 16
+    assert plot["y"] + plot["height"] < slider["y"] < plot["y"] + plot["height"] + 80
+    assert slider["x"] + thumb / 2 == pytest.approx(plot["x"], abs=1)
+    assert slider["width"] - thumb == pytest.approx(plot["width"], abs=1)
+
+
 def test_python_follows_the_traits():
     view = views.PhasePlane(sequences=[torch.zeros(5)])
     assert view.step == 40

@@ -7,9 +7,10 @@ import { changeOfMind, leader } from "./explorer.js";
 import { strip } from "./panel.js";
 
 const MOST = 4; // classes that are named
+const LIKELY = 0.1; // the probability that a class has reached, to be named though it never led
 
 /**
- * Which classes have a name on the drawing: the true one, the answer, and who led before, by how high they ever were.
+ * Which classes have a name on the drawing: the true one, the answer, who led before, and who was ever likely, the likeliest first.
  * @param {ArrayLike<number>} beliefs  (T, C)
  * @param {number} classes  C
  * @param {number | null} target
@@ -18,7 +19,9 @@ function rivals(beliefs, classes, target) {
   const steps = beliefs.length / classes;
   const first = [target ?? leader(beliefs, steps - 1, classes), leader(beliefs, steps - 1, classes)];
   const led = Array.from({ length: steps }, (_, t) => leader(beliefs, steps - 1 - t, classes));
-  return [...new Set([...first, ...led])].slice(0, MOST);
+  const peaks = Array.from({ length: classes }, (_, c) => Math.max(...Array.from({ length: steps }, (_, t) => beliefs[t * classes + c])));
+  const likely = [...peaks.keys()].filter((c) => peaks[c] >= LIKELY).sort((a, b) => peaks[b] - peaks[a]);
+  return [...new Set([...first, ...led, ...likely])].slice(0, MOST);
 }
 
 export function beliefPanel() {
@@ -40,7 +43,8 @@ export function beliefPanel() {
       const answer = leader(beliefs, steps - 1, C);
       const column = (/** @type {ArrayLike<number>} */ of, /** @type {number} */ c) =>
         Float64Array.from({ length: steps }, (_, t) => of[t * C + c]);
-      const kind = (/** @type {number} */ c) => (c === main ? "gru-main" : c === answer ? "gru-answer" : "gru-rival");
+      const kind = (/** @type {number} */ c) =>
+        c === main ? "gru-main" : c === answer ? "gru-answer" : `gru-rival gru-rival-${others.indexOf(c) + 1}`;
       const faint = names.map((_, c) => c).filter((c) => c !== main && !others.includes(c));
       const change = changeOfMind(beliefs, C);
       lines.draw({
@@ -54,13 +58,16 @@ export function beliefPanel() {
         lines: [
           ...faint.map((c) => ({ values: column(beliefs, c), from: 0.5, kind: "gru-class" })),
           ...(beliefs === before ? [] : [{ values: column(before, main), from: 0.5, kind: "gru-ghost", name: "as trained" }]),
-          ...[...others.reverse(), main].map((c) => ({
-            values: column(beliefs, c),
-            from: 0.5,
-            kind: kind(c),
-            name: names[c],
-            words: percent,
-          })),
+          ...[...others]
+            .reverse()
+            .concat(main)
+            .map((c) => ({
+              values: column(beliefs, c),
+              from: 0.5,
+              kind: kind(c),
+              name: names[c],
+              words: percent,
+            })),
         ],
         marks: change ? [{ x: change.step + 0.5, text: "changes its mind" }] : [],
       });

@@ -177,6 +177,13 @@ export function tries(state, trials) {
     return one;
   });
   const items = buttons.map((one) => make("li", {}, one));
+  const element = make(
+    "div",
+    { class: "gru-try", role: "group", "aria-label": "Try" },
+    make("span", { class: "gru-label" }, "Try"),
+    make("ul", {}, ...items),
+    seen,
+  );
   state.follow((now) => {
     const sets = trials.map(({ put, when }) => ((when?.(now) ?? true) ? put(now) : null));
     const holding = sets.map((values) => (values && holds(values, now) ? Object.keys(values) : []));
@@ -189,15 +196,10 @@ export function tries(state, trials) {
       buttons[i].setAttribute("aria-pressed", String(meant[i]));
       if (sets[i] && buttons[i].title !== see(now)) buttons[i].title = see(now);
     });
+    element.hidden = items.every((item) => item.hidden);
     const told = trials[meant[latest] ? latest : meant.indexOf(true)];
     write(seen, told?.see(now) ?? "");
     return null;
   });
-  return make(
-    "div",
-    { class: "gru-try", role: "group", "aria-label": "Try" },
-    make("span", { class: "gru-label" }, "Try"),
-    make("ul", {}, ...items),
-    seen,
-  );
+  return element;
 }

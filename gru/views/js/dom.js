@@ -51,6 +51,18 @@ export function write(element, text) {
 }
 
 /**
+ * Write a view's headline: a verdict, two or three numbers, and what is only heard: on the page it stands where one points.
+ * @param {Element} says
+ * @param {string} verdict
+ * @param {string} rest
+ * @param {string} [heard]
+ */
+export function headline(says, verdict, rest, heard = "") {
+  if (says.textContent !== verdict + rest + heard)
+    says.replaceChildren(...(verdict ? [make("b", {}, verdict)] : []), rest, make("span", { class: "gru-unseen" }, heard));
+}
+
+/**
  * Say that a view cannot be shown, and why.
  * @param {HTMLElement} root
  * @param {unknown} error

@@ -18,6 +18,7 @@ export function whyFold({ on, redraw }) {
   const planes = { rnn: plane("rnn", "tanh RNN", "U"), gru: plane("gru", "GRU", "Uₙ") };
   const pulled = make("p");
   const bound = make("p");
+  const share = make("p");
   const element = make(
     "details",
     { class: "gru-fold" },
@@ -32,12 +33,7 @@ export function whyFold({ on, redraw }) {
     make("p", { class: "gru-note" }, "○ of the recurrent matrix alone, in the GRU that of the candidate; ● of the last step’s Jacobian"),
     pulled,
     bound,
-    make(
-      "p",
-      {},
-      "“A step leaves” is the share that, taken again and again over the farther half of the steps, gives what is left at the end. ",
-      "It is no plain average: shares of a product are averaged by multiplying them.",
-    ),
+    share,
   );
   on(element, "toggle", redraw);
   return {
@@ -57,6 +53,12 @@ export function whyFold({ on, redraw }) {
         pulled,
         `In the tanh RNN the slopes of the tanh pull the largest from ${format(rho)} in to ${format(radius(plain))}. In the GRU a share z ` +
           `of the state passes the matrix by: the larger the bias, the closer the dots gather at 1. Here their mean is ${format(mean)}.`,
+      );
+      const leaves = (/** @type {Gradient} */ { factor }) => `${format(100 * factor, 1)} %`;
+      write(
+        share,
+        `A step leaves ${leaves(rnn)} in the tanh RNN and ${leaves(gated)} in the GRU: the share that, taken again and again over the farther ` +
+          "half of the steps, gives what is left at the end. It is no plain average: shares of a product are averaged by multiplying them.",
       );
       const most = rho * stretch;
       write(

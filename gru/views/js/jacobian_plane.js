@@ -4,11 +4,12 @@
 import { reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { make, write } from "./dom.js";
+import { headline, make, write } from "./dom.js";
 import { clamp, format, short } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { power, singular, spectrum } from "./plane.js";
 import { memo, pointing, stateOf } from "./state.js";
+import { transport } from "./transport.js";
 import { view } from "./view.js";
 
 /** @typedef {import("./plane.js").Matrix} Matrix */
@@ -43,7 +44,17 @@ function build(context) {
   const plane = planeOf();
   const norms = chart("powers", ["how far J", make("sup", {}, "k"), " stretches at most"], { along: "k, times applied" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
-  const times = slider(state, "power", "Times applied, k", { min: 1, max: LONGEST, spoken: timesOf });
+  let playing = false;
+  const steps = transport(state, "power", {
+    count: () => LONGEST,
+    lowest: 1,
+    words: (step) => `${step + 1} of ${LONGEST}`,
+    playing(on) {
+      playing = on;
+      state.redraw();
+    },
+  });
+  norms.panel.append(steps.control);
   const entries = ENTRIES.map((name, i) =>
     slider(state, name, make("i", {}, name), {
       min: -LARGEST,
@@ -54,7 +65,7 @@ function build(context) {
     }),
   );
   state.lay(
-    make("div", { class: "gru-bar" }, make("span", { class: "gru-matrix" }, ...entries), times, reset(state, TRAITS)),
+    make("div", { class: "gru-bar" }, make("span", { class: "gru-matrix" }, ...entries), reset(state, TRAITS)),
     says,
     make("div", { class: "gru-lab" }, plane.panel, norms.panel),
     tries(state, trials()),
@@ -77,12 +88,10 @@ function build(context) {
     plane.say(k, found.sizes, found.values, singular(power(matrix, k)).sizes);
     drawNorms(found);
     norms.mark(k, short(found.powers[k - 1]));
+    says.setAttribute("aria-live", playing ? "off" : "polite");
     say(says, found, k);
   };
 }
-
-/** @param {number} k */
-const timesOf = (k) => (k === 1 ? "once" : `${k} times`);
 
 /** What is drawn of a matrix. @param {Matrix} matrix */
 function numbersOf(matrix) {
@@ -163,10 +172,12 @@ function say(says, { sizes, radius, powers }, k) {
     sizes[0] > 1.005 && radius < 0.995
       ? "One step can stretch, and still the powers of J vanish."
       : `In the long run the powers of J ${long}.`;
-  const rest =
-    ` J stretches a vector at most by ${largest} and at least by ${smallest}; its eigenvalues are at most ${format(radius)} in size. ` +
-    `Applied ${timesOf(k)}, it stretches at most by ${short(powers[k - 1])}.`;
-  if (says.textContent !== verdict + rest) says.replaceChildren(make("b", {}, verdict), rest);
+  headline(
+    says,
+    verdict,
+    ` ${k === 1 ? "1 step stretches" : `${k} steps stretch`} a vector at most by ${short(powers[k - 1])}.`,
+    ` J stretches it at most by ${largest} and at least by ${smallest}; its eigenvalues are at most ${format(radius)} in size.`,
+  );
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */
@@ -180,12 +191,13 @@ function trials() {
     {
       name: "First longer, then gone",
       put: () => ({ matrix: [0.7, 2, 0, 0.7] }),
-      see: () => "Move k: the ellipse grows at first, and then vanishes. The singular value speaks of one step, the eigenvalues of many.",
+      see: () =>
+        "Press play: the ellipse grows at first, and then vanishes. The singular value speaks of one step, the eigenvalues of many.",
     },
     {
       name: "One way out",
       put: () => ({ matrix: [1.1, 0.2, 0.2, 0.4] }),
-      see: () => "Move k: all but one direction die out, and the ellipse becomes a line along an eigenvector.",
+      see: () => "Press play: all but one direction die out, and the ellipse becomes a line along an eigenvector.",
     },
   ];
 }

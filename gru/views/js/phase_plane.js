@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { letter, make, write } from "./dom.js";
+import { headline, letter, make, write } from "./dom.js";
 import { clamp, format, short, signed } from "./draw.js";
 import { GATES, gradients, mapOf, places, rests, run } from "./phase.js";
 import { pair, planePanel } from "./phase_square.js";
@@ -73,7 +73,9 @@ function build(context) {
   const square = planePanel();
   grab(state, square, fall);
   const time = overTime(state);
-  const side = make("div", { class: "gru-side" }, steps.control, time.panel, tries(state, trials(state, numbers)));
+  const hop = make("p", { class: "gru-note" });
+  time.panel.append(steps.control);
+  const side = make("div", { class: "gru-side" }, time.panel, hop, tries(state, trials(state, numbers)));
   state.lay(bar(state), says, make("div", { class: "gru-lab" }, square.panel, side), weightSliders(state), about());
   playOnce(context, fall);
   root.setAttribute("aria-label", "The state of two units as a point that moves");
@@ -83,7 +85,8 @@ function build(context) {
     square.draw(now, found, getComputedStyle(root).getPropertyValue("--gru-ground"));
     time.draw(now, found);
     says.setAttribute("aria-live", playing ? "off" : "polite");
-    write(says, sentence(now, found));
+    headline(says, "", sentence(now, found), ` ${hopOf(now, found)}`);
+    write(hop, hopOf(now, found));
   };
 }
 
@@ -278,17 +281,13 @@ function overTime(state) {
 }
 
 /** The headline. @param {Now} now @param {Numbers} found */
-function sentence({ start, step, sequence, gradient, data }, { path, map, x, rests: all, grads }) {
+function sentence({ start, step, sequence, data }, { path, x, rests: all }) {
   const stable = all.filter(({ kind }) => kind === "rest");
-  const hop = (/** @type {Point} */ h) => Math.hypot(...map(h).h.map((value, i) => value - h[i]));
   const here = path[step];
-  const reached = all.find(({ h }) => Math.hypot(h[0] - here[0], h[1] - here[1]) < 0.005);
+  const reached = restAt(here, all);
   const input = sequence ? `With ${data.sequences[sequence - 1].name}, x now ${format(x)}: after` : "After";
   const said = [`${input} ${step} ${step === 1 ? "hop" : "hops"} from ${pair(start)} the state is at ${pair(here)}`];
-  if (reached) {
-    const left = Math.max(...reached.values.map(([re, im]) => Math.hypot(re, im)));
-    said.push(`, a ${reached.kind}: each hop there makes ${(100 * left).toFixed(1)} % of a small difference.`);
-  } else said.push(`, and the next hop is ${short(hop(here))} long.`);
+  said.push(reached ? `, a ${reached.kind}.` : ".");
   const counted = (/** @type {import("./phase.js").Rest["kind"]} */ kind) => {
     const many = all.filter((one) => one.kind === kind).length;
     return many || kind === "rest" ? [`${COUNTS[many] ?? many} ${kind}${many === 1 ? "" : "s"}`] : [];
@@ -301,11 +300,23 @@ function sentence({ start, step, sequence, gradient, data }, { path, map, x, res
         ? "wherever it begins, the start is forgotten"
         : "nothing holds it still";
   said.push(sequence ? ` Under this x alone, ${count.toLowerCase()}: ${means}.` : ` ${count}: ${means}.`);
-  if (gradient) {
-    const size = (/** @type {number} */ t) => Math.hypot(...grads[t]);
-    said.push(` Of the gradient at the end ${short(100 * (size(step) / size(grads.length - 1)))} % is there at this step.`);
-  }
   return said.join("");
+}
+
+/** The rest, saddle or source that the state has reached. @param {Point} here @param {Numbers["rests"]} all */
+const restAt = (here, all) => all.find(({ h }) => Math.hypot(h[0] - here[0], h[1] - here[1]) < 0.005);
+
+/** What a hop does here: beside the drawings, not in the headline. @param {Now} now @param {Numbers} found */
+function hopOf({ step, gradient }, { path, map, rests: all, grads }) {
+  const here = path[step];
+  const reached = restAt(here, all);
+  const left = reached && Math.max(...reached.values.map(([re, im]) => Math.hypot(re, im)));
+  const long = Math.hypot(...map(here).h.map((value, i) => value - here[i]));
+  const hop =
+    left === undefined ? `The next hop is ${short(long)} long.` : `Each hop here makes ${(100 * left).toFixed(1)} % of a small difference.`;
+  const size = (/** @type {number} */ t) => Math.hypot(...grads[t]);
+  const share = short(100 * (size(step) / size(grads.length - 1)));
+  return gradient ? `${hop} Of the gradient at the end ${share} % is there at this step.` : hop;
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
-import { letter, make } from "./dom.js";
+import { headline, letter, make } from "./dom.js";
 import { clamp, format, signed } from "./draw.js";
 import { whyFold } from "./eigen_planes.js";
 import { normPanel, written } from "./norm_lines.js";
@@ -161,8 +161,12 @@ function say(says, { distance }, rnn, gated) {
           ? "The GRU vanishes almost as fast."
           : "The GRU keeps more, and still vanishes.";
   const steps = `${distance} ${distance === 1 ? "step" : "steps"} back`;
-  const rest = ` ${steps}, ${left(rnn)} of the gradient is left in the tanh RNN and ${left(gated)} in the GRU; a step leaves ${share(rnn)} and ${share(gated)}.`;
-  if (says.textContent !== verdict + rest) says.replaceChildren(make("b", {}, verdict), rest);
+  headline(
+    says,
+    verdict,
+    ` ${steps}, ${left(rnn)} of the gradient is left in the tanh RNN and ${left(gated)} in the GRU.`,
+    ` Of it, a step leaves ${share(rnn)} and ${share(gated)}.`,
+  );
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */

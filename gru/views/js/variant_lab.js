@@ -3,7 +3,7 @@
 
 import { choice, reset, slider, tick, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
-import { letter, make, write } from "./dom.js";
+import { headline, letter, make, write } from "./dom.js";
 import { format, short } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { inputStrip } from "./input_strip.js";
@@ -82,12 +82,13 @@ function build(context) {
   });
   const sum = make("div", { class: "gru-equation" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const why = make("p", { class: "gru-because" });
   const lead = make("p", { class: "gru-lead" }, "What this step adds, from one state, inside the tanh, after minus before:");
   state.lay(
     ...controls(state),
     says,
     stack.element,
-    make("div", { class: "gru-bar gru-under" }, unitSlider(state), make("div", {}, lead, sum)),
+    make("div", { class: "gru-bar gru-under" }, unitSlider(state), make("div", {}, why, lead, sum)),
     tries(state, trials()),
     make("p", { class: "gru-where" }, "All numbers are computed in this page."),
   );
@@ -107,7 +108,7 @@ function build(context) {
     stack.show(now);
     for (const panel of [input, states, gaps]) panel.read(now.step);
     sum.replaceChildren(...addition(terms(found.weights, found.after.r, found.after.h, now.step, now.unit)));
-    say(says, found, now);
+    say(says, why, found, now);
   };
 }
 
@@ -221,21 +222,25 @@ function controls(state) {
 }
 
 /**
- * The headline: equal or not, and why.
+ * The headline: equal or not; and beside the sum, why.
  * @param {HTMLElement} says
+ * @param {HTMLElement} why
  * @param {Compared} found
  * @param {Now} now
  */
-function say(says, found, { unit, units, step }) {
+function say(says, why, found, { unit, units, step }) {
   const [one, other] = [found.after.h[step * units + unit], found.before.h[step * units + unit]];
-  const [first, rest] = found.equal
-    ? ["Both cells are equal", `${found.most ? `, but for rounding (${short(found.most)})` : ""}. ${reason(found.why)}`]
-    : [`They differ by up to ${short(found.most)}`, `, at step ${found.worst + 1}. ${missing(found, units)}`];
+  const because = found.equal ? reason(found.why) : missing(found, units);
+  const [verdict, rest] = found.equal
+    ? ["Both cells are equal", found.most ? `, but for rounding (${short(found.most)}).` : "."]
+    : [
+        `They differ by up to ${short(found.most)}`,
+        `, at step ${found.worst + 1}; unit ${unit + 1} at step ${step + 1} by ${short(Math.abs(one - other))}.`,
+      ];
   const here = ` Unit ${unit + 1} at step ${step + 1}: ${format(one, 3)} after, ${format(other, 3)} before.`;
-  const key = first + rest + here;
-  if (says.dataset.said === key) return;
-  says.dataset.said = key;
-  says.replaceChildren(make("b", {}, first), ...prose(rest + here));
+  headline(says, verdict, rest, ` ${because}${here}`);
+  if (why.dataset.said !== because) why.replaceChildren(...prose(because));
+  why.dataset.said = because;
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */

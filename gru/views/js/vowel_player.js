@@ -4,7 +4,7 @@
 import { list, reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { make, write } from "./dom.js";
+import { headline, make, write } from "./dom.js";
 import { capital, clamp, format, paint, ramp } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo, pointing, stateOf } from "./state.js";
@@ -55,7 +55,7 @@ function build(context) {
     bar,
     says,
     make("div", { class: "gru-player" }, player.element),
-    make("div", { class: "gru-lab" }, make("div", {}, map.panel, key, make("div", { class: "gru-bar" }, step)), slice.panel),
+    make("div", { class: "gru-lab" }, make("div", {}, map.panel, make("div", { class: "gru-bar" }, step), key), slice.panel),
     tries(state, trials()),
     make(
       "p",
@@ -77,7 +77,7 @@ function build(context) {
     drawSlice(frames[t], pitch);
     const [lowest] = peaks(frames[t]);
     slice.mark(lowest ? lowest / 1000 : null, lowest ? `lowest peak ${lowest} Hz` : "no peak");
-    write(says, sentence(now));
+    headline(says, "", ...sentence(now));
   };
 }
 
@@ -119,7 +119,7 @@ function controls(state) {
   return [make("div", { class: "gru-bar" }, utterance, slower, pitch, reset(state, TRAITS)), step];
 }
 
-/** The headline. @param {Now} now */
+/** The headline, and what of it the controls show. @param {Now} now @returns {[seen: string, heard: string]} */
 function sentence({ data, utterance, frames, steps, step, slower, pitch, seconds }) {
   const [first, second] = peaks(frames[step]);
   const found = second
@@ -128,7 +128,10 @@ function sentence({ data, utterance, frames, steps, step, slower, pitch, seconds
       ? `its envelope has one peak, at ${first} Hz.`
       : "its envelope has no peak.";
   const speed = slower > 1 ? `${slower} times as long as the speaker` : "as long as the speaker";
-  return `${capital(data.names[utterance])}, step ${step + 1} of ${steps}: ${found} The player takes ${format(seconds)} s, ${speed}, at a pitch of ${pitch} Hz.`;
+  return [
+    `${capital(data.names[utterance])}, step ${step + 1} of ${steps}: ${found}`,
+    ` The player takes ${format(seconds)} s, ${speed}, at a pitch of ${pitch} Hz.`,
+  ];
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */

@@ -340,7 +340,8 @@ function sentence({ data, text, letters, step, steps, language, temperature, edi
   const at = (/** @type {number} */ t) => leader(run.beliefs, t, C);
   const chance = (/** @type {number} */ t) => percent(run.beliefs[t * C + at(t)]);
   const read = letters.slice(0, step + 1).map(visible);
-  const word = read.length > LAST ? `…${read.slice(-LAST).join("")}` : read.join("");
+  const between = data.traced && letters.some((one) => one.length > 1) ? " " : ""; // what Python reads may be words
+  const word = read.length > LAST ? `…${read.slice(-LAST).join(between)}` : read.join(between);
   const said = [`After “${word}” the model says ${names[at(step)]} (${chance(step)})`];
   if (step < steps - 1) said.push(`, and in the end ${names[at(steps - 1)]} (${chance(steps - 1)})`);
   said.push(".");

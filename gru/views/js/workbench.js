@@ -14,7 +14,7 @@ import { TASKS } from "./bench_tasks.js";
 import { CELLS } from "./cells.js";
 import { askedFor } from "./bench_link.js";
 import { button, origin } from "./controls.js";
-import { make, write } from "./dom.js";
+import { headline, make, write } from "./dom.js";
 import { percent, power, short } from "./draw.js";
 import { editor } from "./editor.js";
 import { showing, stateOf } from "./state.js";
@@ -112,7 +112,7 @@ function build(context) {
     root.classList.toggle("gru-untrained", !now.updates);
     if (busy && performance.now() - spoken < SPOKEN) return; // nobody can listen as fast as it learns
     spoken = performance.now();
-    write(says, sentence(now, session));
+    headline(says, "", ...sentence(now, session));
   };
 }
 
@@ -294,37 +294,45 @@ function actions(state, session) {
   };
 }
 
-/** @param {Now} now @param {Session} session */
+/**
+ * The headline, and what is only heard: on the page it stands under the equations, at the curves and in the settings.
+ * @param {Now} now
+ * @param {Session} session
+ * @returns {[seen: string, heard: string]}
+ */
 function sentence(now, { beside, reading }) {
   const { run, updates, update, T, sequence, step } = now;
-  if (run.faults.length) return `The equations cannot be read: ${run.faults[0].message}.`;
-  if (run.stuck && !updates) return run.stuck;
+  if (run.faults.length) return [`The equations cannot be read: ${run.faults[0].message}.`, ""];
+  if (run.stuck && !updates) return [run.stuck, ""];
   const guess = run.task.guess(T);
-  const looked = `Sequence ${sequence + 1}, step ${step + 1} of ${T}.`;
+  const looked = ` Sequence ${sequence + 1}, step ${step + 1} of ${T}.`;
   if (!updates || !update) {
     const start = updates ? "Before the first update" : "Not trained yet";
-    return `${start}: ${settled(now)}. An answer that remembers nothing is ${percent(guess.right)} ${run.task.unit}. ${reading} ${looked}`;
+    return [
+      `${start}: an answer that remembers nothing is ${percent(guess.right)} ${run.task.unit}.`,
+      ` ${settled(now)}. ${reading}${looked}`,
+    ];
   }
+  if (run.stuck) return [run.stuck, looked];
   const recent = mean(run, update);
-  const parts = [
-    `Update ${update}: ${percent(recent.right)} ${run.task.unit} (without memory ${percent(guess.right)}), loss ${short(recent.loss)}.`,
-    flow(recent),
+  const other = beside?.run.updates ? mean(beside.run, Math.min(update, beside.run.updates)) : null;
+  const rivals = [`without memory ${percent(guess.right)}`, ...(other ? [`${beside?.name} beside it ${percent(other.right)}`] : [])];
+  const [verdict, length] = flow(recent);
+  return [
+    `Update ${update}: ${percent(recent.right)} ${run.task.unit} (${rivals.join(", ")}). ${verdict}.`,
+    `${length} Loss ${short(recent.loss)}.${looked}`,
   ];
-  if (beside?.run.updates)
-    parts.push(`${beside.name}, trained beside it: ${percent(mean(beside.run, Math.min(update, beside.run.updates)).right)}.`);
-  if (run.stuck) return `${run.stuck} ${looked}`;
-  return [...parts, looked].join(" ");
 }
 
-/** What happens to the gradient. @param {{ first: number, last: number }} recent */
+/** What happens to the gradient, and its length. @param {{ first: number, last: number }} recent @returns {[string, string]} */
 function flow({ first, last }) {
-  if (!(last > 0)) return "No gradient reaches the state.";
+  if (!(last > 0)) return ["No gradient reaches the state", ""];
   const share = first / last;
-  if (!Number.isFinite(share)) return "The gradient has overflowed on its way back.";
-  const length = `its length there is ${short(share)} of what it is after the last step`;
-  if (share < 1e-3) return `The gradient is lost before the first step: ${length}.`;
-  if (share > 1e3) return `The gradient explodes on its way to the first step: ${length}.`;
-  return `The gradient reaches the first step: ${length}.`;
+  if (!Number.isFinite(share)) return ["The gradient has overflowed on its way back", ""];
+  const length = ` Its length there is ${short(share)} of what it is after the last step.`;
+  if (share < 1e-3) return ["The gradient is lost before the first step", length];
+  if (share > 1e3) return ["The gradient explodes on its way to the first step", length];
+  return ["The gradient reaches the first step", length];
 }
 
 /** Over the last updates before one. @param {Run} run @param {number} update */
