@@ -5,10 +5,13 @@
 redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
            and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
            A view answers within a frame where the median of its slowest slider is less than 16 ms.
+cpu        the same by the clock of the page's main thread, mean of MOVES moves without a pause: where others work on
+           the machine too, this says what the view costs, and the two columns before it say what a reader waits
 training   of the workbench: ms of script, style and layout in a frame while it trains, median, 95th percentile and
            most of SECONDS seconds (it promises 12); and updates a second
 ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read
-           (domInteractive) and since it was asked for; median and best of LOADS loads of a page from a file
+           (domInteractive) and since it was asked for; median and best of LOADS loads of a page from a file; and ms of
+           the main thread for such a load, until the last is ready
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ READY = """() => {
 }"""
 TIMES = "[Math.max(...answered), performance.getEntriesByType('navigation')[0].domInteractive]"
 # Move one slider of the page, far enough each time to be seen; ms of each move.
-MOVE = """async ([place, moves]) => {
+MOVE = """async ([place, moves, paced]) => {
   const real = window.requestAnimationFrame.bind(window);
   const slider = [...document.querySelectorAll(".gru-view input[type=range]")][place];
   const view = slider.closest(".gru-view");
@@ -75,7 +78,7 @@ MOVE = """async ([place, moves]) => {
     for (const callback of frame) callback(performance.now());
     void view.offsetHeight;
     times.push(performance.now() - start);
-    await new Promise((done) => real(done)); // one move a frame, as with a hand
+    if (paced) await new Promise((done) => real(done)); // one move a frame, as with a hand
   }
   window.requestAnimationFrame = real;
   return times;
@@ -99,7 +102,7 @@ TRAIN = """async (seconds) => {
   return [[...frames.values()], updates];
 }"""
 SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => one.checkVisibility() && !one.disabled)
-  .map(([{ labels: [label] }, place]) => [place, (label.querySelector(".gru-label") ?? label).innerText])"""
+  .map(([one, place]) => [place, (one.labels[0]?.querySelector(".gru-label") ?? one.labels[0])?.innerText || one.ariaLabel])"""
 
 
 def defaults() -> dict[str, views.View]:
@@ -125,6 +128,27 @@ def _small_or_default(kind: type[views.View], name: str) -> views.View:
     return SMALL[name]() if needed else kind()
 
 
+class Clock:
+    """How long a page's main thread has computed: its processor's time, whatever else the machine does."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def ms(self) -> float:
+        found = self.session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(one["value"] for one in found if one["name"] == "TaskDuration")
+
+
+def cpu_of_moves(page: Page, place: int) -> tuple[list[float], float]:
+    """ms of each of MOVES moves of a slider, and of the main thread for one."""
+    clock = Clock(page)
+    times = page.evaluate(MOVE, [place, MOVES, True])
+    start = clock.ms()
+    page.evaluate(MOVE, [place, MOVES, False])
+    return times, (clock.ms() - start) / MOVES
+
+
 def open_page(browser: Browser, folder: Path, *shown: str) -> Page:
     (folder / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
     (folder / "page.html").write_text(PAGE.format("".join(shown)), encoding="utf-8")
@@ -135,16 +159,31 @@ def open_page(browser: Browser, folder: Path, *shown: str) -> Page:
     return page
 
 
+def cpu_of_load(browser: Browser, folder: Path) -> float:
+    """The main thread's ms from asking for the page that was opened last until its views are ready."""
+    (folder / "empty.html").write_text("<!doctype html><title>Empty</title>", encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto((folder / "empty.html").as_uri())  # so that the process is there
+    clock = Clock(page)
+    start = clock.ms()
+    page.goto((folder / "page.html").as_uri())
+    page.wait_for_function(READY)
+    spent = clock.ms() - start
+    page.close()
+    return spent
+
+
 def bench_redraws(browser: Browser, folder: Path, made: dict[str, views.View]) -> None:
-    print(f"{'view':16} {'slider':36} {'median, ms':>10} {'95 %, ms':>9}", flush=True)
+    print(f"{'view':16} {'slider':36} {'median, ms':>10} {'95 %, ms':>9} {'cpu, ms':>8}", flush=True)
     for name, view in made.items():
         page = open_page(browser, folder, view.to_html())
         for place, label in page.locator(".gru-view input[type=range]").evaluate_all(SLIDERS):
-            page.evaluate(MOVE, [place, 20])  # until the browser has compiled it
-            times = page.evaluate(MOVE, [place, MOVES])
+            page.evaluate(MOVE, [place, 20, True])  # until the browser has compiled it
+            times, cpu = cpu_of_moves(page, place)
             slow = "" if median(times) < FRAME_MS else "   more than a frame"
             late = quantiles(times, n=20)[-1]
-            print(f"{name:16} {label.splitlines()[0]:36} {median(times):10.2f} {late:9.2f}{slow}", flush=True)
+            row = f"{name:16} {label.splitlines()[0]:36} {median(times):10.2f} {late:9.2f} {cpu:8.2f}{slow}"
+            print(row, flush=True)
             page.get_by_role("button", name="Reset", exact=True).click()
         page.close()
 
@@ -172,15 +211,17 @@ def bench_ready(browser: Browser, folder: Path, made: dict[str, views.View]) -> 
     names = list(made)
     # Displays of one widget would share its model: a number of its own makes each a widget of its own.
     ten = [re.sub(r'(?<=data-widget=")\d+', str(1000 + i), made[names[i % len(names)]].to_html()) for i in range(10)]
-    since_read, since_asked = [], []
+    since_read, since_asked, cpu = [], [], []
     for _ in range(LOADS):
         page = open_page(browser, folder, *ten)
         last, read = page.evaluate(TIMES)
         since_read.append(last - read)
         since_asked.append(last)
         page.close()
+        cpu.append(cpu_of_load(browser, folder))
     for label, times in (("page was read", since_read), ("page was asked for", since_asked)):
         print(f"ten views ready, ms since the {label:18} {median(times):6.0f}, best {min(times):.0f}")
+    print(f"{'the same, ms of the main thread':48} {median(cpu):6.0f}, best {min(cpu):.0f}")
     page_kb, script_kb = ((folder / name).stat().st_size / 1000 for name in ("page.html", "gru-views.js"))
     print(f"kB of that page {page_kb:.0f}, of the script {script_kb:.0f}")
 

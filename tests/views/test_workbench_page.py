@@ -66,7 +66,9 @@ def test_it_trains_pauses_and_starts_again(bench):
     press(root, "Pause")
     page.evaluate(FRAME)
     now, words = updates(root), says(root)
-    assert re.match(rf"Update {now}: \d+ % within 0.1 \(without memory 19 %\)\. (The|No) gradient", words)
+    assert re.match(
+        rf"Update {now}: \d+ % within 0.1 \(without memory 19 %(, GRU beside it \d+ %)?\)\. (The|No) gradient", words
+    )
     assert "Loss " in words
     page.wait_for_timeout(200)
     assert updates(root) == now
@@ -213,7 +215,7 @@ def test_a_link_opens_it_set_up(open_views, name, query):
     press(first, "One update")
     until(page, lambda: updates(first) == 1)
     press(first, "Reset")
-    until(page, lambda: says(first).startswith("Not trained yet") and f" {steps} steps" in says(first))
+    until(page, lambda: says(first).startswith("Not trained yet") and f"{steps} steps, " in says(first))
 
 
 @pytest.mark.parametrize(

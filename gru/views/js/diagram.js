@@ -83,8 +83,11 @@ export function diagram(H, D, reach) {
     write(at, step, unit, byHand) {
       for (const part of PARTS) boxes[part].show(at[part], unit);
       labels.time(step, byHand);
-      for (const share of /** @type {const} */ (["kept", "written", "r"]))
-        element.style.setProperty(`--${share}`, at[share][unit].toFixed(3));
+      // On each wire, and not once above them all: that would style the whole drawing anew.
+      for (const wire of wires.flat()) {
+        const carries = /** @type {"kept" | "written" | "r" | undefined} */ (wire.dataset.carries);
+        if (carries) wire.style.setProperty("--carries", at[carries][unit].toFixed(3));
+      }
     },
     /** Light what leads to a part, or away from where a step begins; what is lit lies above. @param {Part} part */
     light(part) {
@@ -140,7 +143,7 @@ function draw(svg, plan) {
         class: `gru-wire gru-wire-${colour} gru-${kind}`,
         "data-part": from,
         "data-to": to,
-        ...(carries && { "data-carries": carries, style: `--carries: var(--${carries})` }),
+        ...(carries && { "data-carries": carries }),
       },
       make("path", { class: "gru-gap", d: path }),
       make("path", { class: "gru-track", d: path }),

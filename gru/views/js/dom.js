@@ -58,8 +58,8 @@ export function write(element, text) {
  * @param {string} [heard]
  */
 export function headline(says, verdict, rest, heard = "") {
-  if (says.textContent !== verdict + rest + heard)
-    says.replaceChildren(...(verdict ? [make("b", {}, verdict)] : []), rest, make("span", { class: "gru-unseen" }, heard));
+  if (!says.childElementCount) says.replaceChildren(make("b"), make("span"), make("span", { class: "gru-unseen" }));
+  [verdict, rest, heard].forEach((text, i) => write(says.children[i], text));
 }
 
 /**

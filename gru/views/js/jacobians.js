@@ -70,44 +70,133 @@ export function gruStep(U, { r, z, n, h, q }, t, into) {
 export function logNorms(step, T, H) {
   const norms = new Float64Array(T);
   const jacobian = new Float64Array(H * H);
-  let product = new Float64Array(H * H);
+  let product = new Float64Array(H * H); // (rows, H)
   let next = new Float64Array(H * H);
   for (let i = 0; i < H; i += 1) product[i * H + i] = 1;
   // A start that no matrix is likely to be blind to; after that, what the last product answered to.
   const vector = Float64Array.from({ length: H }, (_, i) => 1 + 0.1 * Math.sin(i + 1));
   let exponent = 0;
+  let rows = H;
+  let [due, wait] = [PATIENCE, PATIENCE]; // when it is looked at next whether fewer rows do
   for (let k = 0; k < T; k += 1) {
     step(T - 1 - k, jacobian);
-    multiply(product, jacobian, next, H);
+    multiply(product, jacobian, next, rows, H);
     [product, next] = [next, product];
-    const norm = spectralNorm(product, vector, H);
+    const norm = spectralNorm(product, vector, H, rows);
     if (!(norm > 0)) {
       norms.fill(-Infinity, k);
       break;
     }
     exponent += Math.log10(norm);
     norms[k] = exponent;
-    for (let i = 0; i < H * H; i += 1) product[i] /= norm; // of norm 1, so that nothing underflows
+    const by = 1 / norm;
+    for (let i = 0; i < rows * H; i += 1) product[i] *= by; // of norm 1, so that nothing underflows
+    if (k === due && rows > 1) {
+      const fewer = compress(product, next, rows, H);
+      [product, next] = [next, product];
+      wait = fewer < rows ? PATIENCE : 2 * wait;
+      rows = fewer;
+      due = k + wait;
+    }
   }
   return norms;
 }
 
-/** Four rows of B at a time, which halves the time. @param {Float64Array} A @param {Float64Array} B @param {Float64Array} into @param {number} n */
-function multiply(A, B, into, n) {
-  into.fill(0);
-  const fours = n - (n % 4);
-  for (let i = 0, row = 0; i < n; i += 1, row += n) {
-    for (let k = 0; k < fours; k += 4) {
-      const [a, b, c, d] = [A[row + k], A[row + k + 1], A[row + k + 2], A[row + k + 3]];
-      for (let j = 0, from = k * n; j < n; j += 1, from += 1)
-        into[row + j] += a * B[from] + b * B[from + n] + c * B[from + 2 * n] + d * B[from + 3 * n];
+const PATIENCE = 6; // steps
+const LOST = 1e-12; // the square of what may be left out of a product of norm 1
+
+/**
+ * A matrix with as few rows as tell what is left of any vector, but for its share LOST: R of a QR decomposition with
+ * pivoting, by Gram and Schmidt (Golub & Van Loan, section 5.4). Products of many steps leave fewer and fewer directions.
+ * @param {Float64Array} A  (rows, n); what is left out, in the end
+ * @param {Float64Array} into  (at most rows, n)
+ * @param {number} rows
+ * @param {number} n
+ * @returns {number}  rows of the new one
+ */
+function compress(A, into, rows, n) {
+  const sizes = new Float64Array(n); // of its columns, squared
+  const direction = new Float64Array(rows);
+  for (let k = 0; k < rows; k += 1) {
+    sizes.fill(0);
+    for (let i = 0, at = 0; i < rows; i += 1) for (let j = 0; j < n; j += 1, at += 1) sizes[j] += A[at] * A[at];
+    let [largest, left] = [0, 0];
+    for (let j = 0; j < n; j += 1) {
+      left += sizes[j];
+      if (sizes[j] > sizes[largest]) largest = j;
     }
-    for (let k = fours; k < n; k += 1) for (let j = 0; j < n; j += 1) into[row + j] += A[row + k] * B[k * n + j];
+    if (left <= LOST) return Math.max(1, k);
+    const length = Math.sqrt(sizes[largest]);
+    const row = into.subarray(k * n, (k + 1) * n).fill(0);
+    for (let i = 0, at = 0; i < rows; i += 1) {
+      direction[i] = A[i * n + largest] / length;
+      for (let j = 0; j < n; j += 1, at += 1) row[j] += direction[i] * A[at];
+    }
+    for (let i = 0, at = 0; i < rows; i += 1) for (let j = 0; j < n; j += 1, at += 1) A[at] -= direction[i] * row[j];
+  }
+  return rows;
+}
+
+/**
+ * into = A B, by tiles of two rows and four columns: each number that is read is used more than once.
+ * @param {Float64Array} A  (rows, n)
+ * @param {Float64Array} B  (n, n)
+ * @param {Float64Array} into  (rows, n)
+ * @param {number} rows
+ * @param {number} n
+ */
+function multiply(A, B, into, rows, n) {
+  const [twos, fours] = [rows - (rows % 2), n - (n % 4)];
+  for (let i = 0; i < twos; i += 2) {
+    const one = i * n;
+    const other = one + n;
+    for (let j = 0; j < fours; j += 4) {
+      let a = 0; // eight sums; not as one array, which costs more than they
+      let b = 0;
+      let c = 0;
+      let d = 0;
+      let e = 0;
+      let f = 0;
+      let g = 0;
+      let h = 0;
+      for (let k = 0, at = j; k < n; k += 1, at += n) {
+        const x = A[one + k];
+        const y = A[other + k];
+        const p = B[at];
+        const q = B[at + 1];
+        const r = B[at + 2];
+        const s = B[at + 3];
+        a += x * p;
+        b += x * q;
+        c += x * r;
+        d += x * s;
+        e += y * p;
+        f += y * q;
+        g += y * r;
+        h += y * s;
+      }
+      into[one + j] = a;
+      into[one + j + 1] = b;
+      into[one + j + 2] = c;
+      into[one + j + 3] = d;
+      into[other + j] = e;
+      into[other + j + 1] = f;
+      into[other + j + 2] = g;
+      into[other + j + 3] = h;
+    }
+  }
+  for (let i = 0; i < rows; i += 1) {
+    for (let j = i < twos ? fours : 0; j < n; j += 1) {
+      let sum = 0;
+      for (let k = 0; k < n; k += 1) sum += A[i * n + k] * B[k * n + j];
+      into[i * n + j] = sum;
+    }
   }
 }
 
 const ROUNDS = 40; // far more than the drawing needs; a matrix of n rows is done after n
 const ENOUGH = 1e-5; // relative change of the squared norm
+let basis = new Float64Array(0); // of Lanczos' method, used again and again
 
 /** The length of a vector; Math.hypot of as many arguments takes ten times as long. @param {Float64Array} v */
 function size(v) {
@@ -119,24 +208,25 @@ function size(v) {
 /**
  * The largest singular value, by Lanczos' method on A^T A (Golub & Van Loan, Matrix Computations, chapter 10). Power
  * iteration is shorter, and stops too early where the largest values lie close together.
- * @param {ArrayLike<number>} A  (n, n)
+ * @param {ArrayLike<number>} A  (rows, n)
  * @param {Float64Array} v  where to start; left where it ended
  * @param {number} n
+ * @param {number} [rows]  n if left out
  */
-export function spectralNorm(A, v, n) {
+export function spectralNorm(A, v, n, rows = n) {
   let unit = 0; // the squares of small numbers would be none
-  for (let i = 0; i < n * n; i += 1) unit = Math.max(unit, Math.abs(A[i]));
+  for (let i = 0; i < rows * n; i += 1) unit = Math.max(unit, Math.abs(A[i]));
   if (!(unit > 0)) return 0;
-  const basis = new Float64Array(ROUNDS * n);
+  if (basis.length < ROUNDS * n) basis = new Float64Array(ROUNDS * n);
   const [on, beside] = [new Float64Array(ROUNDS), new Float64Array(ROUNDS)]; // the tridiagonal matrix
   const length = size(v);
   for (let i = 0; i < n; i += 1) basis[i] = v[i] / length;
-  const u = new Float64Array(n);
+  const u = new Float64Array(rows);
   let [k, largest, settled] = [0, 0, 0];
   for (; ; k += 1) {
     const now = k * n;
-    times(A, basis.subarray(now, now + n), u, v, unit);
-    for (let i = 0; i < n; i += 1) on[k] += u[i] * u[i];
+    times(A, now, u, v, unit);
+    for (let i = 0; i < rows; i += 1) on[k] += u[i] * u[i];
     for (let j = 0; j < n; j += 1) v[j] -= on[k] * basis[now + j] + (k ? beside[k - 1] * basis[now - n + j] : 0);
     beside[k] = size(v);
     const before = largest;
@@ -156,24 +246,28 @@ export function spectralNorm(A, v, n) {
 /**
  * u = A x / unit and v = A^T u / unit, in one go through A, four sums side by side: this is where the time goes.
  * @param {ArrayLike<number>} A
- * @param {Float64Array} x
+ * @param {number} from  where x begins in the basis
  * @param {Float64Array} u
  * @param {Float64Array} v
  * @param {number} unit
  */
-function times(A, x, u, v, unit) {
-  const n = x.length;
+function times(A, from, u, v, unit) {
+  const x = basis;
+  const n = v.length;
   const fours = n - (n % 4);
   v.fill(0);
-  for (let i = 0, row = 0; i < n; i += 1, row += n) {
-    let [a, b, c, d] = [0, 0, 0, 0];
-    for (let j = 0, at = row; j < fours; j += 4, at += 4) {
+  for (let i = 0, row = 0; i < u.length; i += 1, row += n) {
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    for (let j = from, at = row; j < from + fours; j += 4, at += 4) {
       a += A[at] * x[j];
       b += A[at + 1] * x[j + 1];
       c += A[at + 2] * x[j + 2];
       d += A[at + 3] * x[j + 3];
     }
-    for (let j = fours; j < n; j += 1) a += A[row + j] * x[j];
+    for (let j = fours; j < n; j += 1) a += A[row + j] * x[from + j];
     u[i] = (a + b + (c + d)) / unit;
     const share = u[i] / unit;
     for (let j = 0; j < n; j += 1) v[j] += A[row + j] * share;
@@ -197,15 +291,18 @@ const above = (largest, a, b) => (largest + a) / 2 + Math.sqrt(((largest - a) / 
  */
 function largestEigenvalue(on, beside, count, at) {
   for (let round = 0; round < 100; round += 1) {
-    let [pivot, slope, sum] = [1, 0, 0];
+    let pivot = 1;
+    let slope = 0;
+    let sum = 0;
     for (let i = 0; i < count; i += 1) {
-      const b = i ? beside[i - 1] ** 2 : 0;
-      slope = -1 + (b * slope) / (pivot * pivot);
-      pivot = on[i] - at - b / pivot;
+      const share = i ? (beside[i - 1] * beside[i - 1]) / pivot : 0;
+      slope = -1 + (share * slope) / pivot;
+      pivot = on[i] - at - share;
       sum += slope / pivot;
     }
-    if (!(Math.abs(1 / sum) > 1e-9 * at)) break;
-    at -= 1 / sum;
+    const more = 1 / sum; // what the next one leaves is about its square
+    if (Number.isFinite(more)) at -= more;
+    if (!(Math.abs(more) > 1e-5 * at)) break;
   }
   return at;
 }

@@ -106,8 +106,11 @@ export function score(
      */
     show(now, events = []) {
       const [T, t] = [count(now), stepOf(now)];
-      element.style.setProperty("--at-step", String((t + 0.5) / T));
-      element.style.setProperty("--steps", String(T));
+      // Not on the element above them all: a view may have put a drawing there that need not be styled anew.
+      for (const one of [area, axis, control]) {
+        one.style.setProperty("--at-step", String((t + 0.5) / T));
+        one.style.setProperty("--steps", String(T));
+      }
       const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
