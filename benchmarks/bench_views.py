@@ -102,7 +102,8 @@ TRAIN = """async (seconds) => {
   return [[...frames.values()], updates];
 }"""
 SLIDERS = """(all) => all.map((one, place) => [one, place]).filter(([one]) => one.checkVisibility() && !one.disabled)
-  .map(([one, place]) => [place, (one.labels[0]?.querySelector(".gru-label") ?? one.labels[0])?.innerText || one.ariaLabel])"""
+  .map(([one, place]) => [one, place, one.labels[0]?.querySelector(".gru-label") ?? one.labels[0]])
+  .map(([one, place, label]) => [place, label?.innerText || one.ariaLabel])"""
 
 
 def defaults() -> dict[str, views.View]:
