@@ -106,11 +106,7 @@ export function score(
      */
     show(now, events = []) {
       const [T, t] = [count(now), stepOf(now)];
-      // Not on the element above them all: a view may have put a drawing there that need not be styled anew.
-      for (const one of [area, axis, control]) {
-        one.style.setProperty("--at-step", String((t + 0.5) / T));
-        one.style.setProperty("--steps", String(T));
-      }
+      for (const one of [area, axis, control]) placeCursor(one, t, T);
       const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
@@ -124,6 +120,18 @@ export function score(
       }
     },
   };
+}
+
+/**
+ * Where the cursor stands. Told to each that draws it, not to what holds them all: there a view may have a drawing of its
+ * own, which need not be styled anew.
+ * @param {HTMLElement} one
+ * @param {number} step
+ * @param {number} steps
+ */
+function placeCursor(one, step, steps) {
+  one.style.setProperty("--at-step", String((step + 0.5) / steps));
+  one.style.setProperty("--steps", String(steps));
 }
 
 /**
