@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from fontTools.ttLib import TTFont
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -125,6 +126,18 @@ def pages(site: Path) -> list[str]:
     """Every page that a reader can reach, the search and index pages included."""
     found = [path.relative_to(site) for path in site.rglob("*.html")]
     return sorted(path.as_posix() for path in found if not path.parts[0].startswith("_"))
+
+
+@pytest.fixture(scope="session")
+def known_fonts() -> dict[str, set[str]]:
+    """Family -> characters that each of its faces has."""
+    families: dict[str, set[str]] = {}
+    for file in (ROOT / "book" / "_static" / "fonts").glob("*.woff2"):
+        font = TTFont(file)
+        characters = {chr(code) for code in font.getBestCmap()}
+        name = font["name"].getDebugName(1)
+        families[name] = families.get(name, characters) & characters
+    return families
 
 
 class _Quiet(SimpleHTTPRequestHandler):

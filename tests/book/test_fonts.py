@@ -3,52 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import faults
+
 ROOT = Path(__file__).parents[2]
 FONTS = ROOT / "book" / "_static" / "fonts"
 LIGHT = 250_000  # bytes, all of them
-# No face has them, and each stands in a place where another's will do: block letters of bars, ticks of answers, raised
-# letters in labels.
-ELSEWHERE = set("ᵇᵏ✗▁▂▃▄▅▆▇█")
-# Which characters stand on a page in which style; a letter of a formula is drawn as the italic that stands for it.
-STYLES = """() => {
-  document.querySelectorAll("details").forEach((one) => { one.open = true; });
-  const found = {};
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
-    const element = text.parentElement;
-    if (!text.data.trim() || !element.checkVisibility() || element.closest("title")) continue;
-    const { fontFamily, fontWeight, fontStyle } = getComputedStyle(element);
-    const style = JSON.stringify({ fontFamily, fontWeight, fontStyle });
-    found[style] = [...new Set([...(found[style] ?? ""), ...text.data])].join("");
-  }
-  return found;
-}"""
-
-
-@pytest.fixture(scope="module")
-def known() -> dict[str, set[str]]:
-    """Family -> characters that each of its faces has."""
-    families: dict[str, set[str]] = {}
-    for file in FONTS.glob("*.woff2"):
-        font = TTFont(file)
-        characters = {chr(code) for code in font.getBestCmap()}
-        name = font["name"].getDebugName(1)
-        families[name] = families.get(name, characters) & characters
-    return families
-
-
-def missing(style: str, characters: set[str], known: dict[str, set[str]]) -> set[str]:
-    """Those of the characters for which a browser would look for a font of the machine."""
-    families = [family.strip(' "') for family in json.loads(style)["fontFamily"].split(",")]
-    ours = set().union(*(known.get(family, set()) for family in families))
-    return {one for one in characters if one.strip()} - ours
 
 
 def test_they_are_light() -> None:
@@ -76,30 +44,9 @@ def test_a_changed_plex_is_not_called_plex() -> None:
         assert names[1].startswith("Book ")
 
 
-def test_every_character_is_in_the_books_fonts(
-    http_site: str, pages: list[str], open_page: Callable, known: dict[str, set[str]]
-) -> None:
-    opened = open_page("about:blank")
-    used = defaultdict(set)
-    for name in pages:
-        if name == "index.html":
-            continue
-        opened.go(f"{http_site}/{name}")
-        opened.page.wait_for_function(
-            "[...document.querySelectorAll('.gru-view')].every((one) => one.dataset.state !== 'loading')"
-        )
-        for style, characters in opened.page.evaluate(STYLES).items():
-            used[style] |= set(characters)
-    families = {json.loads(style)["fontFamily"].split(",")[0].strip('"') for style in used}
-    assert {"Book Text", "Book Sans", "Book Mono"} <= families
-    assert all(family.startswith("Book ") for family in families), families
-    lacking = {style: missing(style, characters, known) for style, characters in used.items()}
-    assert set().union(*lacking.values()) <= ELSEWHERE, lacking
-
-
-def test_a_character_that_no_font_has_is_found(known: dict[str, set[str]]) -> None:
+def test_a_character_that_no_font_has_is_found(known_fonts: dict[str, set[str]]) -> None:
     style = json.dumps({"fontFamily": '"Book Text", "Book Math", serif'})
-    assert missing(style, set("ab 漢√"), known) == {"漢"}
+    assert faults.lacking(style, set("ab 漢√"), known_fonts) == {"漢"}
 
 
 @pytest.mark.parametrize("source", ["http", "file"])

@@ -8,42 +8,32 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from cost import spent_on
 
 from gru.palette import COLOURS
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path[:0] = [str(ROOT / "book" / "_ext"), str(Path(__file__).parent)]
 
-HEAVIEST = 2_500_000  # bytes, uncompressed, with all that a page loads
+import faults  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 SETTLED = """() => document.readyState === "complete"
   && [...document.querySelectorAll(".gru-view")].every((view) => view.dataset.state !== "loading")"""
 MODES = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
-# How every page is visited: from a server and by double click, wide and narrow, light and dark.
+# How every page is visited: from a server, wide and light; by double click, narrow and dark.
 VISITS = [
     pytest.param("http", 1280, False, id="http-desktop-light"),
-    pytest.param("http", 375, True, id="http-phone-dark"),
-    pytest.param("file", 1280, True, id="file-desktop-dark"),
+    pytest.param("file", 375, True, id="file-phone-dark"),
 ]
 PARTS = 5  # of the pages, so that the test processes can share them
-
-
-# Every answer to a quiz that can be chosen, or two wrong numbers and the one that is shown; what the page says to each.
-ANSWER = """(form) => {
-  const says = () => form.querySelector(".says").innerText;
-  const radios = [...form.querySelectorAll("input[type=radio]")];
-  const field = form.querySelector("input:not([type=radio])");
-  const check = () => (form.requestSubmit(), says());
-  if (radios.length) return radios.map((radio) => (radio.click(), check()));
-  const number = (text) => (field.value = text, field.dispatchEvent(new Event("input", { bubbles: true })), check());
-  const wrong = ["-98765", "-98764"].map(number);
-  [...form.querySelectorAll("button")].find((one) => one.innerText === "Show the answer").click();
-  return [...wrong, number(form.querySelector(".says p").innerText)];
-}"""
 
 
 @pytest.fixture(params=["http", "file"])
@@ -75,120 +65,45 @@ def test_page(
     site: Path,
     pages: list[str],
     open_page: Callable,
+    browser: Browser,
+    known_fonts: dict[str, set[str]],
     source: str,
     width: int,
     dark: bool,
     part: int,
 ) -> None:
-    """All that holds for every page, looked at in one visit: opening a page is what takes the time."""
+    """All that holds for every page, looked at in one visit, in a tab of its own that begins with nothing."""
     base = _base(source, request)
-    opened = open_page("about:blank", width=width, dark=dark)
     wrong = {}
     for name in pages[part::PARTS]:
-        opened.go(f"{base}/{name}")
+        url = f"{base}/{name}"
+        opened = open_page("about:blank", width=width, dark=dark)
+        found = []
+        if source == "http" and "<gru-view " in (site / name).read_text("utf8"):
+            found += faults.slow(browser, url, spent_on(opened.page, url))
+        else:
+            opened.go(url)
         if name == "index.html":  # which leads on at once
             opened.page.wait_for_url("**/book/index.html")
         settle(opened)
-        answered = faults_of_quizzes(opened.page) if width == 375 else []
-        found = [*answered, *noise(opened, base), *faults_of_formulas(opened, dark), *too_wide(opened.page)]
+        found += faults.of_views(opened.page)
+        if source == "file":
+            found += faults.of_quizzes(opened.page)
+        found += [*faults.of_formulas(opened.page, dark), *faults.too_wide(opened.page)]
+        found += [*faults.of_fonts(opened.page, known_fonts), *faults.noise(opened, base)]
         if source == "http":
-            found += [*overweight(opened, base, site), *violations(opened.page)]
+            found += [*faults.overweight(opened, base, site), *faults.violations(opened.page)]
+        opened.page.context.close()
         if found:
             wrong[name] = found
     assert not wrong, json.dumps(wrong, indent=1)
-
-
-def noise(opened: object, base: str) -> list[str]:
-    """Console messages, failed requests, requests to anyone else."""
-    opened.page.wait_for_timeout(200)
-    strays = [url for url in opened.requests if not url.startswith((base, "data:", "blob:"))]
-    return opened.complaints() + strays
-
-
-def overweight(opened: object, base: str, site: Path) -> list[str]:
-    paths = {unquote(urlsplit(url).path).lstrip("/") for url in opened.requests if url.startswith(base)}
-    weight = sum((site / path).stat().st_size for path in paths)
-    few = [f"too few requests to be true: {paths}"] if len(paths) <= 5 else []
-    return few + ([f"{weight} bytes"] if weight > HEAVIEST else [])
-
-
-def faults_of_formulas(opened: object, dark: bool) -> list[str]:
-    """Each is MathML in the book's font, each gate in its colour."""
-    page, faults = opened.page, []
-    formulas, places = page.locator("math").count(), page.locator("span.math, div.math").count()
-    if formulas != places or page.locator("math merror").count():
-        faults.append(f"{formulas} formulas in {places} places")
-    fonts = page.locator("math").evaluate_all("all => all.map((one) => getComputedStyle(one).fontFamily)")
-    if not all(font.startswith('"Book Math"') for font in fonts):
-        faults.append("a formula in another font")
-    if "newcommand" in page.locator("article").inner_text():
-        faults.append("a macro's definition as text")
-    # "Like Book Text" and its kin stand in, on machines that have them, until the book's own have come.
-    ours = '[...document.fonts].filter((font) => !/^"?Like /.test(font.family))'
-    if not page.evaluate(f"{ours}.every((font) => font.status !== 'error')"):
-        faults.append("a font that did not load")
-    for name, colour in COLOURS.items():
-        wanted = tuple(int((colour.dark if dark else colour.light)[i : i + 2], 16) for i in (1, 3, 5))
-        letters = page.locator(f"math .gru-{name}")
-        if letters.count() and letters.first.evaluate("one => getComputedStyle(one).color") != f"rgb{wanted}":
-            faults.append(f"{name} in a formula is not in its colour")
-    return faults
-
-
-def faults_of_quizzes(page: object) -> list[str]:
-    """Each choice has its own reason, one of them right; two wrong numbers are wrong, the one shown is right."""
-    faults = []
-    for form in page.locator("form.quiz").all():
-        reasons = form.evaluate(ANSWER)
-        right = [reason.startswith("Yes. ") for reason in reasons]
-        fine = sum(right) == 1 and all(reason.startswith(("Yes. ", "No. ")) for reason in reasons)
-        of_choices = form.get_by_role("radio").count() > 0
-        if not fine or not (len({*reasons}) == len(reasons) if of_choices else right[-1]):
-            faults.append(f"a quiz says {reasons}")
-    return faults
-
-
-def too_wide(page: object) -> list[str]:
-    """Whatever runs over the screen, or scrolls within itself and cannot be reached by keyboard; hidden parts too."""
-    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    stuck = [outer for tab, outer in _scrolling(page) if tab != 0]
-    return ([f"{beyond} pixels wider than the screen"] if beyond > 0 else []) + stuck
-
-
-def _scrolling(page: object) -> list[tuple[int, str]]:
-    return page.evaluate(
-        """() => [...document.querySelectorAll("pre, div.math, .table")]
-          .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
-          .map((part) => [part.tabIndex, part.outerHTML.slice(0, 120)])"""
-    )
-
-
-# Of a thousand coloured words of code, the first of each colour and ground: to judge the others alike takes seconds.
-UNWRAP_AGAIN = """() => {
-  const seen = new Set();
-  for (const word of [...document.querySelectorAll("pre span")]) {
-    const style = getComputedStyle(word);
-    const like = [style.color, style.backgroundColor, style.fontSize, word.closest("div[class]").className].join();
-    if (seen.has(like)) word.replaceWith(...word.childNodes);
-    seen.add(like);
-  }
-}"""
-
-
-def violations(page: object) -> list:
-    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
-    page.evaluate(UNWRAP_AGAIN)
-    options = {"preload": False, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response["violations"]
-    return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
 
 
 def test_the_page_on_notation_has_what_is_looked_for(http_site: str, open_page: Callable) -> None:
     """Every gate's letter, a table too wide for a phone: whoever looks for faults there finds something to judge."""
     page = settle(open_page(f"{http_site}/book/notation.html", width=375)).page
     assert all(page.locator(f"math .gru-{name}").count() for name in COLOURS)
-    assert len(_scrolling(page)) >= 1
+    assert len(faults.scrolling(page)) >= 1
 
 
 @pytest.mark.parametrize("dark", MODES)
@@ -324,7 +239,7 @@ def test_search(base: str, open_page: Callable) -> None:
         page.locator("#search-results .context").first.wait_for()
     page.wait_for_timeout(300)
     assert not opened.complaints()
-    assert not violations(page)
+    assert not faults.violations(page)
 
 
 def test_without_scripts(site: Path, open_page: Callable) -> None:

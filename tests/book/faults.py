@@ -1,0 +1,209 @@
+"""What can be wrong with a built page. Each function looks at one that is open, and returns what it found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from cost import processor_seconds
+
+from gru.palette import COLOURS
+
+if TYPE_CHECKING:
+    from book.conftest import Opened
+    from playwright.sync_api import Browser, Locator, Page
+
+HEAVIEST = 2_500_000  # bytes, uncompressed, with all that a page loads
+# No face has them, and each stands in a place where another's will do: block letters of bars, ticks of answers, raised
+# letters in labels.
+ELSEWHERE = set("ᵇᵏ✗▁▂▃▄▅▆▇█")
+
+# All that a reader can see of a view, as one string.
+SEEN = """(view) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+  view.querySelector(".gru-says").textContent +
+  [...view.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join("") +
+  [...view.querySelectorAll("path")].map((path) => path.getAttribute("d")).join("")
+))))"""
+BEYOND = """(view) => [...view.querySelectorAll(".gru-control > *")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > view.getBoundingClientRect().right + 1)
+  .map((one) => one.outerHTML)"""
+
+# Which characters stand on a page in which style; a letter of a formula is drawn as the italic that stands for it.
+STYLES = """() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const found = {};
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const element = text.parentElement;
+    if (!text.data.trim() || !element.checkVisibility() || element.closest("title")) continue;
+    const { fontFamily, fontWeight, fontStyle } = getComputedStyle(element);
+    const style = JSON.stringify({ fontFamily, fontWeight, fontStyle });
+    found[style] = [...new Set([...(found[style] ?? ""), ...text.data])].join("");
+  }
+  return found;
+}"""
+
+# Every answer to a quiz that can be chosen, or two wrong numbers and the one that is shown; what the page says to each.
+ANSWER = """(form) => {
+  const says = () => form.querySelector(".says").innerText;
+  const radios = [...form.querySelectorAll("input[type=radio]")];
+  const field = form.querySelector("input:not([type=radio])");
+  const check = () => (form.requestSubmit(), says());
+  if (radios.length) return radios.map((radio) => (radio.click(), check()));
+  const number = (text) => (field.value = text, field.dispatchEvent(new Event("input", { bubbles: true })), check());
+  const wrong = ["-98765", "-98764"].map(number);
+  [...form.querySelectorAll("button")].find((one) => one.innerText === "Show the answer").click();
+  return [...wrong, number(form.querySelector(".says p").innerText)];
+}"""
+
+
+def of_views(page: Page) -> list[str]:
+    """Each is ready, says what it shows, keeps within its edges, and its first slider moves it by key and by mouse."""
+    return [fault for view in page.locator(".gru-view").all() for fault in _of_view(page, view)]
+
+
+def _of_view(page: Page, view: Locator) -> list[str]:
+    name = view.get_attribute("data-view")
+    if not name or view.get_attribute("data-state") != "ready":
+        return [f"a view that is not ready: {name} {view.inner_text()}"]
+    view.locator(".gru-says[aria-live=polite]").wait_for()  # silent while it plays by itself
+    faults = view.evaluate(BEYOND)
+    sliders = view.locator("input[type=range]:enabled:visible")
+    if not sliders.count():  # what such a view answers to is tested in tests/views
+        return faults
+    slider = sliders.first
+    seen = [view.evaluate(SEEN)]
+    slider.focus()
+    key = "ArrowLeft" if slider.evaluate("(one) => one.value === one.max") else "ArrowRight"
+    for _ in range(5):
+        page.keyboard.press(key)
+    seen.append(view.evaluate(SEEN))
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 10, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.up()
+    seen.append(view.evaluate(SEEN))
+    if not seen[0] != seen[1] != seen[2]:  # a slider of few steps may come back to where it was
+        faults.append(f"{name}: the slider moved and the view did not")
+    if re.search(r"NaN|undefined|Infinity", view.inner_text()):
+        faults.append(f"{name}: what is no number")
+    return faults
+
+
+def slow(browser: Browser, url: str, spent: float) -> list[str]:
+    """Views that are ready after more than a second of processor, the reading of the whole page included.
+
+    `make bench` has the reader's second. A core that two processes share is slower: what took long is measured again.
+    """
+    if spent > 0.9:
+        spent = min(spent, *(processor_seconds(browser, url) for _ in range(4)))
+    return [] if 0.01 < spent < 1 else [f"{spent:.2f} s of processor"]
+
+
+def noise(opened: Opened, base: str) -> list[str]:
+    """Console messages, failed requests, requests to anyone else; asked last, when whatever comes late has come."""
+    strays = [url for url in opened.requests if not url.startswith((base, "data:", "blob:"))]
+    return opened.complaints() + strays
+
+
+def overweight(opened: Opened, base: str, site: Path) -> list[str]:
+    paths = {unquote(urlsplit(url).path).lstrip("/") for url in opened.requests if url.startswith(base)}
+    weight = sum((site / path).stat().st_size for path in paths)
+    few = [f"too few requests to be true: {paths}"] if len(paths) <= 5 else []
+    return few + ([f"{weight} bytes"] if weight > HEAVIEST else [])
+
+
+def of_formulas(page: Page, dark: bool) -> list[str]:
+    """Each is MathML in the book's font, each gate in its colour."""
+    faults = []
+    formulas, places = page.locator("math").count(), page.locator("span.math, div.math").count()
+    if formulas != places or page.locator("math merror").count():
+        faults.append(f"{formulas} formulas in {places} places")
+    fonts = page.locator("math").evaluate_all("all => all.map((one) => getComputedStyle(one).fontFamily)")
+    if not all(font.startswith('"Book Math"') for font in fonts):
+        faults.append("a formula in another font")
+    if "newcommand" in page.locator("article").inner_text():
+        faults.append("a macro's definition as text")
+    # "Like Book Text" and its kin stand in, on machines that have them, until the book's own have come.
+    ours = '[...document.fonts].filter((font) => !/^"?Like /.test(font.family))'
+    if not page.evaluate(f"{ours}.every((font) => font.status !== 'error')"):
+        faults.append("a font that did not load")
+    for name, colour in COLOURS.items():
+        wanted = tuple(int((colour.dark if dark else colour.light)[i : i + 2], 16) for i in (1, 3, 5))
+        letters = page.locator(f"math .gru-{name}")
+        if letters.count() and letters.first.evaluate("one => getComputedStyle(one).color") != f"rgb{wanted}":
+            faults.append(f"{name} in a formula is not in its colour")
+    return faults
+
+
+def of_quizzes(page: Page) -> list[str]:
+    """Each choice has its own reason, one of them right; two wrong numbers are wrong, the one shown is right."""
+    faults = []
+    for form in page.locator("form.quiz").all():
+        reasons = form.evaluate(ANSWER)
+        right = [reason.startswith("Yes. ") for reason in reasons]
+        fine = sum(right) == 1 and all(reason.startswith(("Yes. ", "No. ")) for reason in reasons)
+        of_choices = form.locator("input[type=radio]").count() > 0
+        if not fine or not (len({*reasons}) == len(reasons) if of_choices else right[-1]):
+            faults.append(f"a quiz says {reasons}")
+    return faults
+
+
+def too_wide(page: Page) -> list[str]:
+    """Whatever runs over the screen, or scrolls within itself and cannot be reached by keyboard; hidden parts too."""
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    stuck = [outer for tab, outer in scrolling(page) if tab != 0]
+    return ([f"{beyond} pixels wider than the screen"] if beyond > 0 else []) + stuck
+
+
+def scrolling(page: Page) -> list[tuple[int, str]]:
+    return page.evaluate(
+        """() => [...document.querySelectorAll("pre, div.math, .table")]
+          .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
+          .map((part) => [part.tabIndex, part.outerHTML.slice(0, 120)])"""
+    )
+
+
+# Of a thousand coloured words of code, the first of each colour and ground: to judge the others alike takes seconds.
+UNWRAP_AGAIN = """() => {
+  const seen = new Set();
+  for (const word of [...document.querySelectorAll("pre span")]) {
+    const style = getComputedStyle(word);
+    const like = [style.color, style.backgroundColor, style.fontSize, word.closest("div[class]").className].join();
+    if (seen.has(like)) word.replaceWith(...word.childNodes);
+    seen.add(like);
+  }
+}"""
+
+
+def violations(page: Page) -> list:
+    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
+    page.evaluate(UNWRAP_AGAIN)
+    options = {"preload": False, "resultTypes": ["violations"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
+
+
+def of_fonts(page: Page, known: dict[str, set[str]]) -> list[str]:
+    """Text in a font that is not the book's, and characters for which a browser would look for one of the machine."""
+    used = page.evaluate(STYLES)
+    families = {json.loads(style)["fontFamily"].split(",")[0].strip('"') for style in used}
+    faults = [f"a font that is not the book's: {family}" for family in families if not family.startswith("Book ")]
+    if not {"Book Text", "Book Sans"} <= families:
+        faults.append(f"too few fonts to be true: {families}")
+    found = {style: lacking(style, set(characters), known) - ELSEWHERE for style, characters in used.items()}
+    return faults + [f"no font has {characters}: {style}" for style, characters in found.items() if characters]
+
+
+def lacking(style: str, characters: set[str], known: dict[str, set[str]]) -> set[str]:
+    """Those of the characters that no face of the style's families has."""
+    families = [family.strip(' "') for family in json.loads(style)["fontFamily"].split(",")]
+    ours = set().union(*(known.get(family, set()) for family in families))
+    return {one for one in characters if one.strip()} - ours
