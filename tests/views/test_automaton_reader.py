@@ -137,7 +137,7 @@ def test_where_they_part_is_said_and_marked(open_views, view):
     )
     assert page.locator(".gru-moment").inner_text() == "they part"
     assert page.get_by_role("button", name="Where they part").is_visible()
-    page.get_by_label("Network").select_option("0")
+    page.locator("select").select_option("0")
     page.get_by_label("Type a word").fill("abab")
     assert "They agree after every letter" in says(page)
     assert not page.get_by_role("button", name="Where they part").is_visible()

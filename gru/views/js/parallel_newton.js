@@ -130,7 +130,7 @@ function guessChart() {
     });
     lines.describe(`Lines: unit ${unit + 1} after ${iteration} iterations, the same as in a loop up to step ${exact} of ${steps}`);
   });
-  lines.mark(null);
+  lines.plot.querySelector(".gru-at-step")?.remove(); // it is not time that is gone through
   return {
     panel: lines.panel,
     /** @param {Now} now @param {Run} run */
