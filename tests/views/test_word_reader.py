@@ -102,6 +102,15 @@ def test_the_page_s_writer_draws_from_torch_s_chances(computing, drawn):
     assert found
 
 
+def test_rivals_are_named_and_told_apart_without_colour(open_views):
+    """Every line that is not faint has a name at its end and a pattern of its own."""
+    page = open_views(words(text="aaabacada", writer=None))
+    lines = page.locator(".gru-panel-beliefs path:is(.gru-main, .gru-answer, [class*=gru-rival])")
+    assert lines.count() == page.locator(".gru-panel-beliefs .gru-end").count() >= 2
+    patterns = lines.evaluate_all("(all) => all.map((one) => getComputedStyle(one).strokeDasharray)")
+    assert len(set(patterns)) == len(patterns)
+
+
 def test_typing_and_deleting(open_views):
     view = words(text="ab", writer=None)
     page = open_views(view)

@@ -2,11 +2,13 @@
 /** A panel: what the model would answer after each step, its rivals by name, and where it changes its mind. */
 
 import { linesIn } from "./chart.js";
+import { make } from "./dom.js";
 import { percent } from "./draw.js";
 import { changeOfMind, leader } from "./explorer.js";
 import { strip } from "./panel.js";
 
 const MOST = 4; // classes that are named
+const LED = 0.3; // and the one that it has reached, to be named where its line is highest
 const LIKELY = 0.1; // the probability that a class has reached, to be named though it never led
 
 /**
@@ -24,9 +26,31 @@ function rivals(beliefs, classes, target) {
   return [...new Set([...first, ...led, ...likely])].slice(0, MOST);
 }
 
+/**
+ * Where the lines of rivals that have led stand highest, but where their names at the lines' ends say it, or another's name stands.
+ * @param {number[]} rivals
+ * @param {(of: ArrayLike<number>, c: number) => Float64Array} column
+ * @param {ArrayLike<number>} beliefs
+ */
+function summitsOf(rivals, column, beliefs) {
+  /** @type {{ c: number, t: number, height: number }[]} */
+  const found = [];
+  for (const c of rivals) {
+    const line = column(beliefs, c);
+    const height = Math.max(...line);
+    const t = line.indexOf(height);
+    const room = line.length / 6;
+    const covered = found.some((other) => Math.abs(other.t - t) < room && Math.abs(other.height - height) < 0.16);
+    if (height > LED && t < line.length - room && !covered) found.push({ c, t, height });
+  }
+  return found;
+}
+
 export function beliefPanel() {
   const { panel, plot, note } = strip("beliefs", ["answer"], "gru-lines gru-tall");
   const lines = linesIn(plot, 0.15);
+  const summits = make("div", { class: "gru-words", "aria-hidden": "true" }); // names where a line is highest
+  plot.append(summits);
   note.textContent = "probability";
   return {
     panel,
@@ -44,7 +68,7 @@ export function beliefPanel() {
       const column = (/** @type {ArrayLike<number>} */ of, /** @type {number} */ c) =>
         Float64Array.from({ length: steps }, (_, t) => of[t * C + c]);
       const kind = (/** @type {number} */ c) =>
-        c === main ? "gru-main" : c === answer ? "gru-answer" : `gru-rival gru-rival-${others.indexOf(c) + 1}`;
+        c === main ? "gru-main" : c === answer ? "gru-answer" : `gru-rival-${others.indexOf(c) + 1}`;
       const faint = names.map((_, c) => c).filter((c) => c !== main && !others.includes(c));
       const change = changeOfMind(beliefs, C);
       lines.draw({
@@ -71,6 +95,13 @@ export function beliefPanel() {
         ],
         marks: change ? [{ x: change.step + 0.5, text: "changes its mind" }] : [],
       });
+      summits.replaceChildren(
+        ...summitsOf(others, column, beliefs).map(({ c, t, height }) => {
+          const place = (t + 0.5) / steps;
+          const style = `left:${(100 * place).toFixed(2)}%;top:${(100 * (1 - height)).toFixed(2)}%;--at:${place.toFixed(3)}`;
+          return make("span", { class: "gru-summit", style }, names[c]);
+        }),
+      );
       const end = percent(beliefs[(steps - 1) * C + main]);
       plot.setAttribute("aria-label", `Lines: probability of ${C} classes over ${steps} steps; ${names[main]} ends at ${end}`);
     },

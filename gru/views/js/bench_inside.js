@@ -4,7 +4,7 @@
 import { Look } from "./bench_run.js";
 import { list } from "./bound.js";
 import { linesIn } from "./chart.js";
-import { letter, make, write } from "./dom.js";
+import { colourOf, letter, make, write } from "./dom.js";
 import { format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
@@ -69,7 +69,7 @@ export function inside(state, sequences) {
       const kept = !busy && update === updates ? newest(run, updates) : (run.at(update) ?? null);
       const found = looked(run, kept, sequence);
       if (!found) return;
-      drawAll(run, found, getComputedStyle(stack.element).getPropertyValue("--gru-ground"));
+      drawAll(run, found, colourOf(stack.element, "ground"));
       input.read(...inputAt(run.task, found.x, step));
       reach.read(step);
       answer.read(run.task, found, step);

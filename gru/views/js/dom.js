@@ -50,6 +50,22 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** @type {Map<string, string>} */
+const colours = new Map();
+
+/**
+ * A colour of the page's theme, the same for all views. It is read once in a task: whoever asks has the browser style first
+ * all that was changed before, and of ten views that start together each would.
+ * @param {Element} element
+ * @param {string} name  of the CSS variable, without --gru-
+ */
+export function colourOf(element, name) {
+  if (!colours.size) queueMicrotask(() => colours.clear());
+  const known = colours.get(name) ?? getComputedStyle(element).getPropertyValue(`--gru-${name}`);
+  if (known) colours.set(name, known);
+  return known;
+}
+
 /**
  * Write a view's headline: a verdict, two or three numbers, and what is only heard: on the page it stands where one points.
  * @param {Element} says

@@ -3,7 +3,7 @@
 
 import { reset, slider, tick, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
-import { letter, make, write } from "./dom.js";
+import { colourOf, letter, make, write } from "./dom.js";
 import { clamp, format, percent } from "./draw.js";
 import { orderOf, QUANTITIES } from "./explorer.js";
 import { covered, errorOf, foresee, lastSeason, pastOf, room, rounded, stroke, unpack } from "./forecast.js";
@@ -68,7 +68,7 @@ function build(context) {
     const { data } = now;
     root.setAttribute("aria-label", `A forecast of ${data.name}`);
     write(where, data.traced ? `${origin(data.device, null)} Every new past is read there, and needs a running kernel.` : origin());
-    drawings.draw(now, found, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    drawings.draw(now, found, colourOf(root, "ground"));
     says.setAttribute("aria-live", drawings.busy() ? "off" : "polite");
     write(says, sentence(now, found));
   };

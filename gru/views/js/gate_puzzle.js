@@ -83,7 +83,7 @@ function build(context) {
     const cuts = cutsOf(now.puzzle);
     const found = judged(run(JSON.stringify([now.weights, now.units]), now), wanted(now.wish), cuts);
     write(goal, now.puzzle.goal);
-    drawn.draw(found, now.sequence, getComputedStyle(context.root));
+    drawn.draw(found, now.sequence, context.root);
     steps.draw(found, now.sequence, now.units);
     map.draw(now.weights, now.units, found, now.sequence);
     write(says, sentence(now, found));

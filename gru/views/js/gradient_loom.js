@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
-import { make, write } from "./dom.js";
+import { colourOf, make, write } from "./dom.js";
 import { clamp, percent, power, short } from "./draw.js";
 import { PATHS } from "./flow.js";
 import { inputStrip } from "./input_strip.js";
@@ -71,7 +71,7 @@ function build(context) {
     const now = state.refresh();
     const found = numbers(now);
     about(now.data);
-    drawings.draw(now, found, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    drawings.draw(now, found, colourOf(root, "ground"));
     says.setAttribute("aria-live", drawings.playing() ? "off" : "polite"); // nobody can listen as fast as it plays
     write(says, sentence(now, found));
   };

@@ -1,7 +1,7 @@
 // @ts-check
 /** A heat map as a panel of a score: time to the right, one row per unit, and the value at the cursor beside its row. */
 
-import { make, write } from "./dom.js";
+import { colourOf, make, write } from "./dom.js";
 import { paint, ramp } from "./draw.js";
 import { strip } from "./panel.js";
 
@@ -26,8 +26,7 @@ export function heatMap(name, title, colours) {
      *   low, high: the values of the first and last colour; order: which unit stands in which row; colours: others now
      */
     draw(values, { steps, units, low, high, order, colours: now = colours }) {
-      const css = getComputedStyle(plot);
-      const bytes = ramp(now.map((colour) => css.getPropertyValue(`--gru-${colour}`)));
+      const bytes = ramp(now.map((colour) => colourOf(plot, colour)));
       if (canvas.width !== steps || canvas.height !== units) Object.assign(canvas, { width: steps, height: units });
       // One pixel per value; CSS scales it with hard edges, so it is sharp at any size and any pixel ratio.
       const context = canvas.getContext("2d", { willReadFrequently: true }); // in main memory, where the numbers are

@@ -44,8 +44,9 @@ export function mapOf(w, x, after) {
     const z = /** @type {Point} */ ([sigmoid(input[2] + on(2, a, b)), sigmoid(input[3] + on(3, a, b))]);
     const read = after ? h : [r[0] * a, r[1] * b]; // what U_n reads
     const q = [on(4, read[0], read[1]) + w[C], on(5, read[0], read[1]) + w[C + 1]];
-    const n = /** @type {Point} */ ([0, 1].map((i) => Math.tanh(input[4 + i] + (after ? r[i] * q[i] : q[i]))));
-    const slope = [0, 1].map((i) => r[i] * (1 - r[i])); // of the reset gate
+    const candidate = (/** @type {0 | 1} */ i) => Math.tanh(input[4 + i] + (after ? r[i] * q[i] : q[i]));
+    const n = /** @type {Point} */ ([candidate(0), candidate(1)]);
+    const slope = [r[0] * (1 - r[0]), r[1] * (1 - r[1])]; // of the reset gate
     const entry = (/** @type {number} */ i, /** @type {number} */ j) => {
       const un = (/** @type {number} */ k) => w[U + 2 * (4 + i) + k];
       const ur = (/** @type {number} */ k) => w[U + 2 * k + j];

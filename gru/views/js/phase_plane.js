@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { headline, letter, make, write } from "./dom.js";
+import { colourOf, headline, letter, make, write } from "./dom.js";
 import { clamp, format, short, signed } from "./draw.js";
 import { GATES, gradients, mapOf, places, rests, run } from "./phase.js";
 import { pair, planePanel } from "./phase_square.js";
@@ -82,7 +82,7 @@ function build(context) {
   return () => {
     const now = state.refresh();
     const found = numbers(now);
-    square.draw(now, found, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    square.draw(now, found, colourOf(root, "ground"));
     time.draw(now, found);
     says.setAttribute("aria-live", playing ? "off" : "polite");
     headline(says, "", sentence(now, found), ` ${hopOf(now, found)}`);

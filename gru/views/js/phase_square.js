@@ -1,7 +1,7 @@
 // @ts-check
 /** The square of a two-unit state: the field, the ground of z, rests and saddles, and the path with its gradient. */
 
-import { make, write } from "./dom.js";
+import { colourOf, make, write } from "./dom.js";
 import { clamp, format, paint, ramp } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo } from "./state.js";
@@ -123,8 +123,7 @@ function listed(rests) {
  * @param {Map} map
  */
 function drawGround(canvas, map) {
-  const css = getComputedStyle(canvas);
-  const colours = ramp(["ground", "z"].map((name) => css.getPropertyValue(`--gru-${name}`)));
+  const colours = ramp(["ground", "z"].map((name) => colourOf(canvas, name)));
   const values = new Float64Array(GROUND * GROUND);
   const side = Array.from({ length: GROUND }, (_, i) => HALF * ((2 * i + 1) / GROUND - 1));
   for (const [i, a] of side.entries()) for (const [j, b] of side.entries()) values[(i + 1) * GROUND - 1 - j] = mean(map([a, b]).z);

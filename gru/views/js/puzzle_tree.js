@@ -1,7 +1,7 @@
 // @ts-check
 /** Every short sequence in a picture: each row adds a letter to the one above it, each cell has what is wanted and given. */
 
-import { make, write } from "./dom.js";
+import { colourOf, make, write } from "./dom.js";
 import { clamp, ramp } from "./draw.js";
 import { LETTERS, LONGEST, SEQUENCES } from "./puzzle.js";
 import { pointing } from "./state.js";
@@ -44,9 +44,9 @@ export function tree(state) {
   });
   return {
     element: make("div", { class: "gru-sequences" }, plot, key, make("div", { class: "gru-bar" }, chosen)),
-    /** @param {Found} found @param {number} sequence @param {CSSStyleDeclaration} css */
-    draw({ steps, wanted, given, cuts, right }, sequence, css) {
-      const bytes = ramp(["below", "ground", "h"].map((name) => css.getPropertyValue(`--gru-${name}`)));
+    /** @param {Found} found @param {number} sequence @param {Element} root */
+    draw({ steps, wanted, given, cuts, right }, sequence, root) {
+      const bytes = ramp(["below", "ground", "h"].map((name) => colourOf(root, name)));
       const colour = (/** @type {number} */ value) => {
         const at = 4 * Math.round(127 + 127 * clamp(value, -1, 1));
         return `rgb(${bytes.slice(at, at + 3).join(" ")})`;

@@ -3,7 +3,7 @@
 
 import { choice, reset, slider, tick, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
-import { headline, letter, make, write } from "./dom.js";
+import { colourOf, headline, letter, make, write } from "./dom.js";
 import { format, short } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { inputStrip } from "./input_strip.js";
@@ -102,7 +102,7 @@ function build(context) {
   return () => {
     const now = state.refresh();
     const found = compared(now.data, JSON.stringify(WEIGHTS.map((trait) => now[trait])), now);
-    drawInput(known(now.data).x, now.steps, getComputedStyle(context.root).getPropertyValue("--gru-ground"));
+    drawInput(known(now.data).x, now.steps, colourOf(context.root, "ground"));
     drawStates(found, now.unit, now.units);
     drawGaps(found, now.units);
     stack.show(now);

@@ -4,7 +4,7 @@
 import { list, reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { headline, make, write } from "./dom.js";
+import { colourOf, headline, make, write } from "./dom.js";
 import { capital, clamp, format, paint, ramp } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo, pointing, stateOf } from "./state.js";
@@ -226,8 +226,7 @@ function mapOf() {
     /** @param {Float64Array[]} frames @param {number} now @param {number} seconds @param {number} hertz */
     draw(frames, now, seconds, hertz) {
       const T = frames.length;
-      const css = getComputedStyle(plot);
-      drawMap(frames, css.getPropertyValue("--gru-ground"), css.getPropertyValue("--gru-ink"));
+      drawMap(frames, colourOf(plot, "ground"), colourOf(plot, "ink"));
       const count = seconds * hertz;
       pulses.setAttribute("d", Array.from({ length: Math.ceil(count) }, (_, k) => `M${(k / count).toFixed(4)} 0.97V1`).join(""));
       plot.style.setProperty("--steps", String(T));

@@ -4,7 +4,7 @@
 import { beliefPanel } from "./beliefs.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
-import { labelled, letter as symbol, make, write } from "./dom.js";
+import { colourOf, labelled, letter as symbol, make, write } from "./dom.js";
 import { clamp, format, percent } from "./draw.js";
 import { changeOfMind, leader, orderOf, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
@@ -85,7 +85,7 @@ function build(context) {
     const run = model.run(now);
     write(where, now.data.traced ? `${origin(now.data.device, null)} Every new text is read there, and needs a running kernel.` : origin());
     drawings.element.hidden = !run;
-    if (run) drawings.draw(now, run, getComputedStyle(root).getPropertyValue("--gru-ground"));
+    if (run) drawings.draw(now, run, colourOf(root, "ground"));
     others.draw(now, run);
     says.setAttribute("aria-live", drawings.playing() ? "off" : "polite");
     write(says, sentence(now, run, model.more(now)));
