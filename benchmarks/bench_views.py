@@ -61,6 +61,7 @@ MOVE = """async ([place, moves, paced]) => {
   const real = window.requestAnimationFrame.bind(window);
   const slider = [...document.querySelectorAll(".gru-view input[type=range]")][place];
   const view = slider.closest(".gru-view");
+  await new Promise((done) => real(() => real(done))); // what was asked for before is drawn
   let waiting = [];
   window.requestAnimationFrame = (callback) => waiting.push(callback);
   const [low, high] = [Number(slider.min), Number(slider.max)];

@@ -87,7 +87,8 @@ export function forward(x, { weight_ih, weight_hh, bias_ih, bias_hh, reset_after
   const recurrent = (/** @type {number} */ row, /** @type {Float64Array} */ state) =>
     dot(weight_hh, row, state, 0, H) + (bias_hh ? bias_hh[row] : 0);
   const told = (/** @type {keyof Held} */ name, /** @type {number} */ k, /** @type {number} */ value) => {
-    const at = held?.[name]?.[k];
+    if (!held) return value;
+    const at = held[name]?.[k];
     return at === undefined || Number.isNaN(at) ? value : at;
   };
   for (let t = 0; t < T; t += 1) {
