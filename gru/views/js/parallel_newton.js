@@ -58,7 +58,7 @@ function build(context) {
   const steps = transport(state, "iteration", {
     count: ({ count }) => count + 1,
     from: 0,
-    words: (k, { count }) => `${k} of ${count} iterations`,
+    words: (k, { count }) => `${k} of ${count}`,
     playing(on) {
       playing = on;
       state.redraw();
