@@ -62,10 +62,9 @@ def test_the_page_solves_as_python_does(page, kind, seed, feedback):
     view = view_of(kind, seed, feedback)
     found, solution = page.evaluate(SOLVED, [view._data, view.feedback]), view.solution
     assert len(found["residuals"]) - 1 == solution.iterations < 30
-    torch.testing.assert_close(found["residuals"], solution.residuals, rtol=0, atol=1e-10)
+    assert found["residuals"] == pytest.approx(solution.residuals, abs=1e-10)
     last = torch.tensor(found["states"][-1], dtype=torch.float64).view(30, 5)
     torch.testing.assert_close(last, solution.states[:, 0], rtol=0, atol=1e-10)
-    torch.testing.assert_close(torch.tensor(found["h"]).double().view(30, 5), view.states, rtol=0, atol=1e-7)
     assert (torch.tensor(found["h"], dtype=torch.float64).view(30, 5) - view.states).abs().max() < 1e-12
     assert found["exponent"] == pytest.approx(view.exponent, abs=1e-10)
 
