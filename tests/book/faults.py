@@ -84,9 +84,11 @@ def _of_view(page: Page, view: Locator) -> list[str]:
     seen.append(view.evaluate(SEEN))
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
+    place = slider.evaluate("(one) => (one.value - one.min) / (one.max - one.min)")
+    end = 0.1 if place > 0.5 else 0.9  # away from where the keys led
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 10, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.move(box["x"] + box["width"] * end, box["y"] + box["height"] / 2, steps=3)
     page.mouse.up()
     seen.append(view.evaluate(SEEN))
     if not seen[0] != seen[1] != seen[2]:  # a slider of few steps may come back to where it was
