@@ -77,7 +77,8 @@ def test_page(
     wrong = {}
     for name in pages[part::PARTS]:
         url = f"{base}/{name}"
-        opened = open_page("about:blank", width=width, dark=dark)
+        # Where motion is unwanted, views do not play by themselves while they are tried.
+        opened = open_page("about:blank", width=width, dark=dark, reduced_motion="reduce")
         found = []
         if source == "http" and "<gru-view " in (site / name).read_text("utf8"):
             found += faults.slow(browser, url, spent_on(opened.page, url))

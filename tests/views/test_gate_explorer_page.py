@@ -273,6 +273,27 @@ def test_it_plays_once_where_motion_is_wanted(opened):
     assert page.locator(".gru-playing").count() == 0
 
 
+# No observer calls until it is told to.
+LATER = """window.IntersectionObserver = class {
+  constructor(tell) { window.comesIntoSight = () => this.watches && tell([{ isIntersecting: true }]); }
+  observe() { this.watches = true; }
+  disconnect() { this.watches = false; }
+}"""
+
+
+@pytest.mark.parametrize("key", [None, "ArrowLeft"])
+def test_it_does_not_play_where_somebody_was_faster(opened, key):
+    page = opened(explorer("classifier", play=True, step=3), init=LATER, reduced_motion="no-preference")
+    if key:
+        page.locator(".gru-scrub input, .gru-transport input").first.press(key)
+    page.evaluate("comesIntoSight()")
+    if key:
+        show(page)
+        assert page.locator(".gru-playing").count() == 0
+    else:
+        page.wait_for_selector(".gru-playing")
+
+
 def test_playing_ends_where_somebody_takes_over(opened):
     page = opened(explorer("classifier", step=0))
     page.get_by_role("button", name="Play").click()

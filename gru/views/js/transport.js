@@ -248,5 +248,7 @@ export function playOnce({ model, root, signal }, start, still = () => {}) {
     { threshold: 0.5 },
   );
   observer.observe(root);
+  // Whoever is faster than the observer has begun already.
+  for (const hand of ["pointerdown", "keydown"]) root.addEventListener(hand, () => observer.disconnect(), { signal });
   signal.addEventListener("abort", () => observer.disconnect());
 }
