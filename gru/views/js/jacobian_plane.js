@@ -43,7 +43,7 @@ function build(context) {
   const state = stateOf(context, reader());
   const plane = planeOf();
   const norms = chart("powers", ["how far J", make("sup", {}, "k"), " stretches at most"], { along: "k, times applied" });
-  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const says = make("p", { class: "gru-says gru-short", "aria-live": "polite" });
   let playing = false;
   const steps = transport(state, "power", {
     count: () => LONGEST,

@@ -81,7 +81,7 @@ function build(context) {
     },
   });
   const sum = make("div", { class: "gru-equation" });
-  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const says = make("p", { class: "gru-says gru-short", "aria-live": "polite" });
   const why = make("p", { class: "gru-because" });
   const lead = make("p", { class: "gru-lead" }, "What this step adds, from one state, inside the tanh, after minus before:");
   state.lay(

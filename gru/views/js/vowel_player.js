@@ -48,7 +48,7 @@ function build(context) {
   const player = playerOf(state);
   const map = mapOf();
   const slice = chart("envelope", ["at this step, dB"], { along: "frequency, in kHz" });
-  const says = make("p", { class: "gru-says", "aria-live": "polite" });
+  const says = make("p", { class: "gru-says gru-short", "aria-live": "polite" });
   const [bar, step] = controls(state);
   const key = make("p", { class: "gru-note" }, "Strong is loud. Dots: the two lowest peaks. Ticks: pulses of the voice.");
   state.lay(
