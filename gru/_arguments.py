@@ -5,11 +5,14 @@ that sentence opens the message, and the class is PyTorch's. One exception: PyTo
 belongs with an AttributeError about ``.dim``; here it is a TypeError.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def shape(tensor: Tensor) -> str:
@@ -47,11 +50,12 @@ def whole_number(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
 
 
-def index(name: str, value: object, count: int) -> None:
-    """Raise TypeError unless ``value`` is an integer, IndexError unless it counts one of ``count`` things from 0."""
-    whole_number(name, value)
-    if not 0 <= value < count:
-        raise IndexError(f"{name}: expected 0 to {count - 1}, got {value}")
+def item(name: str, index: object, values: Sequence[T]) -> T:
+    """The value that ``index`` counts from 0; raise TypeError unless it is an integer, IndexError if there is none."""
+    whole_number(name, index)
+    if not 0 <= index < len(values):
+        raise IndexError(f"{name}: expected 0 to {len(values) - 1}, got {index}")
+    return values[index]
 
 
 def flag(name: str, value: object) -> None:

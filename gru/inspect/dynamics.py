@@ -1,18 +1,12 @@
 r"""A recurrence as a dynamical system: its rests, how fast runs part, and all of its steps solved at once.
 
 With its input held, a recurrence is a map F from state to state. What it does in the long run is written in the points
-that F does not move; how long it remembers, in whether small differences grow or shrink along a run.
-
-Sources
-    fixed points of trained networks    Sussillo and Barak 2013, Neural Computation 25(3)
-    Lyapunov exponents by QR            Benettin et al. 1980, Meccanica 15
-    Newton on all steps                 Lim et al. 2024 (DEER), arXiv 2309.12252
+that F does not move; how long it remembers, in whether small differences grow or shrink along a run. All is computed
+in float64, whatever the module's dtype: in float32 the tolerances would mean nothing.
 
 Glossary
     T, B, D, H    time, batch, input size, hidden size; K starts, N fixed points
     F(x, h)       one step of the recurrence; J = dF/dh, row i, column j is dF_i/dh_j
-
-Everything is computed in float64, whatever the module's dtype: in float32 the tolerances would mean nothing.
 """
 
 import copy
@@ -24,12 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from gru import _arguments
-from gru.cells import cell_weights, class_of, keeps_equations
+from gru.cells import cell_weights, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
-from gru.inspect.record import count_of, record
-from gru.inspect.recurrences import find, step_function
-from gru.inspect.run import Run
+from gru.inspect.record import record
+from gru.inspect.recurrences import count_of, find, step_function
 from gru.layer import places_of, weights_of
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
@@ -64,27 +57,19 @@ class Solution(NamedTuple):
     residuals: list[float]
 
 
-class _Map(NamedTuple):
-    """F and J of one recurrence, for x (N, D) and h (N, H), in float64."""
-
-    step: Callable[[Tensor, Tensor], Tensor]  # (N, H)
-    jacobian: Callable[[Tensor, Tensor], Tensor]  # (N, H, H)
+Map = Callable[[Tensor, Tensor], Tensor]
 
 
-def _map_of(module: nn.Module, weights: Weights | None) -> _Map:
-    """The map of known weights; of another cell its own step, differentiated by autograd."""
-    if weights is None:
-        forward = step_function(copy.deepcopy(module).double().requires_grad_(False).eval())
-
-        def one(x: Tensor, h: Tensor) -> Tensor:
-            return forward(x.unsqueeze(0), h.unsqueeze(0)).squeeze(0)
-
-        return _Map(forward, torch.func.vmap(torch.func.jacrev(one, 1)))
-    weights = type(weights)(*(value.detach().double() if isinstance(value, Tensor) else value for value in weights))
-    return _Map(
-        lambda x, h: step(x, h, weights).h,
-        lambda x, h: step_whole(weights, h, *step(x, h, weights)[:3]),
-    )
+def _maps(module: nn.Module, weights: Weights | None) -> tuple[Map, Map]:
+    """F (N, H) and J (N, H, H), of x (N, D) and h (N, H): by known weights, or the cell's own step and autograd."""
+    if weights is not None:
+        weights = Weights(*(None if one is None else one.detach().double() for one in weights[:4]), weights.reset_after)
+        return lambda x, h: step(x, h, weights).h, lambda x, h: step_whole(weights, h, *step(x, h, weights)[:3])
+    if (count := count_of(module)) > 1:
+        raise TypeError(f"module: expected a recurrence with one state, got {type(module).__name__} with {count}")
+    forward = step_function(copy.deepcopy(module).double().requires_grad_(False).eval())
+    of_one = torch.func.jacrev(lambda x, h: forward(x.unsqueeze(0), h.unsqueeze(0)).squeeze(0), 1)
+    return forward, torch.func.vmap(of_one)
 
 
 def fixed_points(
@@ -105,14 +90,12 @@ def fixed_points(
         tolerance: largest \|F(x, h) - h\| in any unit.
 
     Returns:
-        :class:`FixedPoints`, in float64 on the module's device; none where nothing rests. A saturated GRU that keeps
-        everything has a continuum of rests: then there is one for each start. A gated run from 0 stays within -1 and
-        1, but rests farther out are found as well, by Newton's method; beyond about 1e5 a state in float64 has too few
-        digits for the tolerance, and none is found there.
+        :class:`FixedPoints`, in float64 on the module's device; none where nothing rests. Where everything is kept,
+        every start rests, and is one of them. A gated run from 0 stays within -1 and 1, but Newton's method finds rests
+        farther out as well, up to about 1e5, where a state has too few digits for the tolerance.
 
     Raises:
-        TypeError, ValueError: an argument does not fit, or the cell has several states.
-        IndexError: there is no such recurrence.
+        TypeError, ValueError, IndexError: an argument does not fit, or the cell has several states.
 
     Source: Sussillo and Barak 2013, Neural Computation 25(3); here with Newton's method.
 
@@ -127,6 +110,7 @@ def fixed_points(
     _arguments.is_tensor("x", x)
     _arguments.is_tensor("starts", starts)
     part, weights = _recurrence(module, recurrence)
+    F, J = _maps(part, weights)
     D, H = (getattr(part, size, None) for size in ("input_size", "hidden_size"))
     if weights is not None:
         D, H = weights.weight_ih.shape[1], weights.weight_hh.shape[1]
@@ -134,16 +118,14 @@ def fixed_points(
         raise ValueError(f"x: expected one constant input, shape ({D or 'D'},), got {_arguments.shape(x)}")
     if starts.dim() != 2 or H not in (None, starts.shape[1]) or not len(starts):
         raise ValueError(f"starts: expected states of shape (K, {H or 'H'}), got {_arguments.shape(starts)}")
-    device = next(part.parameters(), starts).device
     with torch.no_grad():
-        walk = _map_of(part, weights)
-        starts = starts.detach().to(device, torch.float64)
+        starts = starts.detach().to(next(part.parameters(), starts).device, torch.float64)
         inputs = x.detach().to(starts).expand(2 * len(starts), -1)  # (2K, D)
-        ends = _run_to_rest(walk.step, inputs[: len(starts)], starts, tolerance)
-        found = _newton(walk, inputs, torch.cat((ends, starts)), tolerance)
-        moved = (walk.step(inputs, found) - found).abs().amax(1)  # (2K); NaN is not a rest
+        ends = _run_to_rest(F, inputs[: len(starts)], starts, tolerance)
+        found = _newton(F, J, inputs, torch.cat((ends, starts)), tolerance)
+        moved = (F(inputs, found) - found).abs().amax(1)  # (2K); NaN is not a rest
         found = _distinct(found[moved <= tolerance])
-        jacobians = walk.jacobian(inputs[:1].expand(len(found), -1), found)  # (N, H, H)
+        jacobians = J(inputs[:1].expand(len(found), -1), found)  # (N, H, H)
         values, vectors = torch.linalg.eig(jacobians)
         order = values.abs().argsort(1, descending=True)  # (N, H)
         values, vectors = values.gather(1, order), vectors.gather(2, order.unsqueeze(1).expand_as(vectors))
@@ -156,37 +138,34 @@ def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | Non
     """The cell or layer of one recurrence, and its weights where its equations are known."""
     _, found = find(module)
     every = [(one.module, place) for one in found for place in ([None] if one.is_cell else places_of(one.module))]
-    _arguments.index("recurrence", index, len(every))
-    part, place = every[index]
+    part, place = _arguments.item("recurrence", index, every)
     if place is not None:
         return part, weights_of(part, *place)
-    _check_one_state(part)
-    return part, cell_weights(part) if class_of(part) is not None and keeps_equations(part) else None
+    return part, cell_weights(part) if keeps_equations(part) else None
 
 
-def _run_to_rest(forward: Callable, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
+def _run_to_rest(F: Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
     """Iterate the map from every start (K, H) until it moves no more, STEPS times at most."""
     h, moving = h.clone(), torch.arange(len(h), device=h.device)
     for _ in range(STEPS):
-        later = forward(x[moving], h[moving])
-        at_rest = (later - h[moving]).abs().amax(1) <= tolerance * 1e-3
-        h[moving] = later
-        moving = moving[~at_rest]
+        before = h[moving]
+        h[moving] = F(x[moving], before)
+        moving = moving[~((h[moving] - before).abs().amax(1) <= tolerance * 1e-3)]
         if not len(moving):
             break
     return h
 
 
-def _newton(walk: _Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
+def _newton(F: Map, J: Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
     """Newton's method on F(x, h) - h from every row of h (K, H); where a step does not help, a shorter one is tried."""
     identity = torch.eye(h.shape[1]).to(h)
-    gap = walk.step(x, h) - h  # (K, H)
+    gap = F(x, h) - h  # (K, H)
     length = torch.ones_like(gap[:, :1])  # (K, 1), of the step
     for _ in range(ROUNDS):
         # The pseudoinverse takes the shortest way where a continuum of points rests and the matrix is singular.
-        towards = (torch.linalg.pinv(identity - walk.jacobian(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (K, H)
+        towards = (torch.linalg.pinv(identity - J(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (K, H)
         tried = h + length * towards
-        left = walk.step(x, tried) - tried
+        left = F(x, tried) - tried
         nearer = left.norm(dim=1, keepdim=True) < gap.norm(dim=1, keepdim=True)  # (K, 1)
         h, gap = torch.where(nearer, tried, h), torch.where(nearer, left, gap)
         length = torch.where(nearer, (2 * length).clamp(max=1), length / 4)
@@ -197,11 +176,11 @@ def _newton(walk: _Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
 
 def _distinct(points: Tensor) -> Tensor:
     """The first of every group of points (N, H) that lie together."""
-    kept: list[Tensor] = []
-    for point in points:
-        if not kept or (torch.stack(kept) - point).abs().amax(1).min() > SAME:
-            kept.append(point)
-    return torch.stack(kept) if kept else points
+    kept = points[:1]
+    for point in points[1:]:
+        if (kept - point).abs().amax(1).min() > SAME:
+            kept = torch.cat((kept, point.unsqueeze(0)))
+    return kept
 
 
 def lyapunov(
@@ -211,9 +190,7 @@ def lyapunov(
 
     The largest exponent says how fast two runs that differ a little draw together (negative) or part (positive): a
     difference d becomes about d exp(exponent t) after t steps, and with an exponent of -1/tau a memory has time
-    constant tau. The sum of the first k is the growth of volumes in k dimensions. Along the run
-
-    ::
+    constant tau. The sum of the first k is the growth of volumes in k dimensions. Along the run::
 
         Q_t R_t = J_t Q_{t-1}          Q_0 = identity, J_t = dh_t/dh_{t-1}
         exponent_i = mean over t of log |(R_t)_ii|
@@ -239,35 +216,27 @@ def lyapunov(
     >>> gru.lyapunov(cell, torch.zeros(100, 1)).exp()
     tensor([0.5000], dtype=torch.float64)
     """
-    run = _run(module, x, h0, recurrence, kwargs)
+    run = _arguments.item("recurrence", recurrence, record(module, x, h0, kwargs).runs)
     T, B, H = run.before.shape
     count = H if count is None else count
     _arguments.whole_number("count", count)
     if not 1 <= count <= H:
         raise ValueError(f"count: expected 1 to {H}, the number of units, got {count}")
-    walk = _map_of(run.module, run.weights)
-    lengths = torch.full((B,), T) if run.lengths is None else run.lengths
-    lengths = lengths.to(run.before.device)
+    _, jacobian = _maps(run.module, run.weights)
+    lengths = (torch.full((B,), T) if run.lengths is None else run.lengths).to(run.before.device)
     with torch.no_grad():
         Q = torch.eye(H, count).to(run.before.device, torch.float64).expand(B, -1, -1)  # (B, H, count)
         growth = Q.new_zeros(B, count)
         for t in range(T):
-            J = walk.jacobian(run.x[t].double(), run.before[t].double())  # (B, H, H)
-            Q, R = torch.linalg.qr(J @ Q)
-            running = (t < lengths).unsqueeze(1)  # (B, 1)
-            growth += torch.where(running, R.diagonal(dim1=1, dim2=2).abs().log(), 0.0)
+            Q, R = torch.linalg.qr(jacobian(run.x[t].double(), run.before[t].double()) @ Q)
+            grown = R.diagonal(dim1=1, dim2=2).abs().log()  # (B, count)
+            growth += torch.where((t < lengths).unsqueeze(1), grown, 0.0)
         exponents = (growth / lengths.unsqueeze(1)).sort(1, descending=True).values
     return exponents if B > 1 else exponents[0]
 
 
 def solve(
-    module: nn.Module,
-    x: Tensor,
-    h0: Tensor | None = None,
-    *,
-    recurrence: int = 0,
-    tolerance: float = 1e-10,
-    **kwargs,
+    module: nn.Module, x: Tensor, h0: Tensor | None = None, *, recurrence: int = 0, tolerance: float = 1e-10, **kwargs
 ) -> Solution:
     r"""All states of a run at once, by Newton's method, instead of one after the other.
 
@@ -281,8 +250,7 @@ def solve(
     run a few do. It pays on hardware with many cores: the dense Jacobians cost T H^3 operations for each iteration.
 
     Args:
-        module, x, h0, **kwargs: as :func:`gru.trace` takes them. The module runs once, to say what its recurrence
-            reads; the states of that run are not used.
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them; a run says what the recurrence reads, no more.
         recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
         tolerance: largest \|h_t - F(x_t, h_{t-1})\| in any unit.
 
@@ -301,31 +269,30 @@ def solve(
     >>> torch.allclose(solution.states, layer(x)[0], rtol=0, atol=1e-9), solution.iterations < 10
     (True, True)
     """
-    run = _run(module, x, h0, recurrence, kwargs)
+    run = _arguments.item("recurrence", recurrence, record(module, x, h0, kwargs).runs)
     if not torch.equal(run.before, run.states[:-1]):
         raise LookupError(f"{run.name}: expected a state that goes from step to step unchanged; this model changes it")
-    walk = _map_of(run.module, run.weights)
+    F, J = _maps(run.module, run.weights)
     T, B, H = run.before.shape
     inputs, first = run.x.double().flatten(0, 1), run.states[:1].double()
     # A gated state is a mean of candidates and the state it began with: no guess need leave this box.
     bound = max(1.0, float(first.abs().max())) if run.weights is not None else torch.inf
     with torch.no_grad():
-        states = first.new_zeros(T, B, H)
-        residuals: list[float] = []
+        states, residuals = first.new_zeros(T, B, H), []
         while True:
             before = torch.cat((first, states[:-1])).flatten(0, 1)  # (TB, H)
-            after = walk.step(inputs, before).unflatten(0, (T, B))
-            gap = after - states  # (T, B, H)
+            after = F(inputs, before).unflatten(0, (T, B))
+            gap = (after - states).unsqueeze(-1)  # (T, B, H, 1)
             residuals.append(float(gap.abs().max()))
             if residuals[-1] <= tolerance or len(residuals) > T:
                 return Solution(states, len(residuals) - 1, residuals)
-            moves = _linear_recurrence(walk.jacobian(inputs, before).unflatten(0, (T, B)), gap)
+            moves = _linear_recurrence(J(inputs, before).unflatten(0, (T, B)), gap).squeeze(-1)
             moved = (states + moves).clamp(-bound, bound)
             states = torch.where(moved.isfinite(), moved, after)  # products of Jacobians overflow where runs part
 
 
 def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:
-    """d_t = A_t d_{t-1} + b_t with d_0 = 0, for A (T, B, H, H) and b (T, B, H): (T, B, H), in log T rounds.
+    """d_t = A_t d_{t-1} + b_t with d_0 = 0, for A (T, B, H, H) and b (T, B, H, 1): (T, B, H, 1), in log T rounds.
 
     Steps 2k-1 and 2k are joined into one, the recurrence of half the length is solved, and gives every second d.
     """
@@ -333,25 +300,8 @@ def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:
     if T == 1:
         return b
     even, odd = slice(1, None, 2), slice(0, T - T % 2, 2)  # the second and the first of each pair
-
-    def apply(matrices: Tensor, vectors: Tensor) -> Tensor:
-        return (matrices @ vectors.unsqueeze(-1)).squeeze(-1)
-
     d = torch.empty_like(b)
-    d[even] = _linear_recurrence(A[even] @ A[odd], apply(A[even], b[odd]) + b[even])
+    d[even] = _linear_recurrence(A[even] @ A[odd], A[even] @ b[odd] + b[even])
     d[0] = b[0]
-    d[2::2] = apply(A[2::2], d[1 : T - 1 : 2]) + b[2::2]
+    d[2::2] = A[2::2] @ d[1 : T - 1 : 2] + b[2::2]
     return d
-
-
-def _run(module: nn.Module, x: Tensor, h0: Tensor | None, recurrence: int, kwargs: dict) -> Run:
-    """One recurrence of a run of the module."""
-    runs = record(module, x, h0, kwargs).runs
-    _arguments.index("recurrence", recurrence, len(runs))
-    _check_one_state(runs[recurrence].module)
-    return runs[recurrence]
-
-
-def _check_one_state(module: nn.Module) -> None:
-    if (count := count_of(module)) > 1:
-        raise TypeError(f"module: expected a recurrence with one state, got {type(module).__name__} with {count}")

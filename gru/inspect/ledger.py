@@ -1,18 +1,14 @@
 r"""The ledger: what each step wrote that is still in memory, so that a state is an exact sum over its authors.
 
 A gated step mixes, h_t = z_t h_{t-1} + (1 - z_t) n_t, so nothing enters memory but candidates and the state it began
-with, and everything leaves it by being multiplied with z. Written out::
-
-    h_t = (z_1 ... z_t) h_0  +  sum over s of (z_{s+1} ... z_t) (1 - z_s) n_s
-
-No baseline, no sampling and no linearisation: the terms sum to the state, for either variant, whatever r and z depend
-on. What it is not: z and n of a step read the input *and* the state, so an input also acts through the gates of later
-steps. The ledger says who wrote what is there (credit), not what would be there without an input (cause); for that,
-change the input, or :func:`gru.replay` the run.
+with, and everything leaves it by being multiplied with z. No baseline, no sampling and no linearisation: the terms sum
+to the state, for either variant, whatever r and z depend on. What it is not: z and n of a step read the input *and* the
+state, so an input also acts through the gates of later steps. The ledger says who wrote what is there (credit), not
+what would be there without an input (cause); for that, change the input, or :func:`gru.replay` the run.
 
 Glossary
     T, B, H, C    time, batch, hidden size, outputs of a head
-    keep          z, or 1 - z where z writes; the sum above is in terms of it
+    keep          z, or 1 - z where z writes
 """
 
 import inspect
@@ -28,20 +24,18 @@ from gru.inspect.run import PerRecurrence, Run
 
 
 class Ledger(PerRecurrence):
-    """Who wrote the last valid state: of one recurrence, or of several.
+    """Who wrote the last valid state: of one recurrence, or a list for several; ``ledger[k]`` is that of one of them.
 
     Args:
         entries: one per recurrence, as :func:`ledger` makes them.
 
-    Steps count in the order in which they are taken, so in the reverse direction step 1 reads the last input. With
-    several recurrences each result is a list, one entry per layer and direction, and ``ledger[k]`` is the Ledger of one
-    of them.
+    Steps count in the order in which they are taken, so in the reverse direction step 1 reads the last input.
     """
 
     @property
     def written(self) -> Tensor | list[Tensor]:
         """What is in the last valid state from h_0 (index 0) and from each step (1 to T): (T+1, B, H)."""
-        return self._each(_Entry.written)
+        return self._each(_Entry.at)
 
     def at(self, t: int) -> Tensor | list[Tensor]:
         """The same of the state after t steps, (t+1, B, H), t = 0 to T; after a sequence's end, of its last state.
@@ -65,18 +59,18 @@ class Ledger(PerRecurrence):
         The shares' sum over steps, plus ``head.bias``, is ``head(state)``.
 
         Raises:
-            TypeError: head is not a Linear.
-            ValueError: its number of inputs is not the size of the state.
+            TypeError, ValueError: head is not a Linear, or its number of inputs is not the size of the state.
         """
         if not isinstance(head, nn.Linear):
             raise TypeError(f"head: expected a torch.nn.Linear, got {type(head).__name__}")
-        top = self._entries[-1:]
-        if top[0].reverse and len(self._entries) > 1:
-            top = self._entries[-2:]
+        top = self._entries[-2:] if self._entries[-1].run.reverse else self._entries[-1:]
         sizes = [entry.keep.shape[2] for entry in top]
         if head.in_features != sum(sizes):
             raise ValueError(f"head: expected {sum(sizes)} inputs, the size of the last state, got {head.in_features}")
-        written = [entry.written() if len(top) == 1 else entry.written_by_input() for entry in top]
+        written = [entry.at() for entry in top]
+        if len(top) > 1:
+            for entry, one in zip(top, written, strict=True):
+                one[1:] = entry.run.in_order_of_input(one[1:])
         columns = head.weight.detach().split(sizes, 1)  # (C, H) each
         return sum(one @ weight.t().to(one) for one, weight in zip(written, columns, strict=True))
 
@@ -89,40 +83,29 @@ class _Entry:
     """One recurrence: what each step keeps (T, B, H), and what h_0 and each step bring (T+1, B, H)."""
 
     def __init__(self, run: Run, lengths: Tensor | None) -> None:
-        self.name, self.reverse, self._in_order_of_input = run.name, run.reverse, run.in_order_of_input
-        _, z, n = run.gates
+        self.run, self.name = run, run.name
         if run.z_keeps is None:
             raise TypeError(
                 f"{run.name}: expected a cell whose new state is (1 - z) n + z h, or (1 - z) h + z n, which is what a "
                 f"ledger adds up; {type(run.module).__name__} computes something else"
             )
-        keep, held = z if run.z_keeps else 1 - z, run.states[:-1]
-        brings = torch.cat((run.states[:1], (1 - keep) * n))  # (T+1, B, H)
-        if not torch.equal(run.before, held):  # a model may start anew, for some samples or units, but not do more
-            if not ((run.before == held) | (run.before == 0)).all():
-                raise LookupError(
-                    f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
-                    "this model changes it between two steps, so what is in it has no single author"
-                )
-            keep = keep.masked_fill(run.before != held, 0)
+        _, z, n = run.gates
+        keep, changed = z if run.z_keeps else 1 - z, run.before != run.states[:-1]
+        if run.before[changed].any():  # a model may start anew, for some samples or units, but not do more
+            raise LookupError(
+                f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
+                "this model changes it between two steps, so what is in it has no single author"
+            )
+        self.brings = torch.cat((run.states[:1], (1 - keep) * n))
+        self.keep = keep.masked_fill(changed, 0)
         if lengths is not None:  # past the end of a sequence nothing changes
-            steps = torch.arange(len(keep), device=keep.device).unsqueeze(1)
-            ended = (steps >= lengths.to(keep.device)).unsqueeze(-1)  # (T, B, 1)
-            keep, brings = keep.masked_fill(ended, 1), torch.cat((brings[:1], brings[1:].masked_fill(ended, 0)))
-        self.keep, self.brings = keep, brings
+            ended = torch.arange(len(keep), device=keep.device).unsqueeze(1) >= lengths.to(keep.device)  # (T, B)
+            self.keep[ended], self.brings[1:][ended] = 1, 0
 
-    def at(self, t: int) -> Tensor:
-        """(t+1, B, H): what each brought, times all that was kept of it since."""
+    def at(self, t: int | None = None) -> Tensor:
+        """(t+1, B, H): what each brought, times all that was kept of it since; to the end where None."""
         left = torch.cat((self.keep[:t], torch.ones_like(self.brings[:1])))  # (t+1, B, H), kept at steps s+1 to t
-        return self.brings[: t + 1] * left.flip(0).cumprod(0).flip(0)
-
-    def written(self) -> Tensor:
-        return self.at(len(self.keep))
-
-    def written_by_input(self) -> Tensor:
-        """The same with every step where its input stands."""
-        first, steps = self.written().split((1, len(self.keep)))
-        return torch.cat((first, self._in_order_of_input(steps)))
+        return self.brings[: len(left)] * left.flip(0).cumprod(0).flip(0)
 
 
 def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, **kwargs) -> Ledger:
@@ -156,21 +139,15 @@ def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = No
     True
     """
     runs = record(module, x, h0, kwargs).runs
-    lengths = _lengths_given(module, h0, kwargs)
-    return Ledger([_Entry(run, lengths if _ends_by(lengths, run, x) else run.lengths) for run in runs])
+    second = [*inspect.signature(find(module)[0].forward).parameters][1:2]
+    lengths = kwargs.get("lengths", h0 if second == ["lengths"] else None)  # where the model reads its states
+    return Ledger([_Entry(run, _ends_by(lengths, run, x)) for run in runs])
 
 
-def _lengths_given(module: nn.Module, h0: Tensor | None, kwargs: dict) -> Tensor | None:
-    """The lengths that a model got, by keyword or as its second argument: it reads its states there."""
-    second = list(inspect.signature(find(module)[0].forward).parameters)[1:2]
-    lengths = kwargs.get("lengths", h0 if second == ["lengths"] else None)
-    return None if lengths is None else torch.as_tensor(lengths)
-
-
-def _ends_by(lengths: Tensor | None, run: Run, x: object) -> bool:
-    """Whether these lengths are those of a recurrence: it steps through x, perhaps as far as the longest goes."""
+def _ends_by(lengths: object, run: Run, x: object) -> Tensor | None:
+    """The lengths of a recurrence: those given where it steps through x, perhaps as far as the longest goes."""
     if lengths is None or run.lengths is not None:
-        return False
-    steps, batch = run.before.shape[:2]
+        return run.lengths
+    lengths, (steps, batch) = torch.as_tensor(lengths), run.before.shape[:2]
     through = not isinstance(x, Tensor) or sorted(x.shape[:2]) == sorted((steps, batch))
-    return through or steps == int(lengths.max())
+    return lengths if through or steps == int(lengths.max()) else None

@@ -29,7 +29,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from gru import _arguments, bptt
 from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
 from gru.equations import Gates, Weights, step
-from gru.inspect.recurrences import as_gates, find, gates_function
+from gru.inspect.recurrences import as_gates, count_of, find, gates_function
 from gru.inspect.run import Link, Run, Sweep, detached, run_of_sweeps, run_sweep, tolerance
 from gru.layer import GRU, layout_of, run_layers, suffixes_of, weights_of
 
@@ -374,8 +374,3 @@ def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object
     if x.dim() > 2:
         return x, h0
     return x.unsqueeze(1), None if h0 is None else tree_map(lambda h: h.unsqueeze(0), h0)
-
-
-def count_of(cell: nn.Module) -> int:
-    """How many states a cell has, of which h is the first."""
-    return len(getattr(cell, "states", "h"))

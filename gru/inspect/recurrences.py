@@ -65,6 +65,11 @@ def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
     return module, found
 
 
+def count_of(cell: nn.Module) -> int:
+    """How many states a cell has, of which h is the first."""
+    return len(getattr(cell, "states", "h"))
+
+
 def gates_function(cell: nn.Module) -> Callable[..., Gates]:
     """A function (x, h) -> Gates for any cell that :func:`recurrences` finds."""
     if isinstance(cell, nn.GRUCell) and not hasattr(cell, "gates"):

@@ -122,7 +122,7 @@ def replay(
     if not edits:
         return _own_outputs(module, x, h0, kwargs), trace_of(runs)
     for edit in edits:
-        _arguments.index("recurrence", edit.recurrence, len(runs))
+        _arguments.item("recurrence", edit.recurrence, runs)
     editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
     with torch.no_grad(), _editing_cells(editors), recording(module) as recorder:
         for tape in recorder.tapes:

@@ -206,9 +206,9 @@ def test_layers_and_directions():
 
 @pytest.mark.parametrize("T", [1, 2, 5, 8, 13])
 def test_the_scan_is_the_loop(T):
-    A, b = random(T, 2, H, H), random(T, 2, H, seed=2)
-    d, expected = torch.zeros(2, H).double(), []
+    A, b = random(T, 2, H, H), random(T, 2, H, 1, seed=2)
+    d, expected = torch.zeros(2, H, 1).double(), []
     for A_t, b_t in zip(A, b, strict=True):
-        d = (A_t @ d.unsqueeze(-1)).squeeze(-1) + b_t
+        d = A_t @ d + b_t
         expected.append(d)
     torch.testing.assert_close(dynamics._linear_recurrence(A, b), torch.stack(expected), rtol=1e-9, atol=1e-9)
