@@ -21,11 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a product ROWS rows are computed together, and COLUMNS vectors beside each other: their sums stay in registers. */
 #ifdef __AVX512F__
 #define BYTES 64
+#define ROWS 8
 #else
 #define BYTES 32
+#define ROWS 4
 #endif
+#define COLUMNS 3
 
 #define JOIN(a, b) a##_##b
 #define NAMED(a, b) JOIN(a, b)
@@ -59,8 +63,6 @@
 #else
 
 #define LANES ((long)(BYTES / sizeof(REAL)))
-#define ROWS 4 /* of a product that are computed together, */
-#define COLUMNS 3 /* and vectors beside each other: their sums stay in registers */
 
 typedef REAL NAME(vector) __attribute__((vector_size(BYTES)));
 typedef WHOLE NAME(integers) __attribute__((vector_size(BYTES)));
@@ -90,13 +92,16 @@ static inline vector NAME(where)(integers is, vector a, vector b) {
 /* e^x - 1 for |x| <= LARGEST, exact to a few units in the last place, also near 0: x = k ln 2 + s with |s| < 0.35, and
    e^x - 1 = 2^k (e^s - 1) + (2^k - 1), e^s - 1 by its Taylor series. NaN stays NaN. */
 static inline vector NAME(expm1)(vector x) {
+    static const double one_over_factorial[] = {
+        1., 1., 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800,
+        1. / 39916800, 1. / 479001600, 1. / 6227020800, 1. / 87178291200};
     const REAL rounding = (REAL)1.5 * ((WHOLE)1 << MANTISSA); /* adding it rounds to a whole number, in the low bits */
     vector shifted = x * (REAL)1.4426950408889634 + rounding;
     vector k = shifted - rounding;
     vector s = (x - k * LN2_HIGH) - k * LN2_LOW;
-    vector series = NAME(splat)(0);
-    for (int term = TERMS; term > 1; term--) series = (series + 1) * (s * ((REAL)1 / term));
-    vector small = s + s * series;
+    vector series = NAME(splat)((REAL)one_over_factorial[TERMS]);
+    for (int term = TERMS - 1; term > 1; term--) series = series * s + (REAL)one_over_factorial[term];
+    vector small = s + s * s * series;
     const union { REAL real; WHOLE bits; } zero = {rounding};
     const WHOLE bias = sizeof(REAL) == 4 ? 127 : 1023;
     integers exponent = ((integers)shifted - zero.bits + bias) << MANTISSA;
@@ -104,29 +109,44 @@ static inline vector NAME(expm1)(vector x) {
     return power * small + (power - 1);
 }
 
-static inline vector NAME(clamp)(vector x) { /* NaN is neither greater nor less: it stays */
-    x = NAME(where)((integers)(x > LARGEST), NAME(splat)(LARGEST), x);
+static inline vector NAME(bounded)(vector x) { /* not below -LARGEST; NaN is not, and stays */
     return NAME(where)((integers)(x < -LARGEST), NAME(splat)(-LARGEST), x);
 }
 
-static inline vector NAME(sigmoid)(vector a) { /* a gate that is shut far enough is 0, not the smallest number */
-    vector open = 1 / (2 + NAME(expm1)(NAME(clamp)(-a)));
-    return NAME(where)((integers)(a < -LARGEST), NAME(splat)(0), open);
+static inline vector NAME(sigmoid)(vector a) {
+    vector open = 1 / (2 + NAME(expm1)(NAME(bounded)(-a)));
+    return (vector)((integers)open & ~(integers)(a < -LARGEST)); /* shut that far it is 0, and open means nothing */
 }
 
 static inline vector NAME(tanh)(vector a) {
-    vector m = NAME(expm1)(NAME(clamp)(-2 * NAME(where)((integers)(a < 0), -a, a))); /* e^(-2|a|) - 1 keeps its digits near 0 */
-    vector size = (0 - m) / (2 + m);
-    return NAME(where)((integers)(a < 0), -size, size);
+    integers sign = (integers)a & (integers)-NAME(splat)(0);
+    vector m = NAME(expm1)(NAME(bounded)(-2 * (vector)((integers)a ^ sign))); /* e^(-2|a|) - 1, exact also near 0 */
+    return (vector)((integers)((0 - m) / (2 + m)) | sign);
 }
 
-/* One tile of out (rows, .. ) += A (rows, K) M (K, ..): rows and columns are constants where this is inlined. */
+/* The smallest tile: a sum cannot go on before its last addition is done, so four of them take turns. */
+static inline void NAME(smallest)(long K, const REAL *A, long A_column, const REAL *M, long M_row, const REAL *start,
+                                  REAL *out) {
+    vector sum[4] = {load(start)};
+    long k = 0;
+    for (; k + 4 <= K; k += 4)
+        for (int i = 0; i < 4; i++) sum[i] += A[(k + i) * A_column] * load(M + (k + i) * M_row);
+    for (; k < K; k++) sum[0] += A[k * A_column] * load(M + k * M_row);
+    store(out, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+/* One tile of out (rows, .. ) = start + A (rows, K) M (K, ..): rows and columns are constants where this is inlined. */
 static inline __attribute__((always_inline)) void NAME(tile)(const int rows, const int columns, long K, const REAL *A,
                                                              long A_row, long A_column, const REAL *M, long M_row,
-                                                             REAL *out, long out_row) {
+                                                             const REAL *start, long start_row, REAL *out,
+                                                             long out_row) {
+    if (rows == 1 && columns == 1) {
+        NAME(smallest)(K, A, A_column, M, M_row, start, out);
+        return;
+    }
     vector sum[ROWS][COLUMNS];
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) sum[i][j] = load(out + i * out_row + j * LANES);
+        for (int j = 0; j < columns; j++) sum[i][j] = load(start + i * start_row + j * LANES);
     for (long k = 0; k < K; k++)
         for (int j = 0; j < columns; j++) {
             vector m = load(M + k * M_row + j * LANES);
@@ -136,21 +156,23 @@ static inline __attribute__((always_inline)) void NAME(tile)(const int rows, con
         for (int j = 0; j < columns; j++) store(out + i * out_row + j * LANES, sum[i][j]);
 }
 
-/* out (B, N) += A (B, K) M (K, N), N a multiple of LANES. The steps from row to row are given, and A's from column to
-   column: A may be transposed. */
+/* out (B, N) = start (B, N) + A (B, K) M (K, N), N a multiple of LANES. The steps from row to row are given, and A's
+   from column to column: A may be transposed, and a step of 0 is the same row for all. start may be out. */
 static void NAME(product)(long B, long K, long N, const REAL *A, long A_row, long A_column, const REAL *M, long M_row,
-                          REAL *out, long out_row) {
+                          const REAL *start, long start_row, REAL *out, long out_row) {
     for (long j = 0; j < N;) {
         long left = (N - j) / LANES;
         int columns = left < COLUMNS ? (int)left : COLUMNS;
-#define TILE(rows, columns) \
-    NAME(tile)(rows, columns, K, A + b * A_row, A_row, A_column, M + j, M_row, out + b * out_row + j, out_row)
-#define TILES(rows)                           \
-    if (columns == 3) TILE(rows, 3);          \
-    else if (columns == 2) TILE(rows, 2);     \
+#define TILE(rows, columns)                                                                                          \
+    NAME(tile)(rows, columns, K, A + b * A_row, A_row, A_column, M + j, M_row, start + b * start_row + j, start_row, \
+               out + b * out_row + j, out_row)
+#define TILES(rows)                       \
+    if (columns == 3) TILE(rows, 3);      \
+    else if (columns == 2) TILE(rows, 2); \
     else TILE(rows, 1)
         long b = 0;
         for (; b + ROWS <= B; b += ROWS) { TILES(ROWS); }
+        for (; b + 4 <= B; b += 4) { TILES(4); }
         for (; b < B; b++) { TILES(1); }
 #undef TILES
 #undef TILE
@@ -170,8 +192,8 @@ static void NAME(narrow)(const REAL *from, long blocks, long P, REAL *to, long H
 
 /* The transpose of a block (H, K) of weights, as columns (K, P) of a matrix whose rows are M_row long. */
 static void NAME(transpose)(const REAL *weights, long H, long K, REAL *M, long M_row) {
-    for (long j = 0; j < H; j++)
-        for (long k = 0; k < K; k++) M[k * M_row + j] = weights[j * K + k];
+    for (long k = 0; k < K; k++)
+        for (long j = 0; j < H; j++) M[k * M_row + j] = weights[j * K + k];
 }
 
 /* All steps forward.
@@ -197,17 +219,20 @@ int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x,
     }
     for (long b = 0; b < B; b++) NAME(widen)(h0 + b * H, 1, H, h + b * P, P);
     for (long t = 0; t < T; t++) {
-        for (long b = 0; b < B; b++) memcpy(rows + b * 4 * P, bias, 4 * P * sizeof(REAL));
-        product(B, D, 3 * P, x + t * B * D, D, 1, W_t, 3 * P, rows + P, 4 * P);
-        if (after) product(B, H, 3 * P, h, P, 1, U_t, 3 * P, rows, 4 * P);
-        else product(B, H, 2 * P, h, P, 1, U_t + P, 3 * P, rows + P, 4 * P);
+        product(B, D, 3 * P, x + t * B * D, D, 1, W_t, 3 * P, bias + P, 0, rows + P, 4 * P);
+        if (after) {
+            for (long b = 0; b < B; b++) memcpy(rows + b * 4 * P, bias, P * sizeof(REAL));
+            product(B, H, 3 * P, h, P, 1, U_t, 3 * P, rows, 4 * P, rows, 4 * P);
+        } else {
+            product(B, H, 2 * P, h, P, 1, U_t + P, 3 * P, rows + P, 4 * P, rows + P, 4 * P);
+        }
         for (long b = 0; b < B; b++) {
             REAL *q = rows + b * 4 * P, *r = q + P;
             for (long j = 0; j < 2 * P; j += LANES) store(r + j, NAME(sigmoid)(load(r + j)));
             if (!after)
                 for (long j = 0; j < P; j += LANES) store(q + j, load(r + j) * load(h + b * P + j));
         }
-        if (!after) product(B, H, P, rows, 4 * P, 1, U_t, 3 * P, rows + 3 * P, 4 * P);
+        if (!after) product(B, H, P, rows, 4 * P, 1, U_t, 3 * P, rows + 3 * P, 4 * P, rows + 3 * P, 4 * P);
         for (long b = 0; b < B; b++) {
             REAL *q = rows + b * 4 * P, *r = q + P, *z = r + P, *n = z + P, *h_b = h + b * P;
             for (long j = 0; j < P; j += LANES) {
@@ -235,17 +260,23 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
     const long P = (H + LANES - 1) / LANES * LANES;
     REAL *memory = calloc(3 * P * P + 10 * P * B, sizeof(REAL));
     if (!memory) return 1;
-    REAL *U_p = memory, *d = U_p + 3 * P * P, *rows = d + 4 * P * B; /* (3P, P): rows of q, r, z; (B, 4P) twice */
-    REAL *g = rows + 4 * P * B, *h = g + P * B;                      /* (B, P) each */
+    REAL *U_p = memory, *own_d = U_p + 3 * P * P, *own_rows = own_d + 4 * P * B; /* (3P, P): q, r, z; (B, 4P) twice */
+    REAL *g = own_rows + 4 * P * B, *own_h = g + P * B;                          /* (B, P) each */
+    const int in_place = P == H; /* then the caller's arrays need no padded copy */
     for (long k = 0; k < 3; k++)
         for (long j = 0; j < H; j++) NAME(widen)(U + (k * H + j) * H, 1, H, U_p + ((k + 1) % 3 * P + j) * P, P);
     for (long b = 0; b < B; b++) NAME(widen)(grads + (T * B + b) * H, 1, H, g + b * P, P);
     for (long t = T; t > 0; t--) {
+        const REAL *rows = in_place ? gates + (t - 1) * B * 4 * H : own_rows;
+        const REAL *h = in_place ? states + (t - 1) * B * H : own_h;
+        REAL *d = in_place ? deltas + (t - 1) * B * 4 * H : own_d;
         for (long b = 0; b < B; b++) {
             const REAL *q = rows + b * 4 * P, *r = q + P, *z = r + P, *n = z + P, *h_b = h + b * P;
             REAL *d_q = d + b * 4 * P, *d_r = d_q + P, *d_z = d_r + P, *d_n = d_z + P, *g_b = g + b * P;
-            NAME(widen)(gates + ((t - 1) * B + b) * 4 * H, 4, H, rows + b * 4 * P, P);
-            NAME(widen)(states + ((t - 1) * B + b) * H, 1, H, h + b * P, P);
+            if (!in_place) {
+                NAME(widen)(gates + ((t - 1) * B + b) * 4 * H, 4, H, own_rows + b * 4 * P, P);
+                NAME(widen)(states + ((t - 1) * B + b) * H, 1, H, own_h + b * P, P);
+            }
             for (long j = 0; j < P; j += LANES) {
                 vector r_ = load(r + j), z_ = load(z + j), n_ = load(n + j), h_ = load(h_b + j), g_ = load(g_b + j);
                 vector to_n = (1 - z_) * (1 - n_ * n_) * g_;
@@ -258,9 +289,9 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
             for (long j = 0; j < H; j++) g_b[j] += grads[((t - 1) * B + b) * H + j];
         }
         if (after) {
-            product(B, 3 * P, P, d, 4 * P, 1, U_p, P, g, P);
+            product(B, 3 * P, P, d, 4 * P, 1, U_p, P, g, P, g, P);
         } else {
-            product(B, P, P, d + 3 * P, 4 * P, 1, U_p, P, d, 4 * P); /* d_p = U_n^T d_n */
+            product(B, P, P, d + 3 * P, 4 * P, 1, U_p, P, d, 4 * P, d, 4 * P); /* d_p = U_n^T d_n */
             for (long b = 0; b < B; b++) {
                 const REAL *r = rows + b * 4 * P + P, *h_b = h + b * P;
                 REAL *d_p = d + b * 4 * P, *d_r = d_p + P, *g_b = g + b * P;
@@ -270,10 +301,10 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
                     store(g_b + j, load(g_b + j) + r_ * d_p_);
                 }
             }
-            product(B, 2 * P, P, d + P, 4 * P, 1, U_p + P * P, P, g, P);
+            product(B, 2 * P, P, d + P, 4 * P, 1, U_p + P * P, P, g, P, g, P);
         }
         for (long b = 0; b < B; b++) {
-            NAME(narrow)(d + b * 4 * P, 4, P, deltas + ((t - 1) * B + b) * 4 * H, H);
+            if (!in_place) NAME(narrow)(d + b * 4 * P, 4, P, deltas + ((t - 1) * B + b) * 4 * H, H);
             NAME(narrow)(g + b * P, 1, P, grads + ((t - 1) * B + b) * H, H);
         }
     }
@@ -304,20 +335,21 @@ int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *
     int failed = NAME(walk_backward)(T, B, H, after, U, states, gates, grads, deltas);
     if (grad_x) {
         NAME(lay)(W, 3 * H, D, D, W_p, Q);
-        product(N, 3 * H, Q, d_r, 4 * H, 1, W_p, Q, to_x, Q);
+        product(N, 3 * H, Q, d_r, 4 * H, 1, W_p, Q, to_x, Q, to_x, Q);
         NAME(narrow)(to_x, N, Q, grad_x, D);
     }
     if (grad_h0) memcpy(grad_h0, grads, B * H * sizeof(REAL));
     if (grad_W) {
         NAME(lay)(x, N, D, D, x_p, Q);
-        product(3 * H, N, Q, d_r, 1, 4 * H, x_p, Q, to_W, Q);
+        product(3 * H, N, Q, d_r, 1, 4 * H, x_p, Q, to_W, Q, to_W, Q);
         NAME(narrow)(to_W, 3 * H, Q, grad_W, D);
     }
     if (grad_U) {
         NAME(lay)(states, N, H, H, h, P);
         if (!after) NAME(lay)(gates, N, 4 * H, H, p, P);
-        product(2 * H, N, P, d_r, 1, 4 * H, h, P, to_U, P);
-        product(H, N, P, after ? deltas : d_n, 1, 4 * H, after ? h : p, P, to_U + 2 * H * P, P);
+        product(2 * H, N, P, d_r, 1, 4 * H, h, P, to_U, P, to_U, P);
+        product(H, N, P, after ? deltas : d_n, 1, 4 * H, after ? h : p, P, to_U + 2 * H * P, P,
+                to_U + 2 * H * P, P);
         NAME(narrow)(to_U, 3 * H, P, grad_U, H);
     }
     for (long i = 0; i < N; i++)
@@ -337,7 +369,5 @@ int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *
 #undef store
 #undef product
 #undef LANES
-#undef ROWS
-#undef COLUMNS
 
 #endif
