@@ -21,6 +21,7 @@ from pathlib import Path
 VARIABLE = "GRU_BROWSER"
 DOWNLOAD_SECONDS = 240  # a browser is about 170 MB; without a network the download must not hang
 PACKAGE_SECONDS = 420
+PATIENCE = 240  # seconds for one thing to come: a busy machine is slow, not wrong
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
 PLACES = (
@@ -37,7 +38,27 @@ The page tests need Chromium or Chrome, and none was found or could be installed
   * let Playwright bring one: .venv/bin/playwright install --with-deps chromium;
   * name one that you have: {VARIABLE}=/path/to/chrome make test."""
 
+# What the browser is to do without. Each window would load two pages of its own for the list below the address bar,
+# which costs as much as a small page of the book three times over. The last such list counts, so Playwright's is in it.
+WITHOUT = (
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
 FLAGS = (
+    f"--disable-features={','.join(WITHOUT)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -62,7 +83,7 @@ def launch_options() -> dict:
     path = find()
     if path is None:
         raise RuntimeError(ADVICE)
-    return {"executable_path": path, "args": list(FLAGS)}
+    return {"executable_path": path, "args": list(FLAGS), "timeout": 1000 * PATIENCE}
 
 
 def bring() -> str | None:
@@ -94,7 +115,7 @@ def _candidates() -> Iterator[str]:
 def _playwrights_own() -> str | None:
     # Asked in a process of its own: Playwright's blocking interface allows one instance at a time.
     code = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
     path = done.stdout.strip()
     return path if path and Path(path).exists() else None
 
@@ -103,7 +124,7 @@ def _answers(path: str) -> bool:
     if os.name == "nt":  # there, chrome.exe opens a window instead of answering
         return Path(path).exists()
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False)
+        done = subprocess.run([path, "--version"], capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SOURCES = ("_config.yml", "_toc.yml", "book", "gru")
 HERE = {"127.0.0.1", "localhost"}
-PATIENCE_MS = 120_000  # a busy machine is slow, not wrong
 
 ALL_READY = """() => {
   const views = [...document.querySelectorAll(".gru-view")];
@@ -167,7 +166,6 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
     def open_page(url: str, *, width: int = 1280, height: int = 900, dark: bool = False, **options: object) -> Opened:
         viewport = {"width": width, "height": height}
         context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **options)
-        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         opened = Opened(context.new_page())
         page = opened.page

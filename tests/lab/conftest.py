@@ -21,14 +21,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from browsers import PATIENCE
 from lab.notebook import STATE
-from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 240  # seconds for one thing to come
 TEST_SECONDS = 1200  # for a test of several
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
 FOLDERS += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
@@ -105,8 +104,6 @@ def lab_page(
 ) -> Iterator[Page]:
     """JupyterLab showing the folder of the chapters. Where a test fails, a trace and a screenshot stay."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(1000 * PATIENCE)
-    expect.set_options(timeout=1000 * PATIENCE)
     context.tracing.start(screenshots=True, snapshots=False)
     page = context.new_page()
     failed_before = request.session.testsfailed

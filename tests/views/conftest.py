@@ -22,7 +22,6 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>View
 
 # Until every view has answered, and what was drawn last is on the screen.
 SETTLED = """() => [...document.querySelectorAll("gru-view")].every((view) => view.dataset.state !== "loading")"""
-PATIENCE_MS = 120_000  # a busy machine is slow, not wrong
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -49,7 +48,6 @@ def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callabl
         if left := tabs.get(how):
             return left.pop()
         page = browser.new_context(**options).new_page()
-        page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(init)
         return page
 

@@ -4,7 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from views.conftest import FRAME, PATIENCE_MS
+from browsers import PATIENCE
+from views.conftest import FRAME
 
 # The places, among these elements, of those that can be seen and are not disabled.
 MOVABLE = """(all) => all.flatMap((one, place) => {
@@ -32,7 +33,7 @@ class Shown:
 
     def changed(self, before, *parts, enough=None):
         """Which of says, drawing, controls is another than before, once so many are (all of them, where None)."""
-        end = time.monotonic() + PATIENCE_MS / 1000
+        end = time.monotonic() + PATIENCE
         while True:
             now = self.seen()
             found = [part for part in parts if now[part] != before[part]]
@@ -42,7 +43,7 @@ class Shown:
 
     def again(self, before):
         """What is seen once it is what it was before; if that never comes, what is seen then."""
-        end = time.monotonic() + PATIENCE_MS / 1000
+        end = time.monotonic() + PATIENCE
         while (now := self.seen()) != before and time.monotonic() < end:
             self.page.wait_for_timeout(50)
         return now
