@@ -454,6 +454,20 @@ def test_text_that_readers_give_stays_text(open_views, name):
 
 # Where it is read
 
+# What has the focus under a bar that sticks to the screen, on a way down and up again.
+HIDDEN_FOCUS = """(view) => {
+  const bars = ".gru-top, .gru-transport";
+  const kinds = "input, select, button, summary, [tabindex='0']";
+  const controls = [...view.querySelectorAll(kinds)].filter((one) => one.checkVisibility());
+  scrollTo(0, 0);
+  return [...controls, ...controls.toReversed()].flatMap((control) => {
+    control.focus();
+    const { x, y, width, height } = control.getBoundingClientRect();
+    const bar = document.elementFromPoint(x + width / 2, y + height / 2)?.closest(bars);
+    return bar && !bar.contains(control) ? [`${control.outerHTML.slice(0, 80)} under ${bar.className}`] : [];
+  });
+}"""
+
 
 @every_view
 def test_on_a_phone(open_view, name):
@@ -478,6 +492,10 @@ def test_on_a_phone(open_view, name):
             assert min(box["width"], box["height"]) >= 24, (view.label(control), box)
             assert box["left"] >= 0, view.label(control)
             assert box["right"] <= 375, view.label(control)
+    page.set_viewport_size({"width": 375, "height": 640})
+    assert view.root.evaluate(HIDDEN_FOCUS) == []
+    page.set_viewport_size({"width": 375, "height": 900})
+    page.evaluate("() => document.activeElement.blur()")
     for place in range(len(view.controls("input[type=range]"))):
         before = view.seen()
         slider = view.controls("input[type=range]")[place]
