@@ -24,6 +24,17 @@ window.seen = (view) => {
   return JSON.stringify({ says: view.querySelector(".gru-says")?.textContent, drawing: drawing.join(";"), controls });
 };
 
+/** Until what was asked for is drawn. */
+window.twoFrames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+
+/** Those of a view's elements that can be seen and are not disabled. */
+window.movable = (view, kind) =>
+  [...view.querySelectorAll(kind)].filter((one) => {
+    const { width, height } = one.getBoundingClientRect();
+    const seen = one.checkVisibility({ visibilityProperty: true }) && width > 0 && height > 0;
+    return seen && !one.matches(":disabled, [aria-disabled=true]");
+  });
+
 /** Where a view shows what is no number or no text: a list of snippets. */
 window.odd = (view) => {
   const html = view.outerHTML;
@@ -126,8 +137,10 @@ window.away = (view) => {
   }
 };
 
-window.reset = (view) => {
+window.resetOf = (view) => {
   const buttons = [...view.querySelectorAll("button")].filter((one) => one.textContent.trim() === "Reset");
   if (buttons.length !== 1) throw new Error(`expected one Reset button, found ${buttons.length}`);
-  buttons[0].click();
+  return buttons[0];
 };
+
+window.reset = (view) => resetOf(view).click();

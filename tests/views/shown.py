@@ -5,31 +5,28 @@ import time
 from pathlib import Path
 
 from browsers import PATIENCE
-from views.conftest import FRAME
 
-# The places, among these elements, of those that can be seen and are not disabled.
-MOVABLE = """(all) => all.flatMap((one, place) => {
-  const { width, height } = one.getBoundingClientRect();
-  const seen = one.checkVisibility({ visibilityProperty: true }) && width > 0 && height > 0;
-  return seen && !one.matches(":disabled, [aria-disabled=true]") ? [place] : [];
-})"""
 ACTING = Path(__file__).with_name("every_view.js").read_text(encoding="utf-8")  # for the page, so that one can look
 
 
 class Shown:
-    """One view on a page: looked at and moved as a person would."""
+    """One view on a page that has the helpers of every_view.js: looked at and moved as a person would.
+
+    A question to the page costs more than its answer, so that each is one question.
+    """
 
     def __init__(self, page, index=0):
         self.page = page
+        self.index = index
         self.root = page.locator(".gru-view").nth(index)
 
     def run(self, function, argument=None):
         """JavaScript (view, argument) => ... on this view."""
-        return self.root.evaluate(function, argument)
+        return self.page.evaluate(self._on_this_view(function), argument)
 
     def seen(self):
-        self.page.evaluate(FRAME)
-        return json.loads(self.run("(view) => seen(view)"))
+        """What its reader sees two frames from now."""
+        return json.loads(self.run("async (view) => (await twoFrames(), seen(view))"))
 
     def changed(self, before, *parts, enough=None):
         """Which of says, drawing, controls is another than before, once so many are (all of them, where None)."""
@@ -48,81 +45,109 @@ class Shown:
             self.page.wait_for_timeout(50)
         return now
 
-    def reset(self):
-        self.root.get_by_role("button", name="Reset", exact=True).click()
+    def answers(self, plot, press):
+        """Whether presses in three places of a drawing are seen: press(x, y), again until two of them differ."""
+        end = time.monotonic() + PATIENCE
+        states = set()
+        while time.monotonic() < end:
+            for x, y in ((0.15, 0.3), (0.55, 0.7), (0.3, 0.5)):
+                box = plot.bounding_box()
+                press(box["x"] + x * box["width"], box["y"] + y * box["height"])
+                states.add(json.dumps(self.seen()))
+            if len(states) > 1:
+                return True
+        return False
 
-    def controls(self, kind):
-        """The visible ones that can be moved now."""
-        found = self.root.locator(kind)
-        return [found.nth(place) for place in found.evaluate_all(MOVABLE)]  # one question for all of them
+    def reset(self, key=None):
+        """Press Reset, by mouse or with this key."""
+        button = self._element("resetOf")
+        button.press(key) if key else button.click()
+
+    def count(self, kind):
+        """How many of this kind can be seen and moved now."""
+        return self.run("(view, kind) => movable(view, kind).length", kind)
+
+    def control(self, kind, place=0):
+        """One of those."""
+        return self._element("(view, [kind, place]) => movable(view, kind)[place]", [kind, place])
 
     def alive(self):
         """The drawings over which the pointer becomes a cross or a hand."""
+        plots = [self.control(".gru-plot", place) for place in range(self.count(".gru-plot"))]
         cursor = "(one) => getComputedStyle(one).cursor"
-        return [one for one in self.controls(".gru-plot") if one.evaluate(cursor) in ("crosshair", "pointer")]
+        return [one for one in plots if one.evaluate(cursor) in ("crosshair", "pointer")]
 
     def label(self, control):
         """What to call a control when it fails."""
         return control.evaluate("(one) => `${one.labels?.[0]?.innerText ?? ''} ${one.innerText} ${one.value}`.trim()")
+
+    def _on_this_view(self, function):
+        return f"(argument) => ({function})(document.querySelectorAll('.gru-view')[{self.index}], argument)"
+
+    def _element(self, function, argument=None):
+        return self.page.evaluate_handle(self._on_this_view(function), argument).as_element()
 
 
 def is_slider(control):
     return control.evaluate("(one) => one.type === 'range'")
 
 
-def is_text(control):
-    return control.evaluate("(one) => one.type === 'text'")
+# What a hand knows of a control before it moves it: how it is moved, how it stands, and where it is.
+KNOWN = """(one) => {
+  const { localName, type, value, checked } = one;
+  const kind = { input: type, select: "select" }[localName] ?? "button";
+  const stands = (type === "radio" && checked) || one.ariaPressed === "true";
+  const other = kind === "select" ? [...one.options].find((option) => !option.selected)?.value : undefined;
+  if (kind === "range") one.scrollIntoView({ block: "center", behavior: "instant" }); // clear of what sticks
+  const { left, top, width, height } = one.getBoundingClientRect();
+  const share = (value - one.min) / (one.max - one.min);
+  return { kind, value, checked, stands, other, left, width, middle: top + height / 2, share };
+}"""
 
 
 def by_mouse(view, control):
     """Move a control as a hand does; False if there is nowhere to move it to."""
-    if control.evaluate("(one) => one.localName === 'select'"):
+    known = control.evaluate(KNOWN)
+    if known["kind"] == "select":
         # The list that opens is the system's own and out of reach here.
-        other = control.evaluate("(one) => [...one.options].find((option) => !option.selected)?.value")
-        if other is not None:
-            control.select_option(other)
-        return other is not None
-    if is_slider(control):
-        control.scroll_into_view_if_needed()
-        box = control.bounding_box()
-        share = control.evaluate("(one) => (one.value - one.min) / (one.max - one.min)")
-        start, end = (0.3, 0.1) if share > 0.5 else (0.7, 0.9)
-        y = box["y"] + box["height"] / 2
-        view.page.mouse.move(box["x"] + start * box["width"], y)
+        if known.get("other") is not None:
+            control.select_option(known["other"])
+        return known.get("other") is not None
+    if known["kind"] == "range":
+        start, end = (0.3, 0.1) if known["share"] > 0.5 else (0.7, 0.9)
+        view.page.mouse.move(known["left"] + start * known["width"], known["middle"])
         view.page.mouse.down()
-        view.page.mouse.move(box["x"] + end * box["width"], y, steps=3)
+        view.page.mouse.move(known["left"] + end * known["width"], known["middle"], steps=3)
         view.page.mouse.up()
         return True
-    if is_text(control):
+    if known["kind"] == "text":
         control.click()
         view.page.keyboard.type("b")
         return True
-    if control.evaluate("(one) => (one.type === 'radio' && one.checked) || one.ariaPressed === 'true'"):
-        return False  # it stands already
+    if known["stands"]:
+        return False
     control.click()
     return True
 
 
 def by_keyboard(view, control):
-    pressed = control.get_attribute("aria-pressed") == "true"
+    known = control.evaluate(KNOWN)
     control.focus()
-    if is_text(control):
+    if known["kind"] == "text":
         view.page.keyboard.press("b")
         return True
-    kind = control.evaluate("(one) => one.localName === 'input' ? one.type : one.localName")
-    before = control.evaluate("(one) => one.value")
-    if kind in ("range", "select-one", "select"):
+    if known["kind"] in ("range", "select"):
         for key in ("ArrowUp", "ArrowDown", "ArrowDown"):
             view.page.keyboard.press(key)
-            if control.evaluate("(one) => one.value") != before:
+            if control.evaluate("(one) => one.value") != known["value"]:
                 return True
-        return kind == "range"
-    if kind == "radio":
-        if not control.evaluate("(one) => one.checked"):
+        return known["kind"] == "range"
+    if known["kind"] == "radio":
+        if not known["checked"]:
             return False  # Tab leads to the one that is checked, the arrow keys on from it
         view.page.keyboard.press("ArrowRight")
         return True
-    if pressed:
-        return False  # it stands already
-    view.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
+    if known["stands"]:
+        return False
+    view.page.keyboard.press("Space" if known["kind"] == "checkbox" else "Enter")
     return True

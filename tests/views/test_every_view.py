@@ -97,8 +97,8 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
     first = view.seen()
     moved = 0
     for kind in ("input", "select", "button"):
-        for place in range(len(view.controls(kind))):
-            control = view.controls(kind)[place]  # Reset may have made it anew
+        for place in range(view.count(kind)):
+            control = view.control(kind, place)  # Reset may have made it anew
             label = view.label(control)
             if label.startswith("Reset"):
                 continue
@@ -109,10 +109,9 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
                 assert view.changed(first, "says", "drawing") == ["says", "drawing"], label
             else:
                 assert view.changed(first, "says", "drawing", enough=1), label
-            if kind == "button":
-                view.page.wait_for_timeout(200)  # what plays has begun; to press Reset at once has a test of its own
-            view.reset()
-            view.page.mouse.move(0, 0)
+            view.reset("Enter" if way is by_keyboard else None)
+            if way is by_mouse:
+                view.page.mouse.move(0, 0)
             assert view.again(first) == first, f"{label}, then Reset"
     assert moved >= 2
     assert view.run("(view) => odd(view)") == []
@@ -122,15 +121,15 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
 def test_what_the_arrow_keys_can_reach_answers_them(open_view, name):
     """Drawings that take the focus."""
     view = open_view(name)
-    for place in range(len(view.controls("[tabindex='0']"))):
-        part = view.controls("[tabindex='0']")[place]
+    for place in range(view.count("[tabindex='0']")):
+        part = view.control("[tabindex='0']", place)
         before = view.seen()
         part.focus()
         for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home"):
             view.page.keyboard.press(key)
             if view.seen()["says"] != before["says"]:
                 break
-        assert view.seen()["says"] != before["says"], part.evaluate("(one) => one.outerHTML.slice(0, 200)")
+        assert view.changed(before, "says"), part.evaluate("(one) => one.outerHTML.slice(0, 200)")
         view.reset()
 
 
@@ -138,17 +137,16 @@ def test_what_the_arrow_keys_can_reach_answers_them(open_view, name):
 def test_a_drawing_that_looks_alive_is(open_view, name):
     """Where the pointer becomes a cross or a hand, the view answers to it."""
     view = open_view(name)
+
+    def press(x, y):
+        view.page.mouse.move(x, y)
+        view.page.mouse.down()
+        view.page.mouse.up()
+
     for plot in view.alive():
         view.page.mouse.move(0, 0)
         plot.scroll_into_view_if_needed()
-        box = plot.bounding_box()
-        states = set()
-        for x, y in ((0.15, 0.3), (0.55, 0.7), (0.3, 0.5)):
-            view.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            view.page.mouse.down()
-            view.page.mouse.up()
-            states.add(json.dumps(view.seen()))
-        assert len(states) > 1, plot.get_attribute("class")
+        assert view.answers(plot, press), plot.get_attribute("class")
 
 
 # What it can bear
@@ -479,26 +477,22 @@ def test_on_a_phone(open_view, name):
     page.evaluate("() => document.querySelectorAll('details').forEach((one) => (one.open = true))")
     assert page.evaluate(wide) == [375, 375]
     page.evaluate("() => document.querySelectorAll('details').forEach((one) => (one.open = false))")
-    for kind in ("input", "select", "button", "summary"):
-        for control in view.controls(kind):
-            # The label is part of the target.
-            box = control.evaluate(
-                """(one) => {
-                  const target = one.type === "checkbox" ? one.closest("label") : one;
-                  const { left, right, width, height } = target.getBoundingClientRect();
-                  return { left, right, width, height };
-                }"""
-            )
-            assert min(box["width"], box["height"]) >= 24, (view.label(control), box)
-            assert box["left"] >= 0, view.label(control)
-            assert box["right"] <= 375, view.label(control)
+    targets = """(view, kind) => movable(view, kind).map((one) => {
+      const target = one.type === "checkbox" ? one.closest("label") : one; // the label is part of the target
+      const { left, right, width, height } = target.getBoundingClientRect();
+      return [one.labels?.[0]?.innerText ?? one.innerText, left, right, Math.min(width, height)];
+    })"""
+    for name, left, right, least in view.run(targets, "input, select, button, summary"):
+        assert least >= 24, name
+        assert left >= 0, name
+        assert right <= 375, name
     page.set_viewport_size({"width": 375, "height": 640})
     assert view.root.evaluate(HIDDEN_FOCUS) == []
     page.set_viewport_size({"width": 375, "height": 900})
     page.evaluate("() => document.activeElement.blur()")
-    for place in range(len(view.controls("input[type=range]"))):
+    for place in range(view.count("input[type=range]")):
         before = view.seen()
-        slider = view.controls("input[type=range]")[place]
+        slider = view.control("input[type=range]", place)
         slider.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
         box = slider.bounding_box()
         share = slider.evaluate("(one) => (one.value - one.min) / (one.max - one.min)")
@@ -507,12 +501,7 @@ def test_on_a_phone(open_view, name):
         view.reset()
     for plot in view.alive():
         plot.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
-        box = plot.bounding_box()
-        states = set()
-        for x, y in ((0.15, 0.3), (0.55, 0.7), (0.3, 0.5)):
-            page.touchscreen.tap(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            states.add(json.dumps(view.seen()))
-        assert len(states) > 1, plot.get_attribute("class")
+        assert view.answers(plot, page.touchscreen.tap), plot.get_attribute("class")
     assert page.evaluate(wide) == [375, 375]
     assert view.root.get_attribute("data-state") == "ready"
 
@@ -646,7 +635,7 @@ def test_only_keys_that_the_focused_control_uses_are_kept(open_view):
     view.page.evaluate(f"() => {{ {listen} }}")
     heard = {}
     for kind in ("input[type=range]", "select", "button", "[role=application]"):
-        control = view.controls(kind)[0]
+        control = view.control(kind)
         for key in ("ArrowLeft", "Home", "Control+s", "Tab", *(["Enter"] if kind == "button" else [])):
             view.page.evaluate("() => { heard.length = 0; }")
             control.press(key)
@@ -664,17 +653,17 @@ def test_colours_follow_the_page(open_view, name):
     view = open_view(name)
     light = view.seen()
     view.page.evaluate("() => (document.documentElement.dataset.theme = 'dark')")
+    assert view.changed(light, "drawing")
     dark = view.seen()
     view.page.evaluate("() => { delete document.documentElement.dataset.theme; }")
-    assert view.seen() == light
+    assert view.again(light) == light
     view.page.evaluate("() => (document.body.dataset.jpThemeLight = 'false')")
-    assert view.seen() == dark
+    assert view.again(dark) == dark
     view.page.evaluate("() => { delete document.body.dataset.jpThemeLight; }")
     view.page.emulate_media(color_scheme="dark")
-    assert view.seen() == dark
+    assert view.again(dark) == dark
     view.page.emulate_media(color_scheme="light")
-    assert view.seen() == light
-    assert dark["drawing"] != light["drawing"]
+    assert view.again(light) == light
     assert dark["says"] == light["says"]
 
 

@@ -89,5 +89,5 @@ def test_views_show_it(cell, x, kind, open_views):
     assert shown.root.get_attribute("data-state") == "ready"
     assert "by Python" in shown.root.inner_text()
     before = shown.seen()
-    assert by_keyboard(shown, shown.controls("input[type=range]")[0])
+    assert by_keyboard(shown, shown.control("input[type=range]"))
     assert shown.changed(before, "says", "drawing") == ["says", "drawing"]
