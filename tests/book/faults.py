@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
+from browsers import PATIENCE
 from cost import processor_seconds
 
 from gru.palette import COLOURS
@@ -22,12 +23,20 @@ HEAVIEST = 2_500_000  # bytes, uncompressed, with all that a page loads
 # letters in labels.
 ELSEWHERE = set("ᵇᵏ✗▁▂▃▄▅▆▇█")
 
-# All that a reader can see of a view, as one string.
-SEEN = """(view) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
-  view.querySelector(".gru-says").textContent +
-  [...view.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join("") +
-  [...view.querySelectorAll("path")].map((path) => path.getAttribute("d")).join("")
-))))"""
+# Whether a reader comes to see something else of a view than at the last look; waits so many seconds for it.
+SEEN_ANEW = """async (view, seconds) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const seen = () => view.querySelector(".gru-says").textContent
+    + [...view.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()).join("")
+    + [...view.querySelectorAll("path")].map((path) => path.getAttribute("d")).join("");
+  const [before, end] = [view.seenBefore, performance.now() + 1000 * seconds];
+  do {
+    await frame();
+    await frame();
+    view.seenBefore = seen();
+  } while (view.seenBefore === before && performance.now() < end);
+  return view.seenBefore !== before;
+}"""
 BEYOND = """(view) => [...view.querySelectorAll(".gru-control > *")]
   .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > view.getBoundingClientRect().right + 1)
   .map((one) => one.outerHTML)"""
@@ -76,12 +85,12 @@ def _of_view(page: Page, view: Locator) -> list[str]:
     if not sliders.count():  # what such a view answers to is tested in tests/views
         return faults
     slider = sliders.first
-    seen = [view.evaluate(SEEN)]
+    view.evaluate(SEEN_ANEW, PATIENCE)
     slider.focus()
     key = "ArrowLeft" if slider.evaluate("(one) => one.value === one.max") else "ArrowRight"
     for _ in range(5):
         page.keyboard.press(key)
-    seen.append(view.evaluate(SEEN))
+    moved = view.evaluate(SEEN_ANEW, PATIENCE)
     # clear of what sticks to an edge of a phone
     slider.evaluate("(one) => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
     box = slider.bounding_box()
@@ -91,8 +100,7 @@ def _of_view(page: Page, view: Locator) -> list[str]:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * end, box["y"] + box["height"] / 2, steps=3)
     page.mouse.up()
-    seen.append(view.evaluate(SEEN))
-    if not seen[0] != seen[1] != seen[2]:  # a slider of few steps may come back to where it was
+    if not (moved and view.evaluate(SEEN_ANEW, PATIENCE)):
         faults.append(f"{name}: the slider moved and the view did not")
     if re.search(r"NaN|undefined|Infinity", view.inner_text()):
         faults.append(f"{name}: what is no number")

@@ -22,6 +22,19 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>View
 
 # Until every view has answered, and what was drawn last is on the screen.
 SETTLED = """() => [...document.querySelectorAll("gru-view")].every((view) => view.dataset.state !== "loading")"""
+# What plays goes on only when its last step is drawn: where the machine is busy, none is left out. For init=.
+PATIENT = """const every = window.setInterval;
+window.setInterval = (tick, ms) => {
+  let drawn = false;
+  const wait = () => requestAnimationFrame(() => requestAnimationFrame(() => { drawn = true; }));
+  wait();
+  return every(() => {
+    if (!drawn) return;
+    drawn = false;
+    tick();
+    wait();
+  }, ms);
+};"""
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 

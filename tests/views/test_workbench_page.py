@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from browsers import PATIENCE
 from views.conftest import FRAME
 from views.test_formula_js import HOSTILE
 
@@ -47,7 +48,7 @@ def updates(root):
     return int(re.search(r"(\d+) of (\d+)", root.locator(".gru-when output").inner_text())[2])
 
 
-def until(page, condition, seconds=60):
+def until(page, condition, seconds=PATIENCE):
     """Wait for the thing itself; how long it takes is the machine's affair."""
     end = time.monotonic() + seconds
     while not condition():
@@ -81,7 +82,7 @@ def test_it_trains_pauses_and_starts_again(bench):
 def test_it_learns_latch(bench):
     page, root = bench(text=GRU, task="latch", steps=20, units=16, batch=16)
     press(root, "Train")
-    until(page, lambda: "100 % right" in says(root), seconds=120)
+    until(page, lambda: "100 % right" in says(root))
 
 
 def test_by_keyboard_alone(bench):
@@ -292,7 +293,7 @@ def test_2000_updates_leave_the_heap_as_it_was(bench):
 
     def train_to(count):
         press(root, "Train")
-        until(page, lambda: updates(root) >= count, seconds=120)
+        until(page, lambda: updates(root) >= count)
         press(root, "Pause")
         page.evaluate(FRAME)
 
