@@ -90,17 +90,20 @@ class _Entry:
                 f"ledger adds up; {type(run.module).__name__} computes something else"
             )
         _, z, n = run.gates
-        keep, changed = z if run.z_keeps else 1 - z, run.before != run.states[:-1]
-        if run.before[changed].any():  # a model may start anew, for some samples or units, but not do more
-            raise LookupError(
-                f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
-                "this model changes it between two steps, so what is in it has no single author"
-            )
-        self.brings = torch.cat((run.states[:1], (1 - keep) * n))
-        self.keep = keep.masked_fill(changed, 0)
+        keep = z if run.z_keeps else 1 - z
+        self.keep, self.brings = keep, torch.cat((run.states[:1], (1 - keep) * n))
+        if not torch.equal(run.before, run.states[:-1]):  # a model may start anew, for some samples or units, no more
+            changed = run.before != run.states[:-1]
+            if run.before[changed].any():
+                raise LookupError(
+                    f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
+                    "this model changes it between two steps, so what is in it has no single author"
+                )
+            self.keep = keep.masked_fill(changed, 0)
         if lengths is not None:  # past the end of a sequence nothing changes
             ended = torch.arange(len(keep), device=keep.device).unsqueeze(1) >= lengths.to(keep.device)  # (T, B)
-            self.keep[ended], self.brings[1:][ended] = 1, 0
+            self.keep = self.keep.masked_fill(ended.unsqueeze(-1), 1)
+            self.brings[1:][ended] = 0
 
     def at(self, t: int | None = None) -> Tensor:
         """(t+1, B, H): what each brought, times all that was kept of it since; to the end where None."""
