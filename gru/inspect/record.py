@@ -147,7 +147,7 @@ class _LayerCall(NamedTuple):
 class _LayerTape(_Tape):
     def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
         super().__init__(recorder, name, module)
-        self.sweep = run_sweep  # what runs one recurrence: replay puts one in its place that minds its edits
+        self.engines = [run_sweep] * len(suffixes_of(module))  # replay puts others here, that mind its edits
 
     def methods(self) -> dict[str, Callable]:
         own = type(self.module).forward not in (GRU.forward, nn.GRU.forward) or "forward" in vars(self.module)
@@ -166,7 +166,7 @@ class _LayerTape(_Tape):
         def engine(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
             if not bptt.is_plain(x, h0):
                 raise RuntimeError(f"{self.title}: expected no transform of torch.func around it, got one")
-            sweeps.append(self.sweep(x, h0, weights, self.recorder.first_block, packed))
+            sweeps.append(self.engines[len(sweeps)](x, h0, weights, self.recorder.first_block, packed))
             output = sweeps[-1].output
             return output if alone else output.clone()  # a model may write into what it gets
 

@@ -3,13 +3,10 @@ r"""The same run with gates, candidates or states changed by hand, and everythin
 An edit holds a quantity at a value where it says, and what depends on it follows: an edited r leads to another n, an
 edited z or n to another h, an edited h to other gates at the next step. Where the ledger says who wrote what is there,
 a replay says what would be there otherwise.
-
-Glossary
-    held, values (T, B, H)    where a quantity is held, and at what; in the order in which the steps are taken
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +18,7 @@ from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import eval_mode, other_methods, record, recording
 from gru.inspect.recurrences import find, gates_function
-from gru.inspect.run import Run, Sweep
+from gru.inspect.run import Run, Sweep, run_sweep
 from gru.inspect.trace import Trace, trace_of
 from gru.layer import Packed
 
@@ -87,12 +84,7 @@ def _numbers(name: str, index: Index, size: int) -> Tensor:
 
 
 def replay(
-    module: nn.Module,
-    x: Tensor | PackedSequence,
-    h0: Tensor | None = None,
-    *,
-    edits: Sequence[Edit],
-    **kwargs,
+    module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, *, edits: Sequence[Edit], **kwargs
 ) -> tuple[object, Trace]:
     """Run a module with some of its gates, candidates or states held at values, and see what follows from it.
 
@@ -124,14 +116,24 @@ def replay(
     for edit in edits:
         _arguments.item("recurrence", edit.recurrence, runs)
     editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
-    with torch.no_grad(), _editing_cells(editors), recording(module) as recorder:
+    in_cells = [one for one in editors if one.held and not isinstance(one.run.module, nn.RNNBase)]
+    with torch.no_grad(), ExitStack() as stack:
+        for editor in in_cells:
+            stack.enter_context(other_methods(editor.run.module, editor.methods()))
+        recorder = stack.enter_context(recording(module))
         for tape in recorder.tapes:
-            own = [editor for editor in editors if editor.run.module is tape.module]
             if isinstance(tape.module, nn.RNNBase):
-                tape.sweep = _Sweeps(own, tape.sweep)
-            elif any(editor.held for editor in own):
-                tape.asks = False  # each call of gates is a step of the editor
+                own = [editor for editor in editors if editor.run.module is tape.module]
+                tape.engines = [editor.sweep if editor.held else run_sweep for editor in own]
+            else:  # each call of gates is a step of the editor
+                tape.asks = all(editor.run.module is not tape.module for editor in in_cells)
         found = recorder.run(x, h0, kwargs)
+    for editor in in_cells:
+        if editor.steps != len(editor.run.before):
+            raise TypeError(
+                f"{editor.run.name}: expected a forward that calls gates, which is where edits act, at each of its "
+                f"{len(editor.run.before)} steps, got {editor.steps} calls"
+            )
     return found.outputs, trace_of(found.runs)
 
 
@@ -151,93 +153,62 @@ class _Editor:
     """What is held in one recurrence, and how far its run has come."""
 
     def __init__(self, run: Run, edits: list[Edit]) -> None:
-        self.run, self.steps = run, 0
-        self.held: dict[str, tuple[Tensor, Tensor]] = {}  # by quantity: where, and at what value
+        self.run, self.steps, self.order = run, 0, slice(None)  # of a packed batch's samples
+        self.held: dict[str, tuple[Tensor, Tensor]] = {}  # by quantity: where (T, B, H), and at what value
         for edit in edits:
             if edit.quantity != "h" and run.z_keeps is None:
                 raise TypeError(
                     f"{run.name}: expected a cell whose new state is a mean of the old one and n, got "
                     f"{type(run.module).__name__}, of which only h can be held"
                 )
-            if edit.quantity == "r" and not isinstance(run.weights, Weights):
+            if edit.quantity == "r" and run.weights is None:
                 raise LookupError(
                     f"{run.name}: r cannot be held, since it is not known how n follows from it in "
                     f"{type(run.module).__name__}; hold n instead"
                 )
-            if edit.quantity not in self.held:
-                self.held[edit.quantity] = torch.zeros_like(run.before, dtype=torch.bool), torch.zeros_like(run.before)
-            edit.write(*self.held[edit.quantity])
+            nothing = torch.zeros_like(run.before, dtype=torch.bool), torch.zeros_like(run.before)
+            edit.write(*self.held.setdefault(edit.quantity, nothing))
         self.held = {name: tuple(map(run.in_order_of_input, both)) for name, both in self.held.items()}
 
-    def hold(self, name: str, quantity: Tensor, order: Tensor | None) -> Tensor:
-        """A quantity (B, H) of the step at hand, held where it should be; ``order`` is that of the samples."""
+    def hold(self, name: str, quantity: Tensor) -> Tensor:
+        """A quantity (B, H) of the step at hand, held where it should be."""
         if name not in self.held:
             return quantity
         if self.steps >= len(self.run.before):
             raise RuntimeError(f"{self.run.name}: expected {self.steps} steps, as without edits, but it took more")
-        held, values = (steps[self.steps] if order is None else steps[self.steps, order] for steps in self.held[name])
-        return torch.where(held.view(quantity.shape), values.view(quantity.shape), quantity)
+        held, values = (steps[self.steps][self.order].view(quantity.shape) for steps in self.held[name])
+        return torch.where(held, values, quantity)
 
-    def step(self, gates: Gates, x: Tensor, h: Tensor, order: Tensor | None = None) -> Gates:
+    def step(self, gates: Gates, x: Tensor, h: Tensor) -> Gates:
         """One step with its edits, z as the cell has it, from the gates of one without."""
-        r, weights = self.hold("r", gates.r, order), self.run.weights
-        n = gates.n if "r" not in self.held else candidate(x, h, r, weights)
-        n, z = self.hold("n", n, order), self.hold("z", gates.z, order)
-        after = gates.h
+        r = self.hold("r", gates.r)
+        n = gates.n if "r" not in self.held else candidate(x, h, r, self.run.weights)
+        n, z, after = self.hold("n", n), self.hold("z", gates.z), gates.h
         if self.held.keys() & {"r", "z", "n"}:
             after = (1 - z) * n + z * h if self.run.z_keeps else (1 - z) * h + z * n
-        after = self.hold("h", after, order)
+        after = self.hold("h", after)
         self.steps += 1
         return Gates(r, z, n, after)
 
-
-class _Sweeps:
-    """Runs the recurrences of one layer, in their order and call after call, as a sweep of the recorder does."""
-
-    def __init__(self, editors: list[_Editor], plain: Callable[..., Sweep]) -> None:
-        self.editors, self.plain, self.calls = editors, plain, 0
-
-    def __call__(self, x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None) -> Sweep:
-        editor = self.editors[self.calls % len(self.editors)]
-        self.calls += 1
-        if not editor.held:
-            return self.plain(x, h0, weights, first_block, packed)
-        order = None if packed is None else packed.packed.sorted_indices
+    def sweep(self, x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None) -> Sweep:
+        """All steps of a layer's call, as a sweep of the recorder takes them."""
+        if packed is not None and packed.packed.sorted_indices is not None:
+            self.order = packed.packed.sorted_indices
         steps, h = [], h0
         for x_t in x:
-            steps.append(editor.step(step(x_t, h, weights), x_t, h, order))
+            steps.append(self.step(step(x_t, h, weights), x_t, h))
             h = steps[-1].h
         r, z, n, h = (torch.stack(field) for field in zip(*steps, strict=True))
         gates = torch.cat((r, z, n), -1)  # as bptt.forward keeps them, without q or p
-        return Sweep(weights, x, torch.cat((h0.unsqueeze(0), h)), gates, h.clone(), packed)
+        return Sweep(weights, x, torch.cat((h0.unsqueeze(0), h)), gates, h, packed)
 
+    def methods(self) -> dict[str, Callable]:
+        """What stands in the place of a cell's methods; a forward of the user's own calls gates itself."""
+        cell, gates_of = self.run.module, gates_function(self.run.module)
 
-@contextmanager
-def _editing_cells(editors: list[_Editor]) -> Iterator[None]:
-    """Cells that are edited get methods of their own, on the instances alone."""
-    cells = [editor for editor in editors if editor.held and not isinstance(editor.run.module, nn.RNNBase)]
-    with ExitStack() as stack:
-        for editor in cells:
-            stack.enter_context(other_methods(editor.run.module, _edited_methods(editor)))
-        yield
-    for editor in cells:
-        if editor.steps != len(editor.run.before):
-            raise TypeError(
-                f"{editor.run.name}: expected a forward that calls gates, which is where edits act, at each of its "
-                f"{len(editor.run.before)} steps, got {editor.steps} calls"
-            )
+        def gates(x: Tensor, h: Tensor) -> Gates:
+            return self.step(gates_of(x, h), x, h)
 
-
-def _edited_methods(editor: _Editor) -> dict[str, Callable]:
-    cell, gates_of = editor.run.module, gates_function(editor.run.module)
-
-    def gates(x: Tensor, h: Tensor) -> Gates:
-        return editor.step(gates_of(x, h), x, h)
-
-    def forward(x: Tensor, h: Tensor | None = None) -> Tensor:
-        return cell.gates(x, h).h
-
-    is_formula = hasattr(cell, "gates") and len(getattr(cell, "states", ())) == 1
-    if is_formula or class_of(cell) is not None:
-        return {"gates": gates, "forward": forward}
-    return {"gates": gates}  # which a forward of the user's own calls itself
+        is_known = class_of(cell) is not None or (hasattr(cell, "gates") and hasattr(cell, "states"))  # a FormulaCell
+        forward = {"forward": lambda x, h=None: cell.gates(x, h).h} if is_known else {}
+        return {"gates": gates, **forward}
