@@ -50,11 +50,18 @@ def whole_number(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
 
 
+def within(
+    name: str, value: object, low: int, high: int, meaning: str = "", error: type[Exception] = IndexError
+) -> None:
+    """Raise TypeError unless ``value`` is an integer, ``error`` unless it lies from ``low`` to ``high``."""
+    whole_number(name, value)
+    if not low <= value <= high:
+        raise error(f"{name}: expected {low} to {high}{meaning}, got {value}")
+
+
 def item(name: str, index: object, values: Sequence[T]) -> T:
     """The value that ``index`` counts from 0; raise TypeError unless it is an integer, IndexError if there is none."""
-    whole_number(name, index)
-    if not 0 <= index < len(values):
-        raise IndexError(f"{name}: expected 0 to {len(values) - 1}, got {index}")
+    within(name, index, 0, len(values) - 1)
     return values[index]
 
 

@@ -18,12 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from gru import _arguments
-from gru.cells import cell_weights, keeps_equations
 from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
 from gru.inspect.record import record
-from gru.inspect.recurrences import count_of, find, step_function
-from gru.layer import places_of, weights_of
+from gru.inspect.recurrences import count_of, recurrence_at, step_function
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
 STEPS = 2**12  # of the map from each start at most, before Newton takes over
@@ -101,15 +99,14 @@ def fixed_points(
 
     >>> import torch, gru
     >>> cell = gru.ElmanCell(1, 1, bias=False)                  # h' = tanh(2 h): rests at 0 and at +-0.9575
-    >>> with torch.no_grad():
-    ...     _ = cell.weight_hh.fill_(2.0)
+    >>> _ = torch.nn.init.constant_(cell.weight_hh, 2.0)
     >>> points = gru.fixed_points(cell, torch.zeros(1), torch.tensor([[-1.0], [0.1], [1.0]]))
     >>> sorted(points.h.flatten().round(decimals=4).abs().tolist()), points.stable.tolist()
     ([0.0, 0.9575, 0.9575], [True, True, False])
     """
     _arguments.is_tensor("x", x)
     _arguments.is_tensor("starts", starts)
-    part, weights = _recurrence(module, recurrence)
+    part, weights = recurrence_at(module, recurrence)
     F, J = _maps(part, weights)
     D, H = (getattr(part, size, None) for size in ("input_size", "hidden_size"))
     if weights is not None:
@@ -132,16 +129,6 @@ def fixed_points(
         stable = (values.abs() < 1).all(1)
         order = (~stable).argsort(stable=True)
     return FixedPoints(*(field[order] for field in (found, jacobians, values, vectors, stable)))
-
-
-def _recurrence(module: nn.Module, index: int) -> tuple[nn.Module, Weights | None]:
-    """The cell or layer of one recurrence, and its weights where its equations are known."""
-    _, found = find(module)
-    every = [(one.module, place) for one in found for place in ([None] if one.is_cell else places_of(one.module))]
-    part, place = _arguments.item("recurrence", index, every)
-    if place is not None:
-        return part, weights_of(part, *place)
-    return part, cell_weights(part) if keeps_equations(part) else None
 
 
 def _run_to_rest(F: Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
@@ -211,17 +198,14 @@ def lyapunov(
 
     >>> import torch, gru
     >>> cell = gru.ElmanCell(1, 1, bias=False)                  # h' = tanh(h / 2): near 0 differences halve
-    >>> with torch.no_grad():
-    ...     _ = cell.weight_hh.fill_(0.5)
+    >>> _ = torch.nn.init.constant_(cell.weight_hh, 0.5)
     >>> gru.lyapunov(cell, torch.zeros(100, 1)).exp()
     tensor([0.5000], dtype=torch.float64)
     """
     run = _arguments.item("recurrence", recurrence, record(module, x, h0, kwargs).runs)
     T, B, H = run.before.shape
     count = H if count is None else count
-    _arguments.whole_number("count", count)
-    if not 1 <= count <= H:
-        raise ValueError(f"count: expected 1 to {H}, the number of units, got {count}")
+    _arguments.within("count", count, 1, H, ", the number of units", ValueError)
     _, jacobian = _maps(run.module, run.weights)
     lengths = (torch.full((B,), T) if run.lengths is None else run.lengths).to(run.before.device)
     with torch.no_grad():

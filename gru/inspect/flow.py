@@ -31,23 +31,20 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gru import bptt
-from gru.cells import ElmanCell, cell_weights, check_step, keeps_equations
+from gru.cells import ElmanCell, check_step
 from gru.equations import Weights, step
 from gru.inspect.record import record, recording
+from gru.inspect.recurrences import known_weights
 from gru.inspect.run import PerRecurrence, Run, Sweep, joined, one_or_list
-from gru.layer import weights_of
 
 PATHS = ("carry", "candidate", "update", "reset")
 
 
 class Flow(PerRecurrence):
-    """How the loss reaches the states of one recurrence, or of several.
+    """How the loss reaches the states: of one recurrence, or a list for several; ``flow[k]`` is that of one of them.
 
     Args:
         entries: one per recurrence, as :func:`gradient_flow` makes them.
-
-    With one recurrence ``grads``, ``norms`` and ``paths`` are as their texts say. With several each is a list, one
-    entry per layer and direction, and ``flow[k]`` is the Flow of one of them.
     """
 
     @property
@@ -76,9 +73,6 @@ class Flow(PerRecurrence):
                 and norms are there all the same.
         """
         return self._each(_Entry.known_paths)
-
-    def __repr__(self) -> str:
-        return "Flow(" + ("\n     ".join(map(str, self._entries))) + ")"
 
 
 class _Entry(NamedTuple):
@@ -128,7 +122,7 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Ten
     >>> torch.allclose(sum(paths.values()), torch.func.jacrev(cell, 1)(x, h))
     True
     """
-    weights = _weights_of_first(cell)
+    weights = known_weights(cell)
     if weights is None:
         raise TypeError(
             "cell: expected ResetBeforeCell, ResetAfterCell, ElmanCell, torch.nn.GRUCell, gru.GRU or torch.nn.GRU, got "
@@ -138,18 +132,11 @@ def step_jacobian(cell: nn.Module, x: Tensor, h: Tensor | None) -> dict[str, Ten
     h = check_step(cell, x, h)
     if any(part._forward_pre_hooks or part._forward_hooks for part in cell.modules()):
         x = _read_behind_hooks(cell, x, h)
-        weights = _weights_of_first(cell)
+        weights = known_weights(cell)
     paths = _step_paths(weights, h, *step(x, h, weights)[:3])
     if isinstance(cell, ElmanCell):
         return {"candidate": paths["candidate"]}
     return paths | {"carry": torch.diag_embed(paths["carry"])}
-
-
-def _weights_of_first(module: nn.Module) -> Weights | None:
-    """What a cell, or a GRU's first layer, computes with; None for a cell of the user's own."""
-    if isinstance(module, nn.RNNBase):
-        return weights_of(module) if module.mode == "GRU" else None
-    return cell_weights(module) if keeps_equations(module) else None
 
 
 def _read_behind_hooks(cell: nn.Module, x: Tensor, h: Tensor) -> Tensor:

@@ -1,11 +1,5 @@
 r"""The ledger: what each step wrote that is still in memory, so that a state is an exact sum over its authors.
 
-A gated step mixes, h_t = z_t h_{t-1} + (1 - z_t) n_t, so nothing enters memory but candidates and the state it began
-with, and everything leaves it by being multiplied with z. No baseline, no sampling and no linearisation: the terms sum
-to the state, for either variant, whatever r and z depend on. What it is not: z and n of a step read the input *and* the
-state, so an input also acts through the gates of later steps. The ledger says who wrote what is there (credit), not
-what would be there without an input (cause); for that, change the input, or :func:`gru.replay` the run.
-
 Glossary
     T, B, H, C    time, batch, hidden size, outputs of a head
     keep          z, or 1 - z where z writes
@@ -43,10 +37,7 @@ class Ledger(PerRecurrence):
         Raises:
             TypeError, IndexError: t is not a number of steps that were taken.
         """
-        _arguments.whole_number("t", t)
-        steps = min(len(entry.keep) for entry in self._entries)
-        if not 0 <= t <= steps:
-            raise IndexError(f"t: expected 0 to {steps}, the number of steps, got {t}")
+        _arguments.within("t", t, 0, min(len(entry.keep) for entry in self._entries), ", the number of steps")
         return self._each(lambda entry: entry.at(t))
 
     def of(self, head: nn.Linear) -> Tensor:
@@ -74,36 +65,29 @@ class Ledger(PerRecurrence):
         columns = head.weight.detach().split(sizes, 1)  # (C, H) each
         return sum(one @ weight.t().to(one) for one, weight in zip(written, columns, strict=True))
 
-    def __repr__(self) -> str:
-        sizes = ((entry.name, *entry.keep.shape) for entry in self._entries)
-        return f"Ledger({'; '.join(f'{name}: T={T}, B={B}, H={H}' for name, T, B, H in sizes)})"
-
 
 class _Entry:
     """One recurrence: what each step keeps (T, B, H), and what h_0 and each step bring (T+1, B, H)."""
 
     def __init__(self, run: Run, lengths: Tensor | None) -> None:
         self.run, self.name = run, run.name
-        if run.z_keeps is None:
-            raise TypeError(
-                f"{run.name}: expected a cell whose new state is (1 - z) n + z h, or (1 - z) h + z n, which is what a "
-                f"ledger adds up; {type(run.module).__name__} computes something else"
-            )
+        run.check_mixes()
         _, z, n = run.gates
         keep = z if run.z_keeps else 1 - z
         self.keep, self.brings = keep, torch.cat((run.states[:1], (1 - keep) * n))
         if not torch.equal(run.before, run.states[:-1]):  # a model may start anew, for some samples or units, no more
             changed = run.before != run.states[:-1]
             if run.before[changed].any():
-                raise LookupError(
-                    f"{run.name}: expected a state that only the recurrence changes, or that a model sets to zero; "
-                    "this model changes it between two steps, so what is in it has no single author"
-                )
+                expected = "a state that only the recurrence changes, or that a model sets to zero"
+                raise LookupError(f"{run.name}: expected {expected}; this model changes it between two steps")
             self.keep = keep.masked_fill(changed, 0)
         if lengths is not None:  # past the end of a sequence nothing changes
             ended = torch.arange(len(keep), device=keep.device).unsqueeze(1) >= lengths.to(keep.device)  # (T, B)
             self.keep = self.keep.masked_fill(ended.unsqueeze(-1), 1)
             self.brings[1:][ended] = 0
+
+    def __str__(self) -> str:
+        return "{}: T={}, B={}, H={}".format(self.name, *self.keep.shape)
 
     def at(self, t: int | None = None) -> Tensor:
         """(t+1, B, H): what each brought, times all that was kept of it since; to the end where None."""
@@ -117,6 +101,11 @@ def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = No
     ::
 
         h_T = (prod z) h_0 + sum over t of (prod over k > t of z_k) (1 - z_t) n_t
+
+    No baseline, no sampling and no linearisation: the terms sum to the state, for either variant, whatever r and z
+    depend on. But z and n of a step read the input *and* the state, so an input also acts through the gates of later
+    steps. The ledger says who wrote what is there (credit), not what would be there without an input (cause); for that,
+    change the input, or :func:`gru.replay` the run.
 
     Args:
         module, x, h0, **kwargs: as :func:`gru.trace` takes them.

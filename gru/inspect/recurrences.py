@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gru.cells import cell_weights, check_step
-from gru.equations import Gates, step
-from gru.layer import GRU
+from gru import _arguments
+from gru.cells import cell_weights, check_step, keeps_equations
+from gru.equations import Gates, Weights, step
+from gru.layer import GRU, places_of, weights_of
 
 
 class Recurrence(NamedTuple):
@@ -63,6 +64,21 @@ def find(module: nn.Module) -> tuple[nn.Module, list[Recurrence]]:
             f"or a model that contains one, got {type(module).__name__}, which contains none"
         )
     return module, found
+
+
+def recurrence_at(module: nn.Module, index: int) -> tuple[nn.Module, Weights | None]:
+    """The cell or layer of one recurrence, counted as a Trace counts them, and its weights where they are known."""
+    _, found = find(module)
+    places = [(one.module, *place) for one in found for place in ([()] if one.is_cell else places_of(one.module))]
+    part, *place = _arguments.item("recurrence", index, places)
+    return part, known_weights(part, *place)
+
+
+def known_weights(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights | None:
+    """What a cell, or a layer and direction of a GRU, computes with; None where its equations are its own."""
+    if isinstance(module, nn.RNNBase):
+        return weights_of(module, layer, reverse) if module.mode == "GRU" else None
+    return cell_weights(module) if keeps_equations(module) else None
 
 
 def count_of(cell: nn.Module) -> int:

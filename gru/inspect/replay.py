@@ -63,22 +63,17 @@ class Edit:
         try:
             values[where] = value.expand(where[0].shape)
         except RuntimeError:
-            got, shape = _arguments.shape(value), tuple(where[0].shape)
-            raise ValueError(
-                f"value: expected a number or a tensor that broadcasts to (steps, samples, units) = {shape}, got {got}"
-            ) from None
+            expected = f"a number or a tensor that broadcasts to (steps, samples, units) = {tuple(where[0].shape)}"
+            raise ValueError(f"value: expected {expected}, got {_arguments.shape(value)}") from None
         held[where] = True
 
 
 def _numbers(name: str, index: Index, size: int) -> Tensor:
     """The numbers that an index means, of 0 to size - 1."""
-    every = torch.arange(size)
+    if isinstance(index, Sequence | Tensor):  # a tensor may lie where the module does
+        index = index.cpu() if isinstance(index, Tensor) else list(index)
     try:
-        if isinstance(index, Sequence):
-            index = torch.as_tensor(index, dtype=None if len(index) else torch.int64)
-        if isinstance(index, Tensor):  # it may lie where the module does
-            index = index.cpu()
-        return every if index is None else torch.atleast_1d(every[index])
+        return torch.arange(size)[slice(None) if index is None else index].reshape(-1)
     except (IndexError, TypeError, RuntimeError, ValueError):
         raise IndexError(f"{name}: expected numbers from 0 to {size - 1}, got {index!r}") from None
 
@@ -97,8 +92,7 @@ def replay(
         sequence, of a model whatever it returns. Without edits the outputs are the module's own, bit for bit.
 
     Raises:
-        TypeError: edits is not a list of Edit; a cell whose state is not a mean, or which has several, has
-            no such edit.
+        TypeError: edits is not a list of Edit, or asks for what a cell whose state is not a mean does not have.
         LookupError: r is to be held in a cell whose equations are not known.
         IndexError, ValueError: an edit names what is not there. Else as :func:`gru.trace`.
 
@@ -130,10 +124,8 @@ def replay(
         found = recorder.run(x, h0, kwargs)
     for editor in in_cells:
         if editor.steps != len(editor.run.before):
-            raise TypeError(
-                f"{editor.run.name}: expected a forward that calls gates, which is where edits act, at each of its "
-                f"{len(editor.run.before)} steps, got {editor.steps} calls"
-            )
+            expected = f"a forward that calls gates, where edits act, at each of its {len(editor.run.before)} steps"
+            raise TypeError(f"{editor.run.name}: expected {expected}, got {editor.steps} calls")
     return found.outputs, trace_of(found.runs)
 
 
@@ -156,16 +148,10 @@ class _Editor:
         self.run, self.steps, self.order = run, 0, slice(None)  # of a packed batch's samples
         self.held: dict[str, tuple[Tensor, Tensor]] = {}  # by quantity: where (T, B, H), and at what value
         for edit in edits:
-            if edit.quantity != "h" and run.z_keeps is None:
-                raise TypeError(
-                    f"{run.name}: expected a cell whose new state is a mean of the old one and n, got "
-                    f"{type(run.module).__name__}, of which only h can be held"
-                )
+            if edit.quantity != "h":
+                run.check_mixes()
             if edit.quantity == "r" and run.weights is None:
-                raise LookupError(
-                    f"{run.name}: r cannot be held, since it is not known how n follows from it in "
-                    f"{type(run.module).__name__}; hold n instead"
-                )
+                raise LookupError(f"{run.name}: r cannot be held, since it is not known how n follows; hold n instead")
             nothing = torch.zeros_like(run.before, dtype=torch.bool), torch.zeros_like(run.before)
             edit.write(*self.held.setdefault(edit.quantity, nothing))
         self.held = {name: tuple(map(run.in_order_of_input, both)) for name, both in self.held.items()}

@@ -107,6 +107,20 @@ class Run:
         keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
         return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
 
+    def check_mixes(self) -> None:
+        """Raise TypeError unless a new state is a mean of the old one and n: else it is no sum over steps."""
+        if self.z_keeps is None:
+            raise TypeError(
+                f"{self.name}: expected a cell whose new state is (1 - z) n + z h, or (1 - z) h + z n, got "
+                f"{type(self.module).__name__}; there is no ledger of it, and in a replay only h can be held"
+            )
+
+    @property
+    def by_input(self) -> dict[str, Tensor | None]:
+        """x, r, z, n and the states h after each step, all (T, B, ..), where their inputs stand."""
+        steps = zip("xrznh", (self.x, *self.gates, self.states[1:]), strict=True)
+        return {name: None if value is None else self.in_order_of_input(value) for name, value in steps}
+
     def in_order_of_input(self, steps: Tensor) -> Tensor:
         """Steps (T, B, ..) where their inputs stand: the reverse direction begins at a sequence's end."""
         if not self.reverse:
@@ -204,6 +218,10 @@ class PerRecurrence:
     def __getitem__(self, k: int | slice) -> Self:
         found = self._entries[k]
         return type(self)(found if isinstance(k, slice) else [found])
+
+    def __repr__(self) -> str:
+        start = f"{type(self).__name__}("
+        return start + f"\n{' ' * len(start)}".join(map(str, self._entries)) + ")"
 
     def _each(self, read: Callable[[object], object]) -> object:
         return one_or_list([read(entry) for entry in self._entries])

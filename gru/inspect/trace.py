@@ -47,18 +47,12 @@ class Trace:
 
 def trace_of(runs: list[Run]) -> Trace:
     """The trace of what was recorded: ``trace_of(record(module, x).runs)`` is ``trace(module, x)``."""
-    entries = []
-    for run in runs:
-        steps = {"x": run.x, **dict(zip("rzn", run.gates, strict=True)), "h": run.states[1:]}
-        steps = {name: value if value is None else run.in_order_of_input(value) for name, value in steps.items()}
-        entries.append(steps | {"h0": run.states[0]})
-    found = {name: [entry[name] for entry in entries] for name in entries[0]}
-    lengths = [run.lengths for run in runs]
-    told = [None if one is None else one.tolist() for one in lengths]
+    entries = [run.by_input | {"h0": run.states[0]} for run in runs]
+    lengths = [None if run.lengths is None else run.lengths.tolist() for run in runs]
     return Trace(
-        **{name: one_or_list(values) for name, values in found.items()},
+        **{name: one_or_list([entry[name] for entry in entries]) for name in entries[0]},
         names=[run.name for run in runs],
-        lengths=lengths[0] if all(one == told[0] for one in told) else lengths,
+        lengths=runs[0].lengths if all(one == lengths[0] for one in lengths) else [run.lengths for run in runs],
     )
 
 
@@ -82,7 +76,6 @@ def trace(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = Non
         cell or layer several times, the calls follow each other in time.
 
     States are those that the recurrence itself computed; what a model or a hook makes of them afterwards does not show.
-
     The module is traced as ``eval()`` would run it, without dropout, and is left as it was, whatever happens. While it
     is traced its methods are replaced, so no other thread should use it meanwhile.
 

@@ -101,7 +101,7 @@ def device_of(module: nn.Module) -> str:
 
 def entry_of(run: Run) -> Entry:
     """What a recurrence did, the batch of one taken out, its steps where their inputs stand."""
-    fields = (run.in_order_of_input(field).squeeze(1) for field in (run.x, *run.gates, run.states[1:]))
+    fields = (field.squeeze(1) for field in run.by_input.values())
     return Entry(*fields, run.states[0, 0], run.z_keeps)
 
 
