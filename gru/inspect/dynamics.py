@@ -55,10 +55,7 @@ class Solution(NamedTuple):
     residuals: list[float]
 
 
-Map = Callable[[Tensor, Tensor], Tensor]
-
-
-def _maps(module: nn.Module, weights: Weights | None) -> tuple[Map, Map]:
+def _maps(module: nn.Module, weights: Weights | None) -> tuple[Callable, Callable]:
     """F (N, H) and J (N, H, H), of x (N, D) and h (N, H): by known weights, or the cell's own step and autograd."""
     if weights is not None:
         weights = Weights(*(None if one is None else one.detach().double() for one in weights[:4]), weights.reset_after)
@@ -75,15 +72,13 @@ def fixed_points(
 ) -> FixedPoints:
     r"""Where a recurrence comes to rest while its input stays the same: the points with h = F(x, h).
 
-    From every start the map is run until it rests, and Newton's method on h - F(x, h), with the Jacobian in closed
-    form, goes on from where it ended; from the start itself it finds the points that no run reaches, saddles and
-    sources. Results that lie within 1e-5 of each other are one point.
+    From every start the map is run until it rests, and Newton's method on h - F(x, h) goes on from where it ended; from
+    the start itself it finds what no run reaches, saddles and sources. Results within 1e-5 of each other are one point.
 
     Args:
         module: a cell, a layer or a model, as :func:`gru.trace` takes it.
         x: the input of that recurrence, (D,).
-        starts: states to search from, (K, H), such as those of runs, ``trace.h.flatten(0, 1)``, or random ones. What
-            no start leads to is not found.
+        starts: states to search from (K, H), as ``trace.h.flatten(0, 1)``, or random ones; they find what they lead to.
         recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
         tolerance: largest \|F(x, h) - h\| in any unit.
 
@@ -117,57 +112,45 @@ def fixed_points(
         raise ValueError(f"starts: expected states of shape (K, {H or 'H'}), got {_arguments.shape(starts)}")
     with torch.no_grad():
         starts = starts.detach().to(next(part.parameters(), starts).device, torch.float64)
-        inputs = x.detach().to(starts).expand(2 * len(starts), -1)  # (2K, D)
-        ends = _run_to_rest(F, inputs[: len(starts)], starts, tolerance)
-        found = _newton(F, J, inputs, torch.cat((ends, starts)), tolerance)
-        moved = (F(inputs, found) - found).abs().amax(1)  # (2K); NaN is not a rest
-        found = _distinct(found[moved <= tolerance])
-        jacobians = J(inputs[:1].expand(len(found), -1), found)  # (N, H, H)
+        x = x.detach().to(starts)
+        h = _rests(F, J, x, starts, tolerance)
+        jacobians = J(x.expand(len(h), -1), h)  # (N, H, H)
         values, vectors = torch.linalg.eig(jacobians)
         order = values.abs().argsort(1, descending=True)  # (N, H)
         values, vectors = values.gather(1, order), vectors.gather(2, order.unsqueeze(1).expand_as(vectors))
         stable = (values.abs() < 1).all(1)
         order = (~stable).argsort(stable=True)
-    return FixedPoints(*(field[order] for field in (found, jacobians, values, vectors, stable)))
+    return FixedPoints(*(field[order] for field in (h, jacobians, values, vectors, stable)))
 
 
-def _run_to_rest(F: Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
-    """Iterate the map from every start (K, H) until it moves no more, STEPS times at most."""
-    h, moving = h.clone(), torch.arange(len(h), device=h.device)
-    for _ in range(STEPS):
+def _rests(F: Callable, J: Callable, x: Tensor, starts: Tensor, tolerance: float) -> Tensor:
+    """The points (N, H) to which the map, and Newton's method from there and from starts (K, H), lead, each once."""
+    h, moving = starts.clone(), torch.arange(len(starts), device=starts.device)
+    for _ in range(STEPS):  # until the map moves none of them
         before = h[moving]
-        h[moving] = F(x[moving], before)
+        h[moving] = F(x.expand(len(moving), -1), before)
         moving = moving[~((h[moving] - before).abs().amax(1) <= tolerance * 1e-3)]
         if not len(moving):
             break
-    return h
-
-
-def _newton(F: Map, J: Map, x: Tensor, h: Tensor, tolerance: float) -> Tensor:
-    """Newton's method on F(x, h) - h from every row of h (K, H); where a step does not help, a shorter one is tried."""
-    identity = torch.eye(h.shape[1]).to(h)
-    gap = F(x, h) - h  # (K, H)
-    length = torch.ones_like(gap[:, :1])  # (K, 1), of the step
-    for _ in range(ROUNDS):
+    h = torch.cat((h, starts))  # (2K, H)
+    x, identity = x.expand(len(h), -1), torch.eye(h.shape[1]).to(h)
+    gap, length = F(x, h) - h, torch.ones_like(h[:, :1])  # (2K, H), and of the step (2K, 1)
+    for _ in range(ROUNDS):  # of Newton's method on F(x, h) - h; where a step does not help, a shorter one is tried
         # The pseudoinverse takes the shortest way where a continuum of points rests and the matrix is singular.
-        towards = (torch.linalg.pinv(identity - J(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (K, H)
+        towards = (torch.linalg.pinv(identity - J(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (2K, H)
         tried = h + length * towards
         left = F(x, tried) - tried
-        nearer = left.norm(dim=1, keepdim=True) < gap.norm(dim=1, keepdim=True)  # (K, 1)
+        nearer = left.norm(dim=1, keepdim=True) < gap.norm(dim=1, keepdim=True)  # (2K, 1)
         h, gap = torch.where(nearer, tried, h), torch.where(nearer, left, gap)
         length = torch.where(nearer, (2 * length).clamp(max=1), length / 4)
         if (gap.abs().amax(1) <= tolerance * 1e-3).all():
             break
-    return h
-
-
-def _distinct(points: Tensor) -> Tensor:
-    """The first of every group of points (N, H) that lie together."""
-    kept = points[:1]
-    for point in points[1:]:
-        if (kept - point).abs().amax(1).min() > SAME:
-            kept = torch.cat((kept, point.unsqueeze(0)))
-    return kept
+    h = h[gap.abs().amax(1) <= tolerance]  # NaN is not a rest
+    points = h[:1]
+    for point in h[1:]:
+        if (points - point).abs().amax(1).min() > SAME:
+            points = torch.cat((points, point.unsqueeze(0)))
+    return points
 
 
 def lyapunov(
@@ -188,8 +171,7 @@ def lyapunov(
         recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
 
     Returns:
-        exponents per step (count,), or (B, count) where the batch is larger than 1; float64. A sequence of a packed
-        input counts up to its own end.
+        exponents per step, float64: (count,), or (B, count) where B > 1; of a packed sequence up to its own end.
 
     Raises:
         ValueError, IndexError: count or recurrence is out of range. Else as :func:`gru.trace`.
@@ -213,8 +195,7 @@ def lyapunov(
         growth = Q.new_zeros(B, count)
         for t in range(T):
             Q, R = torch.linalg.qr(jacobian(run.x[t].double(), run.before[t].double()) @ Q)
-            grown = R.diagonal(dim1=1, dim2=2).abs().log()  # (B, count)
-            growth += torch.where((t < lengths).unsqueeze(1), grown, 0.0)
+            growth += torch.where((t < lengths).unsqueeze(1), R.diagonal(dim1=1, dim2=2).abs().log(), 0.0)
         exponents = (growth / lengths.unsqueeze(1)).sort(1, descending=True).values
     return exponents if B > 1 else exponents[0]
 

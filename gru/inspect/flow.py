@@ -176,38 +176,27 @@ def step_whole(weights: Weights, h: Tensor, r: Tensor, z: Tensor, n: Tensor) -> 
 
 
 def gradient_flow(
-    module: nn.Module,
-    x: Tensor,
-    h0: Tensor | None = None,
-    loss: Callable[[object], Tensor] | None = None,
-    **kwargs,
+    module: nn.Module, x: Tensor, h0: Tensor | None = None, loss: Callable[[object], Tensor] | None = None, **kwargs
 ) -> Flow:
     """How a loss reaches every state, and through which paths, by one walk back through time.
 
     Args:
-        module: a cell, a layer, or a model that contains some, as :func:`gru.trace` takes it.
-        x: what the module reads; for a cell (T, B, D), or (T, D) for one sequence.
-        h0: the initial state, as the module takes it: (B, H) for a cell, (layers * directions, B, H) for a layer; a
-            model's second argument. Zeros where None.
+        module, x, h0, **kwargs: as :func:`gru.trace` takes them.
         loss: takes the module's outputs to a scalar: of a cell its states (T, B, H), of a layer its output sequence
             (what its forward returns first), of a model whatever it returns. Where None, the loss is the sum of the
             last state: of a cell or of a layer's top, both directions of it; in a model, of the part called last. That
             state has read any padding there is, unless the input is packed.
-        **kwargs: go to a model's forward, such as ``lengths``.
 
     Returns:
         a :class:`Flow`: grads (T+1, B, H), norms (T+1, B) and paths (T, B, H) each, or lists of these, one entry a
         layer and direction. t counts the steps in the order in which they are taken, so in the reverse direction h_0 is
         the state before the *last* input. Padding of a packed input gets zeros. B = 1 for a single sequence.
 
-    The module runs as ``eval()`` would run it, without dropout, and is left as it was. Parameters get no gradients. The
-    layers' gradients come from :mod:`gru.bptt`'s walk. A cell in a model's own loop, or one whose equations are not
-    known, is differentiated by autograd, all steps in one pass.
+    The module runs as :func:`gru.trace` runs it; parameters get no gradients. Layers are walked through by
+    :mod:`gru.bptt`; a cell in a model's own loop, or one whose equations are not known, is differentiated by autograd.
 
     Raises:
-        TypeError: the module contains no recurrence, or x is not a tensor.
-        ValueError: the loss is not a scalar, or does not depend on the states.
-        ValueError, RuntimeError: x or h0 do not fit, as the module itself says.
+        ValueError: the loss is not a scalar, or does not depend on the states. Else as :func:`gru.trace`.
 
     >>> import torch, gru
     >>> layer = gru.GRU(4, 5)
@@ -346,8 +335,7 @@ def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kw
 def _jacobians(module: nn.Module, x: Tensor, h0: Tensor | None, kwargs: dict) -> list[Iterator[Tensor]]:
     """Of each recurrence dh_T/dh_t for all t, in parts (C, B, H, H) along time, the latest first."""
     with torch.inference_mode(False), torch.enable_grad(), recording(module, hold_inputs=True) as recorder:
-        runs = recorder.run(x, h0, kwargs).runs
-        return [_jacobians_of(run, *_breaks(run)) for run in runs]
+        return [_jacobians_of(run, *_breaks(run)) for run in recorder.run(x, h0, kwargs).runs]
 
 
 def _jacobians_of(run: Run, starts: list[int], changed: bool) -> Iterator[Tensor]:

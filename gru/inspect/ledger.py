@@ -2,7 +2,6 @@ r"""The ledger: what each step wrote that is still in memory, so that a state is
 
 Glossary
     T, B, H, C    time, batch, hidden size, outputs of a head
-    keep          z, or 1 - z where z writes
 """
 
 import inspect
@@ -42,12 +41,11 @@ class Ledger(PerRecurrence):
 
     def of(self, head: nn.Linear) -> Tensor:
         """Every step's share of what a linear layer makes of the last valid state, (T+1, B, C).
+        Their sum, plus ``head.bias``, is ``head(state)``.
 
         Args:
             head: reads the state of the last recurrence, or of the last two side by side where they are two directions.
                 Then its columns are split, and the shares of both directions stand where their inputs stand.
-
-        The shares' sum over steps, plus ``head.bias``, is ``head(state)``.
 
         Raises:
             TypeError, ValueError: head is not a Linear, or its number of inputs is not the size of the state.
@@ -60,14 +58,13 @@ class Ledger(PerRecurrence):
             raise ValueError(f"head: expected {sum(sizes)} inputs, the size of the last state, got {head.in_features}")
         written = [entry.at() for entry in top]
         if len(top) > 1:
-            for entry, one in zip(top, written, strict=True):
-                one[1:] = entry.run.in_order_of_input(one[1:])
+            written[1][1:] = top[1].run.in_order_of_input(written[1][1:])
         columns = head.weight.detach().split(sizes, 1)  # (C, H) each
         return sum(one @ weight.t().to(one) for one, weight in zip(written, columns, strict=True))
 
 
 class _Entry:
-    """One recurrence: what each step keeps (T, B, H), and what h_0 and each step bring (T+1, B, H)."""
+    """One recurrence: what each step keeps (T, B, H), z or 1 - z; and what h_0 and each step bring (T+1, B, H)."""
 
     def __init__(self, run: Run, lengths: Tensor | None) -> None:
         self.run, self.name = run, run.name
@@ -96,24 +93,21 @@ class _Entry:
 
 
 def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = None, **kwargs) -> Ledger:
-    r"""Who wrote what is in memory at the end of a run: the last state as an exact sum over steps.
-
-    ::
+    """Who wrote what is in memory at the end of a run: the last state as an exact sum over steps::
 
         h_T = (prod z) h_0 + sum over t of (prod over k > t of z_k) (1 - z_t) n_t
 
-    No baseline, no sampling and no linearisation: the terms sum to the state, for either variant, whatever r and z
-    depend on. But z and n of a step read the input *and* the state, so an input also acts through the gates of later
-    steps. The ledger says who wrote what is there (credit), not what would be there without an input (cause); for that,
-    change the input, or :func:`gru.replay` the run.
+    No baseline, no sampling, no linearisation: it holds for either variant, whatever r and z depend on. But they and n
+    read the input *and* the state, so an input also acts through the gates of later steps. The ledger says who wrote
+    what is there (credit), not what would be there without an input (cause): for that, :func:`gru.replay` the run.
 
     Args:
         module, x, h0, **kwargs: as :func:`gru.trace` takes them.
 
     Returns:
         a :class:`Ledger`: ``written`` (T+1, B, H), ``at(t)`` and ``of(head)``, on the module's device. The samples of a
-        packed input, or of a model given ``lengths``, end at their own last step; what stands past it is zero. (Lengths
-        count where a recurrence steps through x; a decoder that takes steps of its own is read at its end.)
+        packed input, or of a model given ``lengths``, end at their own last step, with zeros past it; but a decoder
+        that takes steps of its own is read at its end.
 
     Raises:
         TypeError: a cell's new state is not a mean of its old one and its candidate.
@@ -122,12 +116,11 @@ def ledger(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None = No
     Source: the recurrence, written out; for LSTMs the same sum is in Murdoch and Szlam 2017, arXiv 1702.02540.
 
     >>> import torch, gru
-    >>> layer, x = gru.GRU(4, 5).double(), torch.randn(7, 3, 4).double()
-    >>> ledger = gru.ledger(layer, x)
-    >>> ledger.written.shape, torch.allclose(ledger.written.sum(0), layer(x)[1][0], rtol=0, atol=1e-12)
+    >>> layer, head, x = gru.GRU(4, 5), torch.nn.Linear(5, 2), torch.randn(7, 3, 4)
+    >>> ledger, h = gru.ledger(layer, x), layer(x)[1][0]
+    >>> ledger.written.shape, torch.allclose(ledger.written.sum(0), h, atol=1e-6)
     (torch.Size([8, 3, 5]), True)
-    >>> head = torch.nn.Linear(5, 2).double()
-    >>> torch.allclose(ledger.of(head).sum(0) + head.bias, head(layer(x)[1][0]), rtol=0, atol=1e-12)
+    >>> torch.allclose(ledger.of(head).sum(0) + head.bias, head(h), atol=1e-6)
     True
     """
     runs = record(module, x, h0, kwargs).runs

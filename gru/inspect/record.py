@@ -139,11 +139,6 @@ class _Tape:
 # ---- layers
 
 
-class _LayerCall(NamedTuple):
-    received: Tensor | None  # hx
-    sweeps: list[Sweep]  # one per layer and direction
-
-
 class _LayerTape(_Tape):
     def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
         super().__init__(recorder, name, module)
@@ -172,7 +167,7 @@ class _LayerTape(_Tape):
 
         outputs, h_n = run_layers(self.module, input, hx, partial(weights_of, self.module), engine, names)
         if self.recorder.is_open:
-            self.calls.append(_LayerCall(hx, sweeps))
+            self.calls.append((hx, sweeps))
             self.recorder.last = (h_n if alone else h_n.clone())[-2 if self.module.bidirectional else -1 :]
         return outputs, h_n
 
@@ -188,13 +183,13 @@ class _LayerTape(_Tape):
         return ours
 
     def runs(self) -> list[Run]:
-        self.check_batches([call.sweeps[0].x for call in self.calls])
+        given, sweeps = zip(*self.calls, strict=True)  # hx of each call, and its sweeps, one per layer and direction
+        self.check_batches([of_call[0].x for of_call in sweeps])
         runs = []
         for k, suffix in enumerate(suffixes_of(self.module)):
             name = f"{self.name}.{suffix}" if self.name else suffix
-            received = [None if call.received is None else call.received[k] for call in self.calls]
-            sweeps = [call.sweeps[k] for call in self.calls]
-            runs.append(run_of_sweeps(name, self.module, sweeps, received, suffix.endswith("_reverse")))
+            received, own = [None if hx is None else hx[k] for hx in given], [of_call[k] for of_call in sweeps]
+            runs.append(run_of_sweeps(name, self.module, own, received, suffix.endswith("_reverse")))
         return runs
 
 
@@ -324,12 +319,9 @@ class _CellTape(_Tape):
             for name in ("x", "before", "state")
         )
         weights = _weights_that_give(after, self.module, x, before)
-        known = weights is None and all(call.gates for call in calls)
-        own = (
-            tuple(torch.stack(gate) for gate in zip(*(call.gates[:3] for call in calls), strict=True))
-            if known
-            else None
-        )
+        own = None
+        if weights is None and all(call.gates for call in calls):
+            own = tuple(torch.stack(gate) for gate in zip(*(call.gates[:3] for call in calls), strict=True))
         links = [Link(t, one.state, other.received) for t, (one, other) in enumerate(pairwise(calls), start=1)]
         outputs = [calls[0].read, *(call.state for call in calls)]
         states = torch.cat((before[:1], after))

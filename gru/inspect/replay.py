@@ -1,8 +1,7 @@
 r"""The same run with gates, candidates or states changed by hand, and everything after them computed anew.
 
 An edit holds a quantity at a value where it says, and what depends on it follows: an edited r leads to another n, an
-edited z or n to another h, an edited h to other gates at the next step. Where the ledger says who wrote what is there,
-a replay says what would be there otherwise.
+edited z or n to another h, an edited h to other gates at the next step.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +31,8 @@ class Edit:
     Args:
         quantity: "r", "z", "n", or "h", the state after a step; z as the cell itself has it, keeping or writing.
         value: a number, or a tensor that broadcasts to (steps, samples, units), those that are named.
-        steps: which, counted from 0 where their inputs stand, as a Trace does: a number, a slice, several numbers or a
-            mask; None: all of them.
-        units, samples: likewise.
+        steps, units, samples: which: a number, a slice, several numbers or a mask; None: all of them. Steps count from
+            0, where their inputs stand, as a Trace does.
         recurrence: which of the module's, counted as ``Trace.names`` does.
 
     >>> Edit("z", 1.0, steps=slice(3, 6), units=[0, 2])
@@ -53,7 +51,6 @@ class Edit:
             raise ValueError(f"quantity: expected one of r, z, n, h, got {self.quantity!r}")
         if not isinstance(self.value, Tensor):
             _arguments.number("value", self.value)
-        _arguments.whole_number("recurrence", self.recurrence)
 
     def write(self, held: Tensor, values: Tensor) -> None:
         """Put the value into ``values`` (T, B, H), and True into ``held`` where it stands."""
@@ -104,9 +101,12 @@ def replay(
     """
     if not isinstance(edits, Sequence) or not all(isinstance(edit, Edit) for edit in edits):
         raise TypeError(f"edits: expected a list of gru.Edit, got {edits!r}")
-    runs = record(module, x, h0, kwargs).runs
-    if not edits:
-        return _own_outputs(module, x, h0, kwargs), trace_of(runs)
+    runs, (inner, (first, *_)) = record(module, x, h0, kwargs).runs, find(module)
+    is_alone = first.module is inner
+    if not (edits or (is_alone and first.is_cell)):
+        with torch.no_grad(), eval_mode(inner):
+            outputs = inner(*((x,) if h0 is None else (x, h0)), **kwargs)
+        return outputs[0] if is_alone else outputs, trace_of(runs)
     for edit in edits:
         _arguments.item("recurrence", edit.recurrence, runs)
     editors = [_Editor(run, [edit for edit in edits if edit.recurrence == k]) for k, run in enumerate(runs)]
@@ -119,26 +119,15 @@ def replay(
             if isinstance(tape.module, nn.RNNBase):
                 own = [editor for editor in editors if editor.run.module is tape.module]
                 tape.engines = [editor.sweep if editor.held else run_sweep for editor in own]
-            else:  # each call of gates is a step of the editor
-                tape.asks = all(editor.run.module is not tape.module for editor in in_cells)
+            else:
+                tape.is_plain &= not is_alone  # a cell is stepped through: its outputs are its own bits
+                tape.asks = all(editor.run.module is not tape.module for editor in in_cells)  # each call is a step
         found = recorder.run(x, h0, kwargs)
     for editor in in_cells:
         if editor.steps != len(editor.run.before):
             expected = f"a forward that calls gates, where edits act, at each of its {len(editor.run.before)} steps"
             raise TypeError(f"{editor.run.name}: expected {expected}, got {editor.steps} calls")
     return found.outputs, trace_of(found.runs)
-
-
-def _own_outputs(module: nn.Module, x: Tensor | PackedSequence, h0: Tensor | None, kwargs: dict) -> object:
-    """What the module gives by itself: of a cell its states, one call after the other."""
-    module, (first, *_) = find(module)
-    if first.module is module and first.is_cell:
-        with torch.no_grad(), recording(module) as recorder:
-            recorder.tapes[0].is_plain = False  # so that it is stepped through
-            return recorder.run(x, h0, kwargs).outputs
-    with torch.no_grad(), eval_mode(module):
-        outputs = module(*((x,) if h0 is None else (x, h0)), **kwargs)
-    return outputs[0] if first.module is module else outputs
 
 
 class _Editor:
