@@ -134,7 +134,7 @@ class _Editor:
     """What is held in one recurrence, and how far its run has come."""
 
     def __init__(self, run: Run, edits: list[Edit]) -> None:
-        self.run, self.steps, self.order = run, 0, slice(None)  # of a packed batch's samples
+        self.run, self.steps, self.order = run, 0, None  # the last of a packed batch's samples
         self.held: dict[str, tuple[Tensor, Tensor]] = {}  # by quantity: where (T, B, H), and at what value
         for edit in edits:
             if edit.quantity != "h":
@@ -151,7 +151,8 @@ class _Editor:
             return quantity
         if self.steps >= len(self.run.before):
             raise RuntimeError(f"{self.run.name}: expected {self.steps} steps, as without edits, but it took more")
-        held, values = (steps[self.steps][self.order].view(quantity.shape) for steps in self.held[name])
+        place = self.steps if self.order is None else (self.steps, self.order)
+        held, values = (steps[place].view(quantity.shape) for steps in self.held[name])
         return torch.where(held, values, quantity)
 
     def step(self, gates: Gates, x: Tensor, h: Tensor) -> Gates:
@@ -167,8 +168,7 @@ class _Editor:
 
     def sweep(self, x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None) -> Sweep:
         """All steps of a layer's call, as a sweep of the recorder takes them."""
-        if packed is not None and packed.packed.sorted_indices is not None:
-            self.order = packed.packed.sorted_indices
+        self.order = None if packed is None else packed.packed.sorted_indices
         steps, h = [], h0
         for x_t in x:
             steps.append(self.step(step(x_t, h, weights), x_t, h))
