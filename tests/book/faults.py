@@ -182,15 +182,21 @@ def scrolling(page: Page) -> list[tuple[int, str]]:
     )
 
 
-# Of a thousand coloured words of code, the first of each colour and ground: to judge the others alike takes seconds.
+# Of thousands of coloured words in code and signatures, the first of each colour and ground: to judge the others alike
+# takes seconds, and a quarter of a minute on the page of the API. All is read before anything is changed.
 UNWRAP_AGAIN = """() => {
-  const seen = new Set();
-  for (const word of [...document.querySelectorAll("pre span")]) {
+  const words = [...document.querySelectorAll("pre span, code span, .sig span, .sig em")];
+  const looks = words.map((word) => {
     const style = getComputedStyle(word);
-    const like = [style.color, style.backgroundColor, style.fontSize, word.closest("div[class]").className].join();
-    if (seen.has(like)) word.replaceWith(...word.childNodes);
-    seen.add(like);
-  }
+    const ground = [word.closest("div[class]")?.className, word.closest("pre, code, .sig").localName];
+    return [style.color, style.backgroundColor, style.fontSize, ...ground].join();
+  });
+  const seen = new Set();
+  words.forEach((word, place) => {
+    if (seen.has(looks[place])) word.replaceWith(...word.childNodes);
+    seen.add(looks[place]);
+  });
+  document.body.normalize();
 }"""
 
 

@@ -282,13 +282,12 @@ TAKEN_AWAY = """async ([name, state]) => {
 
 @pytest.fixture
 def bare(open_views):
-    """bare(name) -> a page without views that has their modules, and counts from its beginning on."""
+    """bare(name) -> a page without views that has this one's module, and counts from its beginning on."""
 
-    def bare():
+    def bare(name):
         page = open_views(init=COUNTING)
-        names = [make().script for make in SMALL.values()]
-        modules = ", ".join(f'"{name.replace("_", "-")}": ${name}.default' for name in names)
-        page.add_script_tag(content=f"{bundle('host', *names)}\nwindow.modules = {{ {modules} }};")
+        script = name.replace("-", "_")
+        page.add_script_tag(content=f'{bundle("host", script)}\nwindow.modules = {{ "{name}": ${script}.default }};')
         page.add_script_tag(content=ACTING)
         return page
 
@@ -301,7 +300,7 @@ def state_of(view):
 
 @every_view
 def test_a_view_taken_away_leaves_nothing_behind(bare, name):
-    found = bare().evaluate(TAKEN_AWAY, [name, state_of(SMALL[name]())])
+    found = bare(name).evaluate(TAKEN_AWAY, [name, state_of(SMALL[name]())])
     assert found["alive"] == [True, True, "ready"]
     assert found["after"] == found["before"]
     assert found["heard"] == 0
@@ -330,7 +329,7 @@ PLACED = """async ([name, state]) => {
 @every_view
 def test_a_view_made_before_it_has_its_place_is_drawn_there(bare, name):
     """As JupyterLab may do it: until a view is on the page, its colours are not known."""
-    found = bare().evaluate(PLACED, [name, state_of(SMALL[name]())])
+    found = bare(name).evaluate(PLACED, [name, state_of(SMALL[name]())])
     assert found == {"states": ["ready", "loading"], "same": True, "last": "ready"}
 
 
@@ -358,7 +357,7 @@ THROWS = """async ([name, state, trait]) => {
 @every_view
 def test_a_model_that_throws_is_said_and_ends_the_view(bare, open_views, name):
     view = SMALL[name]()
-    found = bare().evaluate(THROWS, [name, state_of(view), view.state[-1]])
+    found = bare(name).evaluate(THROWS, [name, state_of(view), view.state[-1]])
     assert found["states"] == ["ready", "failed"]
     assert "could not be shown" in found["text"]
     assert "no answer from <b>Python</b>" in found["text"]
