@@ -51,18 +51,18 @@ def engine() -> str:
     return f"tensors: {library}" if isinstance(library, str) else f"compiled: {Path(library._name).name}"
 
 
-def suits(x: Tensor, h0: Tensor, weights: Weights) -> bool:
-    """Whether the compiled walk can take these tensors, and is the faster one."""
-    (T, B, D), H = x.shape, h0.shape[1]
+def suits(x: Tensor, h: Tensor, weights: Weights) -> bool:
+    """Whether the compiled walk can take these tensors, h one state or many (..., B, H), and is the faster one."""
+    (T, B, D), H = x.shape, h.shape[-1]
     return (
         x.dtype in TYPES
-        and x.device.type == "cpu"
+        and x.is_cpu
         and H <= WIDEST
         and (3 * H * (D + H) <= LIGHT or T * B >= BUSY)
         and T * B > 0
         and not isinstance(_library(), str)
         # A mode or a subclass has to see the single operations.
-        and {type(x), type(h0), *map(type, weights[:4])} <= PLAIN
+        and {type(x), type(h), *map(type, weights[:4])} <= PLAIN
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
     )
@@ -75,11 +75,16 @@ def short(x: Tensor, hidden_size: int) -> bool:
 
 
 def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tensor | None, first_block: int) -> None:
-    """All steps: fills states (T, B, H) after each step, and gates (T, B, (4 - first_block) H) unless None."""
+    """All steps: fills states (T, B, H) after each step.
+
+    Unless gates is None it fills gates (T, B, (4 - first_block) H), too, and states (T+1, B, H) have h0 first.
+    """
     (T, B, D), H = x.shape, h0.shape[1]
-    tensors = [None if tensor is None else tensor.contiguous() for tensor in (x, h0, *weights[:4])]
+    read = [None if tensor is None else tensor.contiguous() for tensor in (x, h0, *weights[:4])]
     call = getattr(_library(), f"walk_forward_{TYPES[x.dtype]}")
-    pointers = [None if tensor is None else tensor.data_ptr() for tensor in (*tensors, states, gates)]
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in (*read, states, gates)]
+    if gates is not None:
+        pointers[-2] += B * H * states.itemsize  # the C function leaves h0 before what it is given
     if call(T, B, D, H, weights.reset_after, *pointers, first_block):
         raise MemoryError(f"no memory for a walk of {B} sequences with {H} units")
 

@@ -148,7 +148,7 @@ class ByHand(torch.autograd.Function):
         states, gates = forward(x, h0, Weights(weight_ih, weight_hh, bias_ih, bias_hh, after), keep=True)
         ctx.save_for_backward(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, states, gates)
         ctx.after = after
-        return states[1:].clone()  # the caller may write into what it gets, as it may with torch.nn.GRU
+        return states.narrow_copy(0, 1, len(x))  # the caller may write into what it gets, as it may with torch.nn.GRU
 
     @staticmethod
     def backward(ctx, grad_states):
@@ -194,11 +194,11 @@ def forward(
     (T, B, _), H = x.shape, h0.shape[1]
     states = x.new_empty(T + keep, B, H)
     gates = x.new_empty(T, B, (4 - first_block) * H) if keep else None
+    if _walk.suits(x, h0, weights):
+        _walk.forward(x, h0, weights, states, gates, first_block)
+        return states, gates
     if keep:
         states[0] = h0.detach()
-    if _walk.suits(x, h0, weights):
-        _walk.forward(x, h0, weights, states[1:] if keep else states, gates, first_block)
-        return states, gates
     C = _steps_per_chunk(x, H, _tensors.CHUNK_BYTES, _tensors.CHUNK_STEPS)
     with torch.inference_mode():
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
@@ -238,7 +238,7 @@ def backward(
     """
     T, H = len(x), states.shape[2]
     W, U, _, _, after = weights
-    compiled = _walk.suits(x, states[0], weights)
+    compiled = _walk.suits(x, states, weights)
     if compiled and kept is None and _walk.short(x, H):
         return _walk.gradients(x, weights, states, gates, grad_states, needed)
     Kernel = _walk.Backward if compiled else _tensors.Backward

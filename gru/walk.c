@@ -196,18 +196,26 @@ static void NAME(transpose)(const REAL *weights, long H, long K, REAL *M, long M
         for (long j = 0; j < H; j++) M[k * M_row + j] = weights[j * K + k];
 }
 
+static REAL *NAME(zeros)(long numbers) { /* aligned: a vector across two lines of the cache is two loads */
+    size_t bytes = (numbers * sizeof(REAL) / BYTES + 1) * BYTES;
+    REAL *memory = aligned_alloc(BYTES, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
+
 /* All steps forward.
 
    x (T, B, D), h0 (B, H), W (3H, D), U (3H, H), b_i and b_h (3H) or NULL, rows of r, z, n  ->  states (T, B, H) after
-   each step, and where gates is not NULL, gates (T, B, 4 - first_block, H). Returns 0, or 1 where memory is lacking. */
+   each step, and where gates is not NULL, gates (T, B, 4 - first_block, H), and h0 once more, (B, H), just before
+   states. Returns 0, or 1 where memory is lacking. */
 int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x, const REAL *h0, const REAL *W,
                        const REAL *U, const REAL *b_i, const REAL *b_h, REAL *states, REAL *gates, long first_block) {
     const long P = (H + LANES - 1) / LANES * LANES;
-    const long numbers = 3 * P * D + 3 * P * H + 4 * P + 4 * P * B + P * B;
-    REAL *memory = calloc(numbers, sizeof(REAL));
+    const long S = B < ROWS ? ROWS : 1; /* steps whose inputs are multiplied together, or few samples fill no tile */
+    const long numbers = 3 * P * D + 3 * P * H + 4 * P + S * 4 * P * B + P * B;
+    REAL *memory = NAME(zeros)(numbers);
     if (!memory) return 1;
     REAL *W_t = memory, *U_t = W_t + 3 * P * D, *bias = U_t + 3 * P * H; /* (D, 3P): r, z, n; (H, 3P): q, r, z */
-    REAL *rows = bias + 4 * P, *h = rows + 4 * P * B;                    /* (B, 4P); (B, P) */
+    REAL *ahead = bias + 4 * P, *h = ahead + S * 4 * P * B;              /* (S, B, 4P); (B, P) */
     for (long k = 0; k < 3; k++) {
         NAME(transpose)(W + k * H * D, H, D, W_t + k * P, 3 * P);
         NAME(transpose)(U + k * H * H, H, H, U_t + (k + 1) % 3 * P, 3 * P);
@@ -218,8 +226,12 @@ int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x,
         }
     }
     for (long b = 0; b < B; b++) NAME(widen)(h0 + b * H, 1, H, h + b * P, P);
+    if (gates) memcpy(states - B * H, h0, B * H * sizeof(REAL));
     for (long t = 0; t < T; t++) {
-        product(B, D, 3 * P, x + t * B * D, D, 1, W_t, 3 * P, bias + P, 0, rows + P, 4 * P);
+        REAL *rows = ahead + t % S * 4 * P * B; /* (B, 4P) */
+        long steps = T - t < S ? T - t : S;
+        if (t % S == 0)
+            product(steps * B, D, 3 * P, x + t * B * D, D, 1, W_t, 3 * P, bias + P, 0, rows + P, 4 * P);
         if (after) {
             for (long b = 0; b < B; b++) memcpy(rows + b * 4 * P, bias, P * sizeof(REAL));
             product(B, H, 3 * P, h, P, 1, U_t, 3 * P, rows, 4 * P, rows, 4 * P);
@@ -258,7 +270,7 @@ int NAME(walk_forward)(long T, long B, long D, long H, int after, const REAL *x,
 int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const REAL *states, const REAL *gates,
                         REAL *grads, REAL *deltas) {
     const long P = (H + LANES - 1) / LANES * LANES;
-    REAL *memory = calloc(3 * P * P + 10 * P * B, sizeof(REAL));
+    REAL *memory = NAME(zeros)(3 * P * P + 10 * P * B);
     if (!memory) return 1;
     REAL *U_p = memory, *own_d = U_p + 3 * P * P, *own_rows = own_d + 4 * P * B; /* (3P, P): q, r, z; (B, 4P) twice */
     REAL *g = own_rows + 4 * P * B, *own_h = g + P * B;                          /* (B, P) each */
@@ -326,11 +338,11 @@ int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *
                          const REAL *states, const REAL *gates, const REAL *grad_states, REAL *grad_x, REAL *grad_h0,
                          REAL *grad_W, REAL *grad_U, REAL *grad_b_i, REAL *grad_b_h) {
     const long P = (H + LANES - 1) / LANES * LANES, Q = (D + LANES - 1) / LANES * LANES, N = T * B;
-    REAL *memory = calloc((N + B) * H + 4 * N * H + N * (2 * Q + 2 * P) + 3 * H * (2 * Q + P) + 4 * H, sizeof(REAL));
+    REAL *memory = NAME(zeros)((N + B) * H + 4 * N * H + N * (2 * Q + 2 * P) + 3 * H * (2 * Q + P) + 4 * H);
     if (!memory) return 1;
-    REAL *grads = memory, *deltas = grads + (N + B) * H, *d_r = deltas + H, *d_n = deltas + 3 * H; /* rows of 4H */
-    REAL *x_p = deltas + 4 * N * H, *to_x = x_p + N * Q, *h = to_x + N * Q, *p = h + N * P;         /* (N, Q), (N, P) */
+    REAL *x_p = memory, *to_x = x_p + N * Q, *h = to_x + N * Q, *p = h + N * P; /* (N, Q), (N, P) */
     REAL *W_p = p + N * P, *to_W = W_p + 3 * H * Q, *to_U = to_W + 3 * H * Q, *to_b = to_U + 3 * H * P;
+    REAL *grads = to_b + 4 * H, *deltas = grads + (N + B) * H, *d_r = deltas + H, *d_n = deltas + 3 * H; /* (N, 4H) */
     memcpy(grads + B * H, grad_states, N * H * sizeof(REAL));
     int failed = NAME(walk_backward)(T, B, H, after, U, states, gates, grads, deltas);
     if (grad_x) {

@@ -244,7 +244,9 @@ for real, of in ((ctypes.c_float, "float"), (ctypes.c_double, "double")):
                 forward = getattr(library, "walk_forward_" + of)
                 sizes = [size(n) for n in (T, B, D, H)]
                 inputs = numbers(T, B, D), numbers(B, H), W, U, b_i, b_h
-                assert not forward(*sizes, after, *inputs, states, gates, size(0))
+                with_h0 = numbers(T + 1, B, H)
+                kept = ctypes.addressof(with_h0) + B * H * ctypes.sizeof(real)
+                assert not forward(*sizes, after, *inputs, ctypes.c_void_p(kept), gates, size(0))
                 assert not forward(*sizes, after, *inputs, states, None, size(0))
                 backward = getattr(library, "walk_backward_" + of)
                 assert not backward(size(T), size(B), size(H), after, U, states, gates, numbers(T + 1, B, H),
