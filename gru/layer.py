@@ -16,7 +16,7 @@ not a subclass of torch.nn.GRU, so that torch.fx does not treat it as a known le
 class is refused (see :mod:`gru._tools`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -225,8 +225,14 @@ def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bo
         raise ValueError("reverse: expected False for a layer with one direction, got True")
     suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    found = [getattr(module, kind + suffix, None) for kind in kinds]  # no such attribute where bias=False
-    return Weights(*found, reset_after=reset_after)
+    found = [_parameter(module, kind + suffix) for kind in kinds]  # no such attribute where bias=False
+    return Weights(*found, reset_after)
+
+
+def _parameter(module: nn.Module, name: str) -> Tensor | None:
+    """``getattr(module, name, None)``, without the detour on which nn.Module looks for its parameters."""
+    found = module._parameters.get(name)
+    return getattr(module, name, None) if found is None else found
 
 
 def weights_of(module: nn.Module, layer: int = 0, reverse: bool = False) -> Weights:
@@ -268,8 +274,10 @@ class Dense:
     def __init__(self, module: nn.RNNBase, input: Tensor) -> None:
         self.single = input.dim() == 2  # one sequence, no batch axis
         self.batch_first = module.batch_first and not self.single
-        self.batch_size = 1 if self.single else input.shape[0 if self.batch_first else 1]
-        self.zeros = input.new_zeros(_state_rows(module), self.batch_size, module.hidden_size)
+        T, B = (input.shape[0], 1) if self.single else input.shape[:2]
+        self.length, self.batch_size = (B, T) if self.batch_first else (T, B)
+        self.zeros = input.new_zeros(self.batch_size, module.hidden_size)  # one state that starts all layers
+        self.recurrences = _recurrences(module)
 
     def enter(self, input: Tensor) -> Tensor:
         """What came, as rows (T, B, D)."""
@@ -279,9 +287,9 @@ class Dense:
         """Rows, laid out as what came."""
         return rows.squeeze(1) if self.single else rows.transpose(0, 1) if self.batch_first else rows
 
-    def enter_state(self, hx: Tensor | None) -> Tensor:
-        """Initial states (layers * directions, B, H)."""
-        return self.zeros if hx is None else hx.unsqueeze(1) if self.single else hx
+    def enter_state(self, hx: Tensor | None) -> Sequence[Tensor]:
+        """Initial states (B, H), one per layer and direction."""
+        return [self.zeros] * self.recurrences if hx is None else (hx.unsqueeze(1) if self.single else hx).unbind(0)
 
     def leave_state(self, h_n: Tensor) -> Tensor:
         """Last states, laid out as the initial ones came."""
@@ -323,7 +331,8 @@ class Packed:
         self.sample, self.valid, self.end = sample.to(device), valid.to(device), end.to(device)
         self.place = valid.flatten().nonzero().squeeze(1).to(device)  # (N): where each row lies among T * B
         self.mirror = torch.where(valid, end - time, time).to(device)  # (T, B): its own inverse; padding stays
-        self.zeros = input.data.new_zeros(_state_rows(module), self.batch_size, module.hidden_size)
+        self.zeros = input.data.new_zeros(self.batch_size, module.hidden_size)
+        self.recurrences = _recurrences(module)
 
     def enter(self, input: PackedSequence) -> Tensor:
         """What came, as rows (N, D)."""
@@ -333,12 +342,12 @@ class Packed:
         """Rows, packed as what came."""
         return PackedSequence(rows, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices)
 
-    def enter_state(self, hx: Tensor | None) -> Tensor:
-        """Initial states (layers * directions, B, H), longest sequence first."""
+    def enter_state(self, hx: Tensor | None) -> Sequence[Tensor]:
+        """Initial states (B, H), one per layer and direction, longest sequence first."""
         if hx is None:
-            return self.zeros
+            return [self.zeros] * self.recurrences
         order = self.packed.sorted_indices
-        return hx if order is None else hx.index_select(1, order)
+        return (hx if order is None else hx.index_select(1, order)).unbind(0)
 
     def leave_state(self, h_n: Tensor) -> Tensor:
         """Last states, in the order of the initial ones."""
@@ -373,7 +382,7 @@ def layout_of(
     """Check what a layer was given, in PyTorch's order and words, and say how its sequences lie."""
     of_input, of_state = names
     packed = isinstance(input, PackedSequence)
-    weight, D = module.weight_ih_l0, module.input_size
+    weight, D = _parameter(module, "weight_ih_l0"), module.input_size
     if not packed:
         _arguments.is_tensor(of_input, input, "a Tensor or PackedSequence")
         if input.is_nested:
@@ -408,19 +417,23 @@ def layout_of(
         _arguments.refuse(RuntimeError, sentence, of_input, f"{D} features", f"shape {_arguments.shape(data)}")
     layout = Packed(module, input) if packed else Dense(module, input)
     if hx is not None:
-        expected = tuple(layout.zeros.shape)
+        expected = (layout.recurrences, layout.batch_size, module.hidden_size)
         got = list(hx.shape) if packed or not layout.single else [hx.shape[0], 1, hx.shape[1]]
         if tuple(got) != expected:
             own = (expected[0], expected[2]) if not packed and layout.single else expected
             _arguments.refuse(
                 RuntimeError, f"Expected hidden size {expected}, got {got}", of_state, own, _arguments.shape(hx)
             )
-        _arguments.same_device(of_state, hx, data, _elsewhere("hidden", data, hx))
+        if hx.device != data.device:
+            sentence = _elsewhere("hidden", data, hx)
+            _arguments.refuse(RuntimeError, sentence, of_state, f"device {data.device}", hx.device)
         if hx.dtype != weight.dtype and not _arguments.autocasting(hx):
             sentence = "hx and the parameters must have the same dtype"
             _arguments.refuse(RuntimeError, sentence, of_state, weight.dtype, hx.dtype)
-    _arguments.same_device(of_input, data, weight, _elsewhere("parameter", data, weight))
-    if not packed and layout.enter(input).shape[0] == 0:
+    if data.device != weight.device:
+        sentence = _elsewhere("parameter", data, weight)
+        _arguments.refuse(RuntimeError, sentence, of_input, f"device {weight.device}", data.device)
+    if layout.length == 0:
         sentence = "Expected sequence length to be larger than 0 in RNN"
         _arguments.refuse(RuntimeError, sentence, of_input, "at least one step", f"shape {_arguments.shape(data)}")
     return layout
@@ -434,5 +447,5 @@ def _elsewhere(what: str, input: Tensor, other: Tensor) -> str:
     )
 
 
-def _state_rows(module: nn.RNNBase) -> int:
+def _recurrences(module: nn.RNNBase) -> int:
     return module.num_layers * (2 if module.bidirectional else 1)
