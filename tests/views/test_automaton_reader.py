@@ -128,6 +128,42 @@ def test_steps_along_the_word_by_keyboard(open_views, view):
     assert "Before any letter" in says(page)
 
 
+CLUSTERS = "(points) => $automaton.clustersOf(points, 0.1)"
+
+
+def test_clouds_hang_together(page):
+    row = [[0.08 * k, 0.5] for k in range(12)]  # each point near the next one, its ends far apart
+    far = [[0.2, 0.9], [0.25, 0.9]]
+    found = page.evaluate(CLUSTERS, [far[0], *row[::-1], far[1]])
+    assert [sorted(group) for group in found] == [sorted(row), sorted(far)]  # the largest first
+    assert page.evaluate(CLUSTERS, []) == []
+
+
+def test_every_cloud_of_a_state_has_its_number(page, open_views, view):
+    """A state of the machine may be several clouds; two stray points are none."""
+    view.word, view.network, view.step = "ab", 0, 2
+    script, page = page, open_views(view)
+    labels = page.locator(".gru-cluster").all_inner_texts()
+    assert set(labels) == {str(k) for k in range(len(view._machine.states))}
+    lit = page.locator(".gru-cluster.gru-lit").all_inner_texts()
+    assert set(lit) == {str(view.walk[-1])}
+    assert len(lit) == labels.count(str(view.walk[-1]))
+    for k, cloud in enumerate(page.locator(".gru-cloud").all()):
+        dots = re.findall(r"M(\S+) (\S+)h0", cloud.get_attribute("d"))
+        groups = script.evaluate(CLUSTERS, [[float(x), float(y)] for x, y in dots])
+        assert labels.count(str(k)) == 1 + sum(len(group) >= 3 for group in groups[1:])
+
+
+@pytest.mark.parametrize(("b", "words"), [(0, "comes to rest"), (1, "in a circle of states")])
+def test_one_letter_again_and_again_rests_or_circles(open_views, b, words):
+    """b leads from the other state on to itself, or back to the first."""
+    turns = {(0, "a"): 0, (0, "b"): 1, (1, "a"): 1, (1, "b"): 1 - b}
+    page = open_views(views.AutomatonReader(MODEL, gru.Automaton(["", "b"], turns, frozenset({1}), []), encode=encode))
+    page.get_by_role("button", name="The same letter, forty times").click()
+    page.evaluate(FRAME)
+    assert words in page.locator(".gru-see").inner_text()
+
+
 def test_where_they_part_is_said_and_marked(open_views, view):
     view.network, view.word = 1, view._data["networks"][1]["parting"]
     view.step = len(view.word)

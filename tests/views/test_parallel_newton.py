@@ -99,7 +99,26 @@ def test_the_headline_is_what_python_says(open_views):
     words = says(open_views(view))
     assert f"All 60 states at once take {view.solution.iterations} iterations" in words
     assert f"exponent is {view.exponent:.2f}: small differences shrink" in words
-    assert "After 0 iterations the first 0 of 60" in words
+    assert "After 0 iterations none of the 60 states is that of the loop yet." in words
+
+
+def test_a_name_stands_at_the_line_that_it_names(open_views):
+    """Names push each other away: where guess and loop end in one place, "loop" stood beside the first guess."""
+    page = open_views(views.ParallelNewton(feedback=20.0, iteration=5))
+    names = page.locator(".gru-panel-guesses .gru-name")
+    assert names.all_inner_texts() == ["loop", "guess"]
+    page.get_by_role("slider", name="Step").press("End")
+    assert "all 60 states" in says(page)
+    assert names.all_inner_texts() == ["both"]
+
+
+def test_an_iteration_is_not_called_a_step(open_views):
+    """The steps of this drawing are those of the sequence, along its axis."""
+    page = open_views(views.ParallelNewton(feedback=3.0, iteration=1))
+    words = page.locator(".gru-transport .gru-value")
+    count = int(re.search(r"take (\d+) iteration", says(page))[1])
+    assert words.inner_text() == f"iteration 1 of {count}"
+    assert "After 1 iteration the first of the 60 states is that of the loop." in says(page)
 
 
 def test_more_feedback_takes_more_iterations(open_views):
@@ -115,7 +134,7 @@ def test_more_feedback_takes_more_iterations(open_views):
 def test_steps_through_the_iterations_by_keyboard_and_button(open_views):
     page = open_views(views.ParallelNewton(feedback=3.0))
     page.get_by_role("button", name="Forward").click()
-    assert "After 1 iteration the first" in says(page)
+    assert "After 1 iteration the first of" in says(page)
     page.get_by_role("slider", name="Step").press("End")
     assert "all 60 states are those of the loop" in says(page)
     assert page.locator(".gru-panel-guesses .gru-moment").inner_text() == "exact"

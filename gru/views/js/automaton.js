@@ -19,6 +19,23 @@ export function walk({ transitions }, letters) {
 /** Where two rows of answers first part; -1 where they never do. @param {boolean[]} one @param {boolean[]} other */
 export const partingOf = (one, other) => one.findIndex((value, t) => value !== other[t]);
 
+/** Points in groups: each is nearer than `reach` to another of its group. The largest group first. @param {Point[]} points @param {number} reach */
+export function clustersOf(points, reach) {
+  const left = new Set(points);
+  const groups = [];
+  for (const first of points) {
+    if (!left.delete(first)) continue;
+    const group = [first];
+    for (const [x, y] of group) {
+      for (const other of left) {
+        if (Math.hypot(other[0] - x, other[1] - y) < reach && left.delete(other)) group.push(other);
+      }
+    }
+    groups.push(group);
+  }
+  return groups.sort((a, b) => b.length - a.length);
+}
+
 /** @param {number} angle @param {number} size @returns {Point} */
 const turned = (angle, size) => [size * Math.cos(angle), size * Math.sin(angle)];
 /** @param {readonly number[]} a @param {readonly number[]} b @param {number} [by] @returns {Point} */

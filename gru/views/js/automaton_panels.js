@@ -1,7 +1,7 @@
 // @ts-check
 /** The two drawings of AutomatonReader: the machine with its arrows, and the plane of the network's states. */
 
-import { arrowsOf, at, entry, placesOf } from "./automaton.js";
+import { arrowsOf, at, clustersOf, entry, placesOf } from "./automaton.js";
 import { make, write } from "./dom.js";
 import { percent } from "./draw.js";
 import { panelOf } from "./panel.js";
@@ -14,6 +14,7 @@ import { visible } from "./words.js";
 
 const HALF = 1.16; // half the machine's square
 const ROOM = 0.08; // around the cloud, as a share of its width
+const [REACH, FEWEST] = [0.1, 3]; // between points of one cloud, as a share of the plane; points of a cloud with a name of its own
 
 /** A circle. @param {Point} centre @param {number} radius */
 const ring = (centre, radius) =>
@@ -95,6 +96,8 @@ export function planePanel() {
   const [stops, here] = [make("path", { class: "gru-stops" }), make("path", { class: "gru-here" })];
   svg.append(dots, path, hop, stops, here);
   const names = make("div", { class: "gru-words", "aria-hidden": "true" });
+  /** @type {HTMLElement[][]} of each state of the machine, one for each cloud */
+  let labels = [];
   plot.append(names);
   const point = (/** @type {Point[]} */ some) => some.map((one) => `M${at(one)}h0`).join("");
   const fit = memo((/** @type {Cloud} */ { cloud, ends, shares }) => {
@@ -103,16 +106,17 @@ export function planePanel() {
     const count = Math.max(...ends) + 1;
     const groups = Array.from({ length: count }, (_, k) => places.filter((_, i) => ends[i] === k));
     dots.replaceChildren(...groups.map((group) => make("path", { class: "gru-cloud", d: point(group) })));
-    names.replaceChildren(
-      ...groups.map((group, k) => {
-        const [x, y] = [0, 1].map((axis) => middle(group.map((one) => one[axis])));
-        return make(
-          "span",
-          { class: `gru-cluster${x > 0.5 ? " gru-before" : ""}`, style: `left:${(100 * x).toFixed(2)}%;top:${(-100 * y).toFixed(2)}%` },
-          group.length ? String(k) : "",
-        );
-      }),
+    labels = groups.map((group) =>
+      clustersOf(group, REACH)
+        .filter((cloud, i) => i === 0 || cloud.length >= FEWEST)
+        .map((cloud) => {
+          const [x, y] = [0, 1].map((axis) => middle(cloud.map((one) => one[axis])));
+          const place = `left:${(100 * x).toFixed(2)}%;top:${(-100 * y).toFixed(2)}%`;
+          return make("span", { class: `gru-cluster${x > 0.5 ? " gru-before" : ""}`, style: place });
+        }),
     );
+    labels.forEach((own, k) => own.forEach((label) => write(label, String(k))));
+    names.replaceChildren(...labels.flat());
     write(value, `${percent(shares[0] + shares[1])} shown`);
     return scale;
   });
@@ -128,7 +132,7 @@ export function planePanel() {
       const scale = fit(cloud);
       const places = way.map(scale);
       [...dots.children].forEach((one, k) => one.classList.toggle("gru-lit", k === state));
-      [...names.children].forEach((one, k) => one.classList.toggle("gru-lit", k === state));
+      labels.forEach((own, k) => own.forEach((label) => label.classList.toggle("gru-lit", k === state)));
       path.setAttribute(
         "d",
         step

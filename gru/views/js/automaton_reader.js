@@ -255,7 +255,10 @@ function trials() {
     {
       name: "The same letter, forty times",
       put: ({ data }) => at(data, data.letters[data.letters.length - 1].repeat(LONG)),
-      see: () => "The network’s state comes to rest: with its input held still, a state of the machine is a rest of the network’s map.",
+      see: ({ data }) =>
+        staysAt(data)
+          ? "The machine goes round in one state, and the network’s state comes to rest: what stays under a letter is a rest of its map."
+          : "Under one and the same letter the machine goes round in a circle of states, and the network hops around with it.",
     },
     {
       name: "Where they part",
@@ -264,6 +267,12 @@ function trials() {
       see: () => "The network’s state has drifted out of the cloud where it belongs, and with the last letter the answer tips over.",
     },
   ];
+}
+
+/** Whether the last letter, again and again, leads to a state that it leads to itself. @param {Data} data */
+function staysAt({ letters, transitions }) {
+  const states = walk({ transitions, accepting: [] }, Array(LONG).fill(letters.length - 1));
+  return states[LONG] === states[LONG - 1];
 }
 
 /** A short word that leads through every state: to the nearest that has not been seen, and so on. @param {Data} data */

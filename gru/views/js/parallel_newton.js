@@ -59,6 +59,7 @@ function build(context) {
     count: ({ count }) => count + 1,
     from: 0,
     words: (k, { count }) => `${k} of ${count}`,
+    noun: "iteration",
     playing(on) {
       playing = on;
       state.redraw();
@@ -123,8 +124,9 @@ function guessChart() {
       ],
       lines: [
         ...before.map((states, i) => ({ values: of(states), from: 1, kind: `gru-line-faint gru-age-${before.length - i}` })),
-        { values: of(run.h), from: 1, kind: "gru-line-loop", name: "loop" },
-        { values: of(run.states[iteration]), from: 1, kind: "gru-line-h", name: "guess" },
+        // Of two names in one place one is pushed away, and would stand beside an older guess.
+        { values: of(run.h), from: 1, kind: "gru-line-loop", ...(exact < steps ? { name: "loop" } : {}) },
+        { values: of(run.states[iteration]), from: 1, kind: "gru-line-h", name: exact < steps ? "guess" : "both" },
       ],
       marks: exact ? [{ x: exact, text: exact < steps ? `exact up to step ${exact}` : "exact" }] : [],
     });
@@ -172,11 +174,16 @@ function sentence({ data, count, iteration, unit }, { exponent: largest, exact }
   const T = data.steps;
   const times = (/** @type {number} */ n) => `${n} ${n === 1 ? "iteration" : "iterations"}`;
   const shrinks = largest < 0 ? "shrink" : "grow";
+  const known = exact[iteration];
   const found =
-    exact[iteration] === T ? `all ${T} states are those of the loop` : `the first ${exact[iteration]} of ${T} states are those of the loop`;
+    known === 0
+      ? `none of the ${T} states is that of the loop yet`
+      : known === 1
+        ? `the first of the ${T} states is that of the loop`
+        : `${known === T ? `all ${T}` : `the first ${known} of ${T}`} states are those of the loop`;
   return (
     `All ${T} states at once take ${times(count)}; a loop takes ${T} steps. The largest Lyapunov exponent is ${signed(largest)}: ` +
-    `small differences ${shrinks}. After ${times(iteration)} ${found}; the drawing has unit ${unit + 1}.`
+    `small differences ${shrinks}. After ${times(iteration)} ${found}. The drawing shows unit ${unit + 1}.`
   );
 }
 

@@ -32,15 +32,17 @@ const ICONS = { back: "M9 2 3 7l6 5z", play: "M3 1.5 12 7l-9 5.5z", pause: "M3 2
  * @param {State<Now>} state
  * @param {string} trait  holds the step
  * @param {{ count: (now: Now) => number, words: (step: number, now: Now) => string, lowest?: number, from?: number,
- *   way?: (now: Now) => [number, number], beat?: { trait: string, ms: number }, playing?: (on: boolean) => void }} options
+ *   way?: (now: Now) => [number, number], beat?: { trait: string, ms: number }, playing?: (on: boolean) => void,
+ *   noun?: string }} options
  *   count: how many steps there are; words: for one of them; lowest: the trait at the first; from: what the reader calls it;
  *   way: where playing begins and ends, from the first to the last if left out; beat: of a step, and the trait that says whether
- *   it plays, so that Python and every display know; playing: hears when it plays and when it stops
+ *   it plays, so that Python and every display know; playing: hears when it plays and when it stops; noun: what a step is where
+ *   the drawing has steps of another kind, too
  */
 export function transport(
   state,
   trait,
-  { count, words, lowest = 0, from = 1, way = (now) => [0, count(now) - 1], beat, playing = () => {} },
+  { count, words, lowest = 0, from = 1, way = (now) => [0, count(now) - 1], beat, playing = () => {}, noun = "step" },
 ) {
   const input = make("input", { type: "range", min: from, step: 1 });
   const value = make("output", { class: "gru-value", "aria-live": "off" });
@@ -94,7 +96,7 @@ export function transport(
     const said = words(at(now), now);
     Object.assign(input, { min: String(from), max: String(count(now) - 1 + from), value: String(at(now) + from) });
     input.setAttribute("aria-valuetext", said);
-    write(value, `step ${said}`);
+    write(value, `${noun} ${said}`);
     back.setAttribute("aria-disabled", String(at(now) === 0));
     forth.setAttribute("aria-disabled", String(at(now) === count(now) - 1));
     return `Step ${said}`;
