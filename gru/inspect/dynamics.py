@@ -78,7 +78,7 @@ def fixed_points(
     Args:
         module: a cell, a layer or a model, as :func:`gru.trace` takes it.
         x: the input of that recurrence, (D,).
-        starts: states to search from (K, H), as ``trace.h.flatten(0, 1)``, or random ones; they find what they lead to.
+        starts: states to search from (K, H), such as ``trace.h.flatten(0, 1)``; what none leads to is not found.
         recurrence: which of the module's recurrences, counted as ``Trace.names`` does.
         tolerance: largest \|F(x, h) - h\| in any unit.
 
