@@ -155,6 +155,15 @@ def test_looking_back_shows_what_was_answered_then(bench):
     assert root.evaluate(pixels) == newest
 
 
+def test_one_cursor_goes_through_all_panels_also_those_that_came_later(bench):
+    _, root = bench()
+    cursors = root.locator(".gru-score .gru-at-step")
+    places = cursors.evaluate_all("(all) => all.map((one) => one.style.getPropertyValue('--at-step'))")
+    assert len(places) > 3
+    assert len(set(places)) == 1
+    assert float(places[0]) > 0
+
+
 def test_a_pinned_run_stays_under_the_next(bench):
     page, root = bench(text=GRU, against="")
     for _ in range(2):

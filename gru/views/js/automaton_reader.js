@@ -177,6 +177,7 @@ function answersOf(state) {
     keys: "Arrow keys move to another letter.",
   });
   const drawn = memo((/** @type {Run} */ run) => {
+    tiles.style.setProperty("--steps", String(run.states.length));
     tiles.replaceChildren(
       ...run.states.map((at, t) =>
         make(

@@ -2,7 +2,7 @@
 /** A panel: what the model would answer after each step, its rivals by name, and where it changes its mind. */
 
 import { linesIn } from "./chart.js";
-import { make } from "./dom.js";
+import { make, renew } from "./dom.js";
 import { percent } from "./draw.js";
 import { changeOfMind, leader } from "./explorer.js";
 import { strip } from "./panel.js";
@@ -95,7 +95,8 @@ export function beliefPanel() {
         ],
         marks: change ? [{ x: change.step + 0.5, text: "changes its mind" }] : [],
       });
-      summits.replaceChildren(
+      renew(
+        summits,
         ...summitsOf(others, column, beliefs).map(({ c, t, height }) => {
           const place = (t + 0.5) / steps;
           const style = `left:${(100 * place).toFixed(2)}%;top:${(100 * (1 - height)).toFixed(2)}%;--at:${place.toFixed(3)}`;

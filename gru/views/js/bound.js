@@ -2,7 +2,7 @@
 /** Controls that move traits: each says which trait, its range and its words, and follows whoever else moves it. */
 
 import { button, choice as choiceOf, list as listOf, slider as sliderOf, tick as tickOf } from "./controls.js";
-import { make, write } from "./dom.js";
+import { make, set, write } from "./dom.js";
 
 /** @typedef {import("./state.js").Values} Values */
 /**
@@ -48,7 +48,7 @@ export function slider(state, trait, text, { min = 0, max = 1, range, step, from
   state.follow((now) => {
     const value = Number(held(now, trait)) + from;
     const [low, high] = range?.(now) ?? [min - from, max - from];
-    Object.assign(input, { min: String(low + from), max: String(high + from), disabled: off?.(now) ?? false });
+    set(input, { min: low + from, max: high + from, disabled: off?.(now) ?? false });
     show(value, words(value, now), spoken?.(value, now));
     return `${name()} ${words(value, now)}`;
   });
@@ -89,7 +89,7 @@ export function list(state, trait, text, { names, from = 0, put }) {
     const all = names(now);
     const at = Number(held(now, trait)) - from;
     show(all, at);
-    control.hidden = all.length < 2;
+    set(control, { hidden: all.length < 2 });
     return control.hidden ? null : `${text} ${all[at]}`;
   });
   return control;
@@ -104,7 +104,7 @@ export function list(state, trait, text, { names, from = 0, put }) {
  * @param {[value: unknown, label: string | Node][]} options
  */
 export function choice(state, trait, text, options) {
-  const { control, inputs, show, name } = choiceOf(
+  const { control, inputs, labels, show, name } = choiceOf(
     text,
     options.map(([, label], i) => [String(i), label]),
   );
@@ -112,7 +112,7 @@ export function choice(state, trait, text, options) {
   state.follow((now) => {
     const at = options.findIndex(([value]) => value === held(now, trait));
     show(String(at));
-    return `${name()} ${inputs[at]?.labels?.[0]?.textContent ?? ""}`;
+    return `${name()} ${labels[at]?.textContent ?? ""}`;
   });
   return control;
 }
@@ -156,8 +156,11 @@ export function reset(state, traits) {
  * @property {(now: Now) => boolean} [when]  whether it can be tried; always if left out
  */
 
+/** @param {unknown} a @param {unknown} b */
+const alike = (a, b) => Object.is(a, b) || (a instanceof Object && JSON.stringify(a) === JSON.stringify(b));
+
 /** Whether the state has these values. @param {Values} values @param {unknown} now */
-const holds = (values, now) => Object.entries(values).every(([trait, value]) => JSON.stringify(held(now, trait)) === JSON.stringify(value));
+const holds = (values, now) => Object.entries(values).every(([trait, value]) => alike(held(now, trait), value));
 
 /**
  * What to try: buttons that set the state, and what is to be seen then.
@@ -192,11 +195,11 @@ export function tries(state, trials) {
       (mine) => mine.length > 0 && !holding.some((more) => more.length > mine.length && mine.every((trait) => more.includes(trait))),
     );
     trials.forEach(({ see }, i) => {
-      items[i].hidden = !sets[i];
-      buttons[i].setAttribute("aria-pressed", String(meant[i]));
-      if (sets[i] && buttons[i].title !== see(now)) buttons[i].title = see(now);
+      set(items[i], { hidden: !sets[i] });
+      set(buttons[i], { "aria-pressed": String(meant[i]) });
+      if (sets[i]) set(buttons[i], { title: see(now) });
     });
-    element.hidden = items.every((item) => item.hidden);
+    set(element, { hidden: !sets.some(Boolean) });
     const told = trials[meant[latest] ? latest : meant.indexOf(true)];
     write(seen, told?.see(now) ?? "");
     return null;

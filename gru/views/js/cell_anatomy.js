@@ -7,7 +7,7 @@ import { choice, reset, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
 import { diagram } from "./diagram.js";
-import { make, write } from "./dom.js";
+import { make, renew, write } from "./dom.js";
 import { clamp, format } from "./draw.js";
 import { drawStrip } from "./draw_strip.js";
 import { strip } from "./panel.js";
@@ -101,8 +101,8 @@ function build(context) {
     const at = steps[step];
     light(part, arrange(now.reset_after, now.z_keeps, now.data));
     drawing.write(at, step, unit, now.states[step] !== null);
-    sum.replaceChildren(...sumOf(arithmetic(part, unit, now.data, at, now)));
-    room.replaceChildren(...sumOf(arithmetic("z", unit, now.data, at, now)));
+    renew(sum, ...sumOf(arithmetic(part, unit, now.data, at, now)));
+    renew(room, ...sumOf(arithmetic("z", unit, now.data, at, now)));
     time.draw(now);
     says.setAttribute("aria-live", playing ? "off" : "polite"); // nobody can listen as fast as it plays
     const words = sentence(part, unit, at, now, step, now.states[step] !== null);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Lines over a common axis, linear or logarithmic, with their names and values at their ends. */
 
-import { make, write } from "./dom.js";
+import { make, renew, set, write } from "./dom.js";
 import { clamp, decades, power, spread, ticks, tidy } from "./draw.js";
 import { panelOf } from "./panel.js";
 
@@ -67,7 +67,7 @@ export function linesIn(plot, gap = 0.13) {
       const across = (/** @type {number} */ v) => (v - x[0]) / (x[1] - x[0] || 1);
       const usual = () => (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
       const rows = /** @type {[number, string][]} */ (yTicks ?? usual());
-      grid.setAttribute("d", rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join(""));
+      set(grid, { d: rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join("") });
       paths(group, [
         ...bands.map((band) => [`gru-band ${band.kind}`, area(band, across, height)]),
         ...lines.map((line) => [`gru-line ${line.kind}`, outline(line, across, height)]),
@@ -114,8 +114,7 @@ function paths(group, shapes) {
   while (group.childElementCount > shapes.length) group.lastElementChild?.remove();
   while (group.childElementCount < shapes.length) group.append(make("path"));
   shapes.forEach(([kind, d], i) => {
-    group.children[i].setAttribute("class", kind);
-    group.children[i].setAttribute("d", d);
+    set(group.children[i], { class: kind, d });
   });
 }
 
@@ -141,7 +140,7 @@ export function chart(name, title, { along }) {
     draw(what) {
       range = what.x;
       lines.draw(what);
-      below.replaceChildren(...ticks(...range, 6).map((v) => make("span", { style: `left:${100 * across(v)}%` }, tidy(v))));
+      renew(below, ...ticks(...range, 6).map((v) => make("span", { style: `left:${100 * across(v)}%` }, tidy(v))));
     },
     /**
      * Put the cursor at x, or take it away.

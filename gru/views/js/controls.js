@@ -2,7 +2,7 @@
 /** The controls of all views: native inputs, each with its label, its value and what its ends mean. */
 
 import { power } from "./draw.js";
-import { labelled, make, write } from "./dom.js";
+import { labelled, make, set, write } from "./dom.js";
 
 /**
  * A slider with its value behind it.
@@ -29,7 +29,7 @@ export function slider(text, { min, max, step = 1, ends, quantity }) {
     show(value, shown, spoken = shown) {
       if (Number(input.value) !== value) input.value = String(value);
       write(output, shown);
-      input.setAttribute("aria-valuetext", spoken);
+      set(input, { "aria-valuetext": spoken });
     },
   };
 }
@@ -37,14 +37,18 @@ export function slider(text, { min, max, step = 1, ends, quantity }) {
 /** A list to choose from. @param {string | Node} text  its label */
 export function list(text) {
   const input = make("select");
-  let known = "";
+  /** @type {string[]} */
+  let known = [];
   return {
     control: labelled(text, input),
     input,
     /** @param {string[]} names @param {number} index */
     show(names, index) {
-      if (known !== (known = JSON.stringify(names))) input.replaceChildren(...names.map((name, i) => make("option", { value: i }, name)));
-      input.value = String(index);
+      if (names.length !== known.length || names.some((name, i) => name !== known[i])) {
+        input.replaceChildren(...names.map((name, i) => make("option", { value: i }, name)));
+        known = names;
+      }
+      if (input.selectedIndex !== index) input.selectedIndex = index;
     },
   };
 }
@@ -68,10 +72,11 @@ export function choice(text, options) {
   return {
     control,
     inputs,
+    labels,
     name: () => title.textContent ?? "",
     /** @param {T} value */
     show(value) {
-      for (const input of inputs) input.checked = input.value === value;
+      for (const input of inputs) if (input.checked !== (input.value === value)) input.checked = !input.checked;
     },
   };
 }

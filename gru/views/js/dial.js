@@ -1,7 +1,7 @@
 // @ts-check
 /** A dial for the update gate's bias: a ring to turn, over a native range input. */
 
-import { letter, make, write } from "./dom.js";
+import { letter, make, renew, write } from "./dom.js";
 import { clamp, format, percent } from "./draw.js";
 import { sigmoid } from "./gru.js";
 
@@ -178,8 +178,8 @@ export function dialOf(state, rim) {
     if (Number(input.value) !== b) input.value = String(b);
     input.setAttribute("aria-valuetext", `${format(b, 1)}; a step keeps ${share(sigmoid(keeps ? b : -b))}`);
     draw(face, { b, keeps, ...rim(now) });
-    big.replaceChildren(make("i", {}, "b"), ` = ${format(b, 1)}`);
-    small.replaceChildren(letter("z"), ` = ${digits(sigmoid(b))}`);
+    renew(big, make("i", {}, "b"), ` = ${format(b, 1)}`);
+    renew(small, letter("z"), ` = ${digits(sigmoid(b))}`);
     return `b ${format(b, 1)}`;
   });
   return dial;

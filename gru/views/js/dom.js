@@ -28,6 +28,20 @@ export function make(tag, attributes = {}, ...children) {
   return /** @type {Made<T>} */ (element);
 }
 
+/**
+ * Set attributes, touching the page only where they differ: a browser styles and lays out anew also what is set to what it was.
+ * @param {Element} element
+ * @param {Record<string, string | number | boolean>} attributes  true: present; false: absent
+ */
+export function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    const text = value === true ? "" : value === false ? null : String(value);
+    if (element.getAttribute(name) === text) continue;
+    if (text === null) element.removeAttribute(name);
+    else element.setAttribute(name, text);
+  }
+}
+
 /** A quantity's letter in its colour. @param {string} name  r, z, n, h or x */
 export const letter = (name) => make("b", { class: `gru-letter gru-${name}` }, name);
 
@@ -42,26 +56,61 @@ export function labelled(text, control, ...more) {
 }
 
 /**
- * Set an element's text, touching the page only if it differs.
+ * Set an element's text, touching the page only if it differs. The text that is there gets other words: a new one in its place
+ * would have the browser ask every `:has()` above it again.
  * @param {Element} element
  * @param {string} text
  */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const [known, more] = element.childNodes;
+  if (!(known instanceof Text) || more) element.textContent = text;
+  else if (known.data !== text) known.data = text;
+}
+
+/**
+ * Give an element other children, keeping those that say the same, and of the others as much as fits. For what is only
+ * read: a listener of a new child may be lost.
+ * @param {Element} parent
+ * @param {...(Node | string)} children
+ */
+export function renew(parent, ...children) {
+  children.forEach((child, i) => {
+    const known = parent.childNodes[i];
+    if (!known) parent.append(child);
+    else if (!becomes(known, child)) known.replaceWith(child);
+  });
+  while (parent.childNodes.length > children.length) parent.lastChild?.remove();
+}
+
+/** Make a node say what another does; false if it cannot. @param {Node} known @param {Node | string} other */
+function becomes(known, other) {
+  if (typeof other === "string" || other instanceof Text) {
+    const text = typeof other === "string" ? other : other.data;
+    if (!(known instanceof Text)) return false;
+    if (known.data !== text) known.data = text;
+    return true;
+  }
+  if (!(known instanceof Element && other instanceof Element && known.tagName === other.tagName)) return false;
+  if (known.isEqualNode(other)) return true;
+  for (const { name } of [...known.attributes]) if (!other.hasAttribute(name)) known.removeAttribute(name);
+  for (const { name, value } of other.attributes) if (known.getAttribute(name) !== value) known.setAttribute(name, value);
+  renew(known, ...other.childNodes);
+  return true;
 }
 
 /** @type {Map<string, string>} */
 const colours = new Map();
 
 /**
- * A colour of the page's theme, the same for all views. It is read once in a task: whoever asks has the browser style first
- * all that was changed before, and of ten views that start together each would.
+ * A colour of the page's theme, the same for all views. It is read once in a task, and of the view: whoever asks has the
+ * browser style first all that was changed before, of ten views that start together each would, and for what is in a view,
+ * a container, it must be laid out too.
  * @param {Element} element
  * @param {string} name  of the CSS variable, without --gru-
  */
 export function colourOf(element, name) {
   if (!colours.size) queueMicrotask(() => colours.clear());
-  const known = colours.get(name) ?? getComputedStyle(element).getPropertyValue(`--gru-${name}`);
+  const known = colours.get(name) ?? getComputedStyle(element.closest(".gru-view") ?? element).getPropertyValue(`--gru-${name}`);
   if (known) colours.set(name, known);
   return known;
 }

@@ -11,7 +11,7 @@ import { beliefPanel } from "./beliefs.js";
 import { blend } from "./blend.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
-import { colourOf, letter, make, write } from "./dom.js";
+import { colourOf, letter, make, renew, write } from "./dom.js";
 import { capital, clamp, format, percent, signed } from "./draw.js";
 import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
@@ -99,7 +99,7 @@ function build(context) {
     root.setAttribute("aria-label", `Gates of ${now.data.sequences[now.sequence].name}`);
     drawings.draw(now, found, colourOf(root, "ground"));
     const past = now.data.parts[now.layer].reverse ? step + 1 : step - 1;
-    equation.replaceChildren(...blend(found.at, past < 0 || past >= steps ? 0 : found.run.h[past * units + u], now.convention));
+    renew(equation, ...blend(found.at, past < 0 || past >= steps ? 0 : found.run.h[past * units + u], now.convention));
     says.setAttribute("aria-live", drawings.playing() ? "off" : "polite"); // nobody can listen as fast as it plays
     write(says, sentence(now, found));
   };

@@ -158,9 +158,10 @@ function drawingsOf(state) {
   }
   state.follow(({ muted }) => (muted.length ? `Muted ${muted.join(", ")}` : null));
 
-  const drawInput = memo((/** @type {ArrayLike<number>} */ x, /** @type {number} */ steps, /** @type {string} */ _theme) =>
-    input.draw(x, steps),
-  );
+  const drawInput = memo((/** @type {ArrayLike<number>} */ x, /** @type {number} */ steps, /** @type {string} */ _theme) => {
+    stack.element.style.setProperty("--steps", String(steps + 1));
+    input.draw(x, steps);
+  });
   const drawSize = memo(size.draw);
   const drawRibbons = memo(
     (

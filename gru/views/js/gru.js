@@ -34,9 +34,12 @@ export const sigmoid = (a) => 1 / (1 + Math.exp(-a));
  * @returns {Float64Array}
  */
 export function decode(text) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float64Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(4 * i, true));
+  const binary = atob(text);
+  const bytes = new DataView(new ArrayBuffer(binary.length));
+  for (let i = 0; i < binary.length; i += 1) bytes.setUint8(i, binary.charCodeAt(i));
+  const values = new Float64Array(binary.length >> 2);
+  for (let i = 0; i < values.length; i += 1) values[i] = bytes.getFloat32(4 * i, true);
+  return values;
 }
 
 /**

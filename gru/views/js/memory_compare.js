@@ -1,7 +1,7 @@
 // @ts-check
 /** What "compare" adds below the drawing: why the dial and the model differ at the cursor, and their lengths of time. */
 
-import { letter, make } from "./dom.js";
+import { letter, make, renew } from "./dom.js";
 import { format } from "./draw.js";
 import { crossing, ruleOfThumb, timeConstant, until, whole } from "./memory.js";
 import { powerOf, small } from "./memory_curve.js";
@@ -23,8 +23,8 @@ export function comparison() {
      */
     draw(k, keeps, noise, measured, step) {
       reasons.hidden = !measured;
-      if (measured) reasons.replaceChildren(...ladder(k, keeps, measured, Math.min(step, measured.whole.length - 1)));
-      times.replaceChildren(...rowsOf(k, keeps, noise, measured));
+      if (measured) renew(reasons, ...ladder(k, keeps, measured, Math.min(step, measured.whole.length - 1)));
+      renew(times, ...rowsOf(k, keeps, noise, measured));
     },
   };
 }

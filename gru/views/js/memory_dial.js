@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { button } from "./controls.js";
 import { dialOf, digits, LIMIT, share } from "./dial.js";
-import { letter, make, write } from "./dom.js";
+import { letter, make, renew, write } from "./dom.js";
 import { clamp, format, signed } from "./draw.js";
 import { sigmoid } from "./gru.js";
 import { kept, partOf, timeConstant, until, whole } from "./memory.js";
@@ -85,7 +85,7 @@ function build(context) {
 
   const drawCurve = memo(draw(curve));
   const drawCompared = memo(compared.draw);
-  const drawEquation = memo((/** @type {number} */ b, /** @type {boolean} */ keeps) => equation.replaceChildren(...equations(b, keeps)));
+  const drawEquation = memo((/** @type {number} */ b, /** @type {boolean} */ keeps) => renew(equation, ...equations(b, keeps)));
   const about = memo((/** @type {Data} */ data, /** @type {Part | null} */ part) => tellWhere(where, why, data, part));
   return () => {
     const now = state.refresh();
@@ -220,7 +220,7 @@ function say(says, { k, z_keeps: keeps, noise, steps, step, compare, part }, { m
       ];
   const shift = part && measured && part.runs ? k - part.bias : 0;
   const turned = Math.abs(shift) > 1e-9 ? ` With ${signed(shift, 1)} on every update gate.` : "";
-  if (says.textContent !== first + rest + turned) says.replaceChildren(make("b", {}, first), rest + turned);
+  renew(says, make("b", {}, first), rest + turned);
 }
 
 /**

@@ -2,7 +2,7 @@
 /** GatePuzzle's close-up: the chosen sequence step by step, and what each letter does to a state. */
 
 import { chart } from "./chart.js";
-import { letter, make } from "./dom.js";
+import { letter, make, renew } from "./dom.js";
 import { format } from "./draw.js";
 import { LETTERS, SEQUENCES, stepOf } from "./puzzle.js";
 import { memo } from "./state.js";
@@ -35,8 +35,9 @@ export function stepTable() {
         Array.from({ length: units }, (_, u) =>
           row(units > 1 ? make("span", {}, letter(name), ` of unit ${u + 1}`) : letter(name), (at) => format(steps[at][name][u])),
         );
-      head.replaceChildren(make("tr", {}, make("td"), ...line.map((at) => make("th", { scope: "col" }, SEQUENCES[at].letters.slice(-1)))));
-      body.replaceChildren(
+      renew(head, make("tr", {}, make("td"), ...line.map((at) => make("th", { scope: "col" }, SEQUENCES[at].letters.slice(-1)))));
+      renew(
+        body,
         ...numbers("z"),
         ...numbers("n"),
         ...numbers("h"),

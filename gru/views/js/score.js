@@ -2,10 +2,10 @@
 /**
  * A score: drawings of the same stretch of time, one below the other, with one axis and one cursor through all of them.
  *
- * The cursor is a CSS variable, --at-step, from 0 to 1; the panels stand in one column (css/score.css).
+ * The cursor is a CSS variable, --at-step, from 0 to 1, of the elements that mark it; the panels stand in one column (css/score.css).
  */
 
-import { make, write } from "./dom.js";
+import { make, set, write } from "./dom.js";
 import { clamp } from "./draw.js";
 import { pointing } from "./state.js";
 import { transport } from "./transport.js";
@@ -106,7 +106,7 @@ export function score(
      */
     show(now, events = []) {
       const [T, t] = [count(now), stepOf(now)];
-      for (const one of [area, axis, control]) placeCursor(one, t, T);
+      placeCursor(element, t, T);
       const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
@@ -115,23 +115,26 @@ export function score(
       // A name that the one at the cursor would cover in part is left out.
       for (const { label, i, few } of shown) {
         const covered = (/** @type {number} */ room) => !ticks && Math.abs(i - t) * room < T * ((all[i].length + all[t].length) / 2 + 2);
-        label.hidden = covered(WIDE);
+        set(label, { hidden: covered(WIDE) });
         label.classList.toggle("gru-wide", !few || covered(NARROW));
       }
     },
   };
 }
 
+const MARKS = /** @type {"i"} */ (".gru-at-step, .gru-over, .gru-step-now, .gru-scrub > input");
+
 /**
- * Where the cursor stands. Told to each that draws it, not to what holds them all: there a view may have a drawing of its
- * own, which need not be styled anew.
- * @param {HTMLElement} one
+ * Where the cursor stands. Told to each that marks it, not to what holds them: there every drawing would be styled anew.
+ * @param {HTMLElement} element
  * @param {number} step
  * @param {number} steps
  */
-function placeCursor(one, step, steps) {
-  one.style.setProperty("--at-step", String((step + 0.5) / steps));
-  one.style.setProperty("--steps", String(steps));
+function placeCursor(element, step, steps) {
+  for (const { style } of element.querySelectorAll(MARKS)) {
+    style.setProperty("--at-step", String((step + 0.5) / steps));
+    style.setProperty("--steps", String(steps));
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 /** Going through the steps of a sequence: play, one back, one forth, and a slider under the drawings' time axis. */
 
 import { slide } from "./bound.js";
-import { make, write } from "./dom.js";
+import { make, set, write } from "./dom.js";
 import { clamp } from "./draw.js";
 
 /**
@@ -94,11 +94,11 @@ export function transport(
   state.follow((now) => {
     player.follow(at(state.pinned()));
     const said = words(at(now), now);
-    Object.assign(input, { min: String(from), max: String(count(now) - 1 + from), value: String(at(now) + from) });
-    input.setAttribute("aria-valuetext", said);
+    set(input, { max: count(now) - 1 + from, "aria-valuetext": said });
+    if (Number(input.value) !== at(now) + from) input.value = String(at(now) + from);
     write(value, `${noun} ${said}`);
-    back.setAttribute("aria-disabled", String(at(now) === 0));
-    forth.setAttribute("aria-disabled", String(at(now) === count(now) - 1));
+    set(back, { "aria-disabled": String(at(now) === 0) });
+    set(forth, { "aria-disabled": String(at(now) === count(now) - 1) });
     return `Step ${said}`;
   });
 

@@ -3,7 +3,7 @@
 
 import { choice, reset, slider, tick, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
-import { colourOf, headline, letter, make, write } from "./dom.js";
+import { colourOf, headline, letter, make, renew, write } from "./dom.js";
 import { format, short } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { inputStrip } from "./input_strip.js";
@@ -107,7 +107,7 @@ function build(context) {
     drawGaps(found, now.units);
     stack.show(now);
     for (const panel of [input, states, gaps]) panel.read(now.step);
-    sum.replaceChildren(...addition(terms(found.weights, found.after.r, found.after.h, now.step, now.unit)));
+    renew(sum, ...addition(terms(found.weights, found.after.r, found.after.h, now.step, now.unit)));
     say(says, why, found, now);
   };
 }

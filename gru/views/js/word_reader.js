@@ -175,7 +175,8 @@ function typing(state) {
 function drawingsOf(state, model) {
   const tiles = make("div", { class: "gru-tiles" });
   const word = strip("word", ["letters"], "gru-letters", tiles);
-  const colours = (/** @type {"r" | "z" | "n" | "h"} */ name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
+  /** @type {(name: "r" | "z" | "n" | "h") => import("./dom.js").Colour[]} */
+  const colours = (name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
   const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [symbol(name), ` ${NAMES[name]}`], colours(name)) }));
   const beliefs = beliefPanel();
   word.note.textContent = "tint: how far h moves";
@@ -210,6 +211,7 @@ function drawingsOf(state, model) {
   const drawWord = memo((/** @type {Run} */ run, /** @type {string[]} */ letters, /** @type {string[]} */ classes) => {
     const moved = moves(run.h, run.h.length / letters.length);
     const most = Math.max(...moved) || 1;
+    tiles.style.setProperty("--steps", String(letters.length));
     tiles.replaceChildren(
       ...letters.map((one, t) => {
         const first = classes[leader(run.beliefs, t, classes.length)];
