@@ -16,7 +16,7 @@ import { memo } from "./state.js";
 /** @typedef {{ run: Run, update: number, updates: number, sequence: number, step: number, T: number }} Shown */
 /** @typedef {{ values: Float64Array, columns: number, isGate: boolean }} Quantity */
 
-const COLOURED = ["r", "z", "n", "h"];
+const COLOURED = /** @type {const} */ (["r", "z", "n", "h"]);
 const MOST_MAPS = 12;
 
 /** @typedef {{ x: Float64Array, wanted: Float64Array, reach: number[], at: Look }} Found  one sequence, looked at */
@@ -87,7 +87,7 @@ function quantityMaps(place) {
   const mapOf = (k, name) => {
     maps[k] ??= heatMap("quantity", [], ["ground", "ink"]);
     if (!maps[k].panel.isConnected) place.before(maps[k].panel);
-    const title = COLOURED.includes(name)
+    const title = COLOURED.some((own) => own === name)
       ? letter(name)
       : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
     maps[k].panel.querySelector(".gru-title")?.replaceChildren(title);
@@ -103,7 +103,8 @@ function quantityMaps(place) {
       for (const { panel } of maps.slice(names.length)) panel.remove();
       for (const [k, [name, { values, columns, isGate }]] of names.slice(0, MOST_MAPS).entries()) {
         const map = mapOf(k, name);
-        const colour = COLOURED.includes(name) ? name : "ink";
+        const colour = COLOURED.find((own) => own === name) ?? "ink";
+        /** @type {import("./dom.js").Colour[]} */
         const colours = isGate ? ["ground", colour] : ["below", "ground", colour];
         const most = values.reduce((top, value) => Math.max(top, Number.isFinite(value) ? Math.abs(value) : 0), 1);
         map.draw(values, { steps: T, units: columns, low: isGate ? 0 : -most, high: most, colours });

@@ -98,21 +98,28 @@ function becomes(known, other) {
   return true;
 }
 
-/** @type {Map<string, string>} */
+const PAINTED = /** @type {const} */ (["r", "z", "n", "h", "x", "ink", "below", "ground"]);
+
+/** @typedef {typeof PAINTED[number]} Colour  that is painted with: what else has a colour has it from a style sheet */
+/** @type {Map<Colour, string>} */
 const colours = new Map();
 
 /**
- * A colour of the page's theme, the same for all views. It is read once in a task, and of the view: whoever asks has the
- * browser style first all that was changed before, of ten views that start together each would, and for what is in a view,
- * a container, it must be laid out too.
+ * A colour of the page's theme, the same for all views. All are read at once, and once in a task: whoever asks has the browser
+ * style and lay out first what was changed before, and of ten views that start together each would.
  * @param {Element} element
- * @param {string} name  of the CSS variable, without --gru-
+ * @param {Colour} name  of the CSS variable, without --gru-
  */
 export function colourOf(element, name) {
-  if (!colours.size) queueMicrotask(() => colours.clear());
-  const known = colours.get(name) ?? getComputedStyle(element.closest(".gru-view") ?? element).getPropertyValue(`--gru-${name}`);
-  if (known) colours.set(name, known);
-  return known;
+  if (!colours.size) {
+    queueMicrotask(() => colours.clear());
+    const style = getComputedStyle(element);
+    for (const one of PAINTED) {
+      const value = style.getPropertyValue(`--gru-${one}`);
+      if (value) colours.set(one, value);
+    }
+  }
+  return colours.get(name) ?? "";
 }
 
 /**

@@ -132,7 +132,8 @@ const wordsOf = ({ data }) => {
  */
 function drawingsOf(state, numbers) {
   const chart = forecastChart(state.redraw);
-  const colours = (/** @type {"r" | "z" | "n" | "h"} */ name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
+  /** @type {(name: "r" | "z" | "n" | "h") => import("./dom.js").Colour[]} */
+  const colours = (name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
   const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [letter(name), ` ${NAMES[name]}`], colours(name)) }));
   const hand = handOf(state, numbers, chart);
   const stack = score(state, [chart.panel, ...maps.map(({ panel }) => panel)], {

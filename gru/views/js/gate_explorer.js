@@ -135,7 +135,8 @@ function numbersOf() {
  */
 function drawingsOf(state, numbers) {
   const input = inputStrip();
-  const colours = (/** @type {import("./explorer.js").Quantity} */ name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
+  /** @type {(name: import("./explorer.js").Quantity) => import("./dom.js").Colour[]} */
+  const colours = (name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
   const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [letter(name), ` ${NAMES[name]}`], colours(name)) }));
   const lines = unitPanel();
   const beliefs = beliefPanel();

@@ -8,7 +8,7 @@ import { strip } from "./panel.js";
 /**
  * @param {string} name
  * @param {(Node | string)[]} title
- * @param {string[]} colours  from its lowest value to its highest: names of CSS variables, without --gru-
+ * @param {import("./dom.js").Colour[]} colours  from its lowest value to its highest
  */
 export function heatMap(name, title, colours) {
   const canvas = make("canvas");
@@ -22,7 +22,7 @@ export function heatMap(name, title, colours) {
     note,
     /**
      * @param {ArrayLike<number>} values  (T, H)
-     * @param {{ steps: number, units: number, low: number, high: number, order?: number[], colours?: string[] }} how
+     * @param {{ steps: number, units: number, low: number, high: number, order?: number[], colours?: import("./dom.js").Colour[] }} how
      *   low, high: the values of the first and last colour; order: which unit stands in which row; colours: others now
      */
     draw(values, { steps, units, low, high, order, colours: now = colours }) {

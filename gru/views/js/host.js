@@ -1,7 +1,7 @@
 // @ts-check
 /** The host of a built page: what anywidget does in a notebook, without a kernel. */
 
-import { fail, make } from "./dom.js";
+import { colourOf, fail, make } from "./dom.js";
 
 /**
  * A model that lives in the page.
@@ -46,6 +46,7 @@ export function start(views, style) {
       const { widget } = element.dataset;
       states.set(widget, element.querySelector('script[type="application/json"]')?.textContent ?? "");
     }
+    if (elements.length) colourOf(elements[0], "ground"); // while there is nothing to lay out
     const models = new Map();
     for (const element of elements) {
       const { view = "", widget } = element.dataset;

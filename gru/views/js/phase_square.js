@@ -123,7 +123,7 @@ function listed(rests) {
  * @param {Map} map
  */
 function drawGround(canvas, map) {
-  const colours = ramp(["ground", "z"].map((name) => colourOf(canvas, name)));
+  const colours = ramp(/** @type {const} */ (["ground", "z"]).map((name) => colourOf(canvas, name)));
   const values = new Float64Array(GROUND * GROUND);
   const side = Array.from({ length: GROUND }, (_, i) => HALF * ((2 * i + 1) / GROUND - 1));
   for (const [i, a] of side.entries()) for (const [j, b] of side.entries()) values[(i + 1) * GROUND - 1 - j] = mean(map([a, b]).z);

@@ -46,7 +46,7 @@ export function tree(state) {
     element: make("div", { class: "gru-sequences" }, plot, key, make("div", { class: "gru-bar" }, chosen)),
     /** @param {Found} found @param {number} sequence @param {Element} root */
     draw({ steps, wanted, given, cuts, right }, sequence, root) {
-      const bytes = ramp(["below", "ground", "h"].map((name) => colourOf(root, name)));
+      const bytes = ramp(/** @type {const} */ (["below", "ground", "h"]).map((name) => colourOf(root, name)));
       const colour = (/** @type {number} */ value) => {
         const at = 4 * Math.round(127 + 127 * clamp(value, -1, 1));
         return `rgb(${bytes.slice(at, at + 3).join(" ")})`;
