@@ -5,8 +5,11 @@
 redraw     ms of script and layout for one move of a slider: its handler, what is computed anew, the frame's drawing
            and the layout that follows from it; painting comes on top. Median and 95th percentile of MOVES moves.
            A view answers within a frame where the median of its slowest slider is less than 16 ms.
+           The clock is the page's own: neither the call from Python nor the wait for a frame is in it. The first row,
+           a slider that moves nothing, is what it takes by itself.
 cpu        the same by the clock of the page's main thread, mean of MOVES moves without a pause: where others work on
            the machine too, this says what the view costs, and the two columns before it say what a reader waits
+painted    the same clock, one move a frame: with painting, and with what a frame costs in which nothing is drawn
 training   of the workbench: ms of script, style and layout in a frame while it trains, median, 95th percentile and
            most of SECONDS seconds (it promises 12); and updates a second
 ready      ms until the last of ten views, of these kinds in turn, is ready, since the page has been read
@@ -61,9 +64,9 @@ MOVE = """async ([place, moves, paced]) => {
   const real = window.requestAnimationFrame.bind(window);
   const slider = [...document.querySelectorAll(".gru-view input[type=range]")][place];
   const view = slider.closest(".gru-view");
-  await new Promise((done) => real(() => real(done))); // what was asked for before is drawn
   let waiting = [];
   window.requestAnimationFrame = (callback) => waiting.push(callback);
+  await new Promise((done) => real(() => real(done))); // what was asked for before is drawn
   const [low, high] = [Number(slider.min), Number(slider.max)];
   const step = Number(slider.step) || (high - low) / 100;
   const places = Math.max(1, Math.round((high - low) / step));
@@ -82,8 +85,11 @@ MOVE = """async ([place, moves, paced]) => {
     if (paced) await new Promise((done) => real(done)); // one move a frame, as with a hand
   }
   window.requestAnimationFrame = real;
+  for (const callback of waiting) real(callback); // what the last one asked for, so that the view goes on
+  await new Promise((done) => real(() => real(done)));
   return times;
 }"""
+NOTHING = '<div class="gru-view" data-state="ready"><label>nothing <input type="range"></label></div>'
 # Train for some seconds; ms of each frame, and how many updates there were.
 TRAIN = """async (seconds) => {
   const real = (window.realFrame ??= window.requestAnimationFrame.bind(window));
@@ -142,13 +148,14 @@ class Clock:
         return 1000 * next(one["value"] for one in found if one["name"] == "TaskDuration")
 
 
-def cpu_of_moves(page: Page, place: int) -> tuple[list[float], float]:
-    """ms of each of MOVES moves of a slider, and of the main thread for one."""
+def cpu_of_moves(page: Page, place: int) -> tuple[list[float], float, float]:
+    """ms of each of MOVES moves of a slider, and of the main thread for one, without painting and with it."""
     clock = Clock(page)
-    times = page.evaluate(MOVE, [place, MOVES, True])
     start = clock.ms()
+    times = page.evaluate(MOVE, [place, MOVES, True])
+    painted = clock.ms()
     page.evaluate(MOVE, [place, MOVES, False])
-    return times, (clock.ms() - start) / MOVES
+    return times, (clock.ms() - painted) / MOVES, (painted - start) / MOVES
 
 
 def open_page(browser: Browser, folder: Path, *shown: str) -> Page:
@@ -176,17 +183,19 @@ def cpu_of_load(browser: Browser, folder: Path) -> float:
 
 
 def bench_redraws(browser: Browser, folder: Path, made: dict[str, views.View]) -> None:
-    print(f"{'view':16} {'slider':36} {'median, ms':>10} {'95 %, ms':>9} {'cpu, ms':>8}", flush=True)
-    for name, view in made.items():
-        page = open_page(browser, folder, view.to_html())
+    columns = f"{'median, ms':>10} {'95 %, ms':>9} {'cpu, ms':>8} {'painted, ms':>11}"
+    print(f"{'view':16} {'slider':36} {columns}", flush=True)
+    for name, shown in {"": NOTHING, **{name: view.to_html() for name, view in made.items()}}.items():
+        page = open_page(browser, folder, shown)
         for place, label in page.locator(".gru-view input[type=range]").evaluate_all(SLIDERS):
             page.evaluate(MOVE, [place, 20, True])  # until the browser has compiled it
-            times, cpu = cpu_of_moves(page, place)
+            times, cpu, painted = cpu_of_moves(page, place)
             slow = "" if median(times) < FRAME_MS else "   more than a frame"
             late = quantiles(times, n=20)[-1]
-            row = f"{name:16} {label.splitlines()[0]:36} {median(times):10.2f} {late:9.2f} {cpu:8.2f}{slow}"
-            print(row, flush=True)
-            page.get_by_role("button", name="Reset", exact=True).click()
+            row = f"{name:16} {label.splitlines()[0]:36} {median(times):10.2f} {late:9.2f} {cpu:8.2f} {painted:11.2f}"
+            print(row + slow, flush=True)
+            if name:
+                page.get_by_role("button", name="Reset", exact=True).click()
         page.close()
 
 
