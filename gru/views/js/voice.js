@@ -19,21 +19,19 @@ export function decibels(c, frequency) {
 
 /** Frequencies of the envelope's maxima, in hertz. @param {ArrayLike<number>} c */
 export function peaks(c) {
-  const found = [];
-  for (let f = 10; f < RATE / 2; f += 10) {
-    const here = decibels(c, f);
-    if (here > decibels(c, f - 10) && here >= decibels(c, f + 10)) found.push(f);
-  }
-  return found;
+  const levels = Array.from({ length: RATE / 20 + 1 }, (_, i) => decibels(c, 10 * i));
+  return levels.flatMap((here, i) => (here > levels[i - 1] && here >= levels[i + 1] ? [10 * i] : []));
 }
 
 /** The filter's answer to one pulse, of minimum phase. @param {ArrayLike<number>} c @returns {Float64Array} */
 export function response(c) {
   const h = new Float64Array(TAPS);
+  const slope = Float64Array.from(c, (value, n) => (n + 1) * value);
   h[0] = 1;
   for (let m = 1; m < TAPS; m += 1) {
     let sum = 0;
-    for (let n = 1; n <= Math.min(m, c.length); n += 1) sum += n * c[n - 1] * h[m - n];
+    const most = Math.min(m, slope.length);
+    for (let n = 0; n < most; n += 1) sum += slope[n] * h[m - 1 - n];
     h[m] = sum / m;
   }
   return h;

@@ -20,6 +20,7 @@ const TRAITS = ["utterance", "step", "slower", "pitch"];
 const ROWS = 100; // of the map, 50 Hz each
 const [QUIET, LOUD] = [-25, 25]; // decibels, what is drawn faintest and strongest
 const [SLOWEST, LOWEST, HIGHEST] = [16, 70, 250]; // times; hertz
+const REST = 150; // ms without a move, after which the sound is made
 
 /** The state, from the traits. */
 function reader() {
@@ -89,12 +90,19 @@ function playerOf(state) {
     const { steps } = state.pinned();
     state.put({ step: clamp(Math.floor((element.currentTime / element.duration) * steps), 0, steps - 1) });
   });
-  state.signal.addEventListener("abort", () => element.pause());
+  let due = 0;
+  state.signal.addEventListener("abort", () => {
+    element.pause();
+    clearTimeout(due);
+  });
   return {
     element,
-    /** @param {Float64Array[]} frames @param {number} slower @param {number} pitch */
+    /** The sound comes when the hand rests: nobody can hear it before. @param {Float64Array[]} frames @param {number} slower @param {number} pitch */
     load(frames, slower, pitch) {
-      element.src = wav(voice(frames, slower, pitch));
+      clearTimeout(due);
+      due = setTimeout(() => {
+        element.src = wav(voice(frames, slower, pitch));
+      }, REST);
     },
   };
 }
