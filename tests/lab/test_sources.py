@@ -67,7 +67,9 @@ def test_jupyterlab_opens_a_page_without_a_question_and_leaves_it_as_it_was(
 ) -> None:
     lab_page.wait_for_function("window.jupyterapp?.restored !== undefined")
     lab_page.evaluate("() => jupyterapp.restored")
-    before = (lab_root / page).read_bytes()
+    # An earlier test may have changed it: after two minutes JupyterLab saves by itself.
+    before = (ROOT / page).read_bytes()
+    (lab_root / page).write_bytes(before)
     assert lab_page.evaluate(SAVE, page) == "python3"
     wait_for_notebook(lab_page)
     assert lab_page.locator(".jp-Dialog").count() == 0
