@@ -664,6 +664,8 @@ def test_colours_follow_the_page(open_view, name):
     view.page.emulate_media(color_scheme="light")
     assert view.again(light) == light
     assert dark["says"] == light["says"]
+    painted = [re.findall(r"data:image/png;base64,[^;]*", one["drawing"]) for one in (light, dark)]
+    assert painted[0] != painted[1] or not painted[0], "what is painted does not follow the styles by itself"
 
 
 def test_ten_views_are_ready_within_a_second(browser, open_views):
