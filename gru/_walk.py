@@ -15,11 +15,12 @@ from gru.equations import Weights
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
 PLAIN = {Tensor, nn.Parameter, type(None)}
-# Where the compiled walk is the faster one (see `make bench`): wider states and larger batches are mostly large matrix
-# products, which torch's library computes best; and each call lays out the weights anew, which T * B steps must earn.
-WIDEST = 128  # units
+# Where the compiled walk is the faster one (see `make bench`): it runs on one thread, while torch's library shares the
+# large products of wide states between all it may use; and each call lays out the weights anew, which must be earned.
+WIDEST = 512  # units, where torch has one thread
+SHARED = 128  # units, where it has more
 LIGHT = 2**14  # weights that are laid out in no time
-BUSY = 32  # steps times samples that earn it otherwise
+BUSY = 4  # otherwise there are steps times samples, times this, at least as many as units
 SHORT = 2**23  # multiplications of the products over all steps, up to which these too are quicker compiled
 
 
@@ -57,8 +58,8 @@ def suits(x: Tensor, h: Tensor, weights: Weights) -> bool:
     return (
         x.dtype in TYPES
         and x.is_cpu
-        and H <= WIDEST
-        and (3 * H * (D + H) <= LIGHT or T * B >= BUSY)
+        and (H <= SHARED or (H <= WIDEST and torch.get_num_threads() == 1))
+        and (3 * H * (D + H) <= LIGHT or BUSY * T * B >= H)
         and T * B > 0
         and not isinstance(_library(), str)
         # A mode or a subclass has to see the single operations.

@@ -100,7 +100,7 @@ def test_gates_that_are_wholly_shut_are_0_and_wholly_open_1(dtype):
 @pytest.mark.parametrize("H", [1, 7, 8, 15, 16, 17, 33, 64, 128, 129, 300])
 @pytest.mark.parametrize("after", [True, False])
 def test_widths_around_those_of_a_vector(H, after, monkeypatch):
-    monkeypatch.setattr(_walk, "WIDEST", 300)
+    monkeypatch.setattr(_walk, "SHARED", 300)  # however many threads there are
     for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 2e-4)):
         x, h0, weights = case(5, 6, 3, H, after, dtype=dtype)
         x, h0 = x.repeat(8, 1, 1), h0
