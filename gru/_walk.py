@@ -43,7 +43,7 @@ def _library() -> ctypes.CDLL | str:
 
 
 def engine() -> str:
-    """Which walk runs on small states on a CPU, and why.
+    """Which walk runs on a CPU, unless states are wide (:func:`suits`), and why.
 
     >>> engine().split(":")[0] in ("compiled", "tensors")
     True

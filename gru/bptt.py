@@ -38,7 +38,7 @@ acts before, d_r waits for d_p::
     dL/dW = sum over t of d x^T        dL/dU = sum over t of d h^T, in U_n's rows d_q h^T or d_n p^T
     dL/db = sum over t of d
 
-Two engines walk, and :func:`run` chooses. Small states on a CPU go to one call of compiled C for all steps
+Two engines walk, and :func:`run` chooses. On a CPU all but wide states go to one call of compiled C for all steps
 (:mod:`gru._walk`), where that could be built; :func:`engine` says whether. Everything else goes step by step through
 operators of torch (:mod:`gru._tensors`).
 """
