@@ -619,7 +619,8 @@ def test_any_optimizer_as_torch_uses_it():
 def test_an_optimizer_that_asks_several_times():
     model, (x, y) = classifier(), task()
     before = cross_entropy(model(x, LENGTHS), y).item()
-    history = fit(model, optimizer=torch.optim.LBFGS, lr=1.0, batch_size=32, clip=None, epochs=5)
+    # A step of 1 may overshoot, with all that follows from it; half of it is safe whatever the last digits are.
+    history = fit(model, optimizer=torch.optim.LBFGS, lr=0.5, batch_size=32, clip=None, epochs=5)
     assert history.loss[0] == pytest.approx(before, abs=1e-6)
     assert history.loss[-1] < 0.05
 

@@ -63,13 +63,12 @@ export function inside(state, sequences) {
     draw(now, busy) {
       const { run, update, updates, sequence, step } = now;
       stack.element.hidden = !run.bench;
-      stack.show(now);
-      if (!run.bench) return;
       // While it learns, a kept moment; otherwise the newest weights as they are.
       const kept = !busy && update === updates ? newest(run, updates) : (run.at(update) ?? null);
-      const found = looked(run, kept, sequence);
+      const found = run.bench ? looked(run, kept, sequence) : null;
+      if (found) drawAll(run, found, colourOf(stack.element, "ground"));
+      stack.show(now); // now, so that a panel that has just come has its cursor, too
       if (!found) return;
-      drawAll(run, found, colourOf(stack.element, "ground"));
       input.read(...inputAt(run.task, found.x, step));
       reach.read(step);
       answer.read(run.task, found, step);
