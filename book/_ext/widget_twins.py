@@ -15,12 +15,17 @@ the widget's name, and that line.
 
 import json
 import re
+import runpy
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+# The module alone: the package around it brings torch, which takes longer than the rest of a rebuild.
+element = runpy.run_path(str(Path(__file__).parents[2] / "gru" / "views" / "_element.py"))["element"]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SCRIPT = re.compile(rf'<script type="{re.escape(WIDGET)}">(.*)</script>', re.DOTALL)
@@ -93,8 +98,6 @@ class _Twin:
         if layout.get("display") == "none" or layout.get("visibility") == "hidden":
             return ""
         if "_page" in state:
-            from gru.views._base import element  # here: it brings torch, which a rebuild can do without
-
             return element(state, FALLBACK)
         if "children" in state:  # a box of any kind
             kind = "row" if name == "HBox" else "column"

@@ -25,6 +25,7 @@ import traitlets
 
 from gru.palette import NEUTRAL
 from gru.views import _modules, _style
+from gru.views._element import element
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -153,18 +154,6 @@ class View(anywidget.AnyWidget):
             return None
         data, metadata = live
         return {**data, "text/plain": self._words(), "text/html": self.to_html()}, metadata
-
-
-def element(state: dict[str, Any], words: str) -> str:
-    """A view as an element of a page, from its synced traits, of which ``_page`` says which there are."""
-    page = state["_page"]
-    own = json.dumps({name: state[name] for name in page["state"]}, allow_nan=False, separators=(",", ":"))
-    # Inside <script> only "<" can end the element or begin a comment, and JSON may write any character as \u....
-    own = own.replace("<", "\\u003c")
-    return (
-        f'<gru-view class="gru-view" data-view="{page["view"]}" data-state="loading" data-widget="{page["number"]}">'
-        f'<script type="application/json">{own}</script><p class="gru-fallback">{html.escape(words)}</p></gru-view>'
-    )
 
 
 def page_script(*modules: str) -> str:

@@ -27,6 +27,13 @@ def test_no_extension_brings_torch() -> None:
     assert not {"torch", "gru"} & modules
 
 
+def test_a_twin_of_a_view_needs_no_torch() -> None:
+    state = {"_page": {"view": "cell-anatomy", "state": [], "number": 0}}
+    widgets = {"a": {"model_name": "AnyModel", "state": state}}
+    modules = loaded(f"import widget_twins\nassert '<gru-view' in widget_twins.twin({widgets}, 'a')")
+    assert not {"torch", "gru"} & modules
+
+
 def test_the_build_reads_its_settings_without_parsers_of_urls() -> None:
     """They are what takes longest in Jupyter Book's own start."""
     modules = loaded("import build_book, jupyter_book.config")
