@@ -22,6 +22,7 @@ from gru.equations import Weights, step
 from gru.inspect.flow import step_whole
 from gru.inspect.record import record
 from gru.inspect.recurrences import count_of, recurrence_at, step_function
+from gru.inspect.run import Run
 
 ROUNDS = 60  # of Newton at most; where it converges, ten are plenty
 STEPS = 2**12  # of the map from each start at most, before Newton takes over
@@ -101,6 +102,7 @@ def fixed_points(
     """
     _arguments.is_tensor("x", x)
     _arguments.is_tensor("starts", starts)
+    tolerance = _arguments.number("tolerance", tolerance)
     part, weights = recurrence_at(module, recurrence)
     F, J = _maps(part, weights)
     D, H = (getattr(part, size, None) for size in ("input_size", "hidden_size"))
@@ -129,7 +131,7 @@ def _rests(F: Callable, J: Callable, x: Tensor, starts: Tensor, tolerance: float
     for _ in range(STEPS):  # until the map moves none of them
         before = h[moving]
         h[moving] = F(x.expand(len(moving), -1), before)
-        moving = moving[~((h[moving] - before).abs().amax(1) <= tolerance * 1e-3)]
+        moving = moving[(h[moving] - before).abs().amax(1) > tolerance * 1e-3]  # what overflows becomes NaN, and stops
         if not len(moving):
             break
     h = torch.cat((h, starts))  # (2K, H)
@@ -137,7 +139,8 @@ def _rests(F: Callable, J: Callable, x: Tensor, starts: Tensor, tolerance: float
     gap, length = F(x, h) - h, torch.ones_like(h[:, :1])  # (2K, H), and of the step (2K, 1)
     for _ in range(ROUNDS):  # of Newton's method on F(x, h) - h; where a step does not help, a shorter one is tried
         # The pseudoinverse takes the shortest way where a continuum of points rests and the matrix is singular.
-        towards = (torch.linalg.pinv(identity - J(x, h)) @ gap.unsqueeze(2)).squeeze(2)  # (2K, H)
+        slope = (identity - J(x, h)).nan_to_num(0, 0, 0)  # (2K, H, H); with infinity in one matrix pinv refuses all
+        towards = (torch.linalg.pinv(slope) @ gap.unsqueeze(2)).squeeze(2)  # (2K, H)
         tried = h + length * towards
         left = F(x, tried) - tried
         nearer = left.norm(dim=1, keepdim=True) < gap.norm(dim=1, keepdim=True)  # (2K, 1)
@@ -189,15 +192,15 @@ def lyapunov(
     count = H if count is None else count
     _arguments.within("count", count, 1, H, ", the number of units", ValueError)
     _, jacobian = _maps(run.module, run.weights)
-    lengths = (torch.full((B,), T) if run.lengths is None else run.lengths).to(run.before.device)
+    ended = _ended(run)  # (T, B, 1)
     with torch.no_grad():
         Q = torch.eye(H, count).to(run.before.device, torch.float64).expand(B, -1, -1)  # (B, H, count)
         growth = Q.new_zeros(B, count)
         for t in range(T):
             Q, R = torch.linalg.qr(jacobian(run.x[t].double(), run.before[t].double()) @ Q)
-            growth += torch.where((t < lengths).unsqueeze(1), R.diagonal(dim1=1, dim2=2).abs().log(), 0.0)
-        exponents = (growth / lengths.unsqueeze(1)).sort(1, descending=True).values
-    return exponents if B > 1 else exponents[0]
+            growth += R.diagonal(dim1=1, dim2=2).abs().log().masked_fill(ended[t], 0)
+        exponents = (growth / (~ended).sum(0)).sort(1, descending=True).values
+    return exponents[0] if B == 1 else exponents
 
 
 def solve(
@@ -220,8 +223,8 @@ def solve(
         tolerance: largest \|h_t - F(x_t, h_{t-1})\| in any unit.
 
     Returns:
-        :class:`Solution`: states (T, B, H) in float64 and in the order in which the steps are taken, the number of
-        iterations, and the residual before the first and after each.
+        :class:`Solution`: states (T, B, H) in float64 and in the order in which the steps are taken, zero past the end
+        of a packed sequence, the number of iterations, and the residual before the first and after each.
 
     Raises:
         LookupError: the model changes or restarts the state between two steps. Else as :func:`gru.trace`.
@@ -234,8 +237,9 @@ def solve(
     >>> torch.allclose(solution.states, layer(x)[0], rtol=0, atol=1e-9), solution.iterations < 10
     (True, True)
     """
+    tolerance = _arguments.number("tolerance", tolerance)
     run = _arguments.item("recurrence", recurrence, record(module, x, h0, kwargs).runs)
-    if not torch.equal(run.before, run.states[:-1]):
+    if not torch.equal(run.before.nan_to_num(), run.states[:-1].nan_to_num()):
         raise LookupError(f"{run.name}: expected a state that goes from step to step unchanged; this model changes it")
     F, J = _maps(run.module, run.weights)
     T, B, H = run.before.shape
@@ -243,17 +247,24 @@ def solve(
     # A gated state is a mean of candidates and the state it began with: no guess need leave this box.
     bound = max(1.0, float(first.abs().max())) if run.weights is not None else torch.inf
     with torch.no_grad():
-        states, residuals = first.new_zeros(T, B, H), []
+        states, residuals, ended = first.new_zeros(T, B, H), [], _ended(run)
         while True:
             before = torch.cat((first, states[:-1])).flatten(0, 1)  # (TB, H)
-            after = F(inputs, before).unflatten(0, (T, B))
+            after = F(inputs, before).unflatten(0, (T, B)).masked_fill(ended, 0)
             gap = (after - states).unsqueeze(-1)  # (T, B, H, 1)
             residuals.append(float(gap.abs().max()))
             if residuals[-1] <= tolerance or len(residuals) > T:
                 return Solution(states, len(residuals) - 1, residuals)
             moves = _linear_recurrence(J(inputs, before).unflatten(0, (T, B)), gap).squeeze(-1)
-            moved = (states + moves).clamp(-bound, bound)
+            moved = (states + moves).clamp(-bound, bound).masked_fill(ended, 0)
             states = torch.where(moved.isfinite(), moved, after)  # products of Jacobians overflow where runs part
+
+
+def _ended(run: Run) -> Tensor:
+    """Which steps were not taken (T, B, 1): of a packed sequence those past its own end."""
+    T, B, _ = run.before.shape
+    steps = torch.arange(T, device=run.before.device).view(T, 1, 1)
+    return steps >= (torch.full((B, 1), T) if run.lengths is None else run.lengths.unsqueeze(1)).to(steps)
 
 
 def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:

@@ -72,8 +72,9 @@ class _Entry:
         _, z, n = run.gates
         keep = z if run.z_keeps else 1 - z
         self.keep, self.brings = keep, torch.cat((run.states[:1], (1 - keep) * n))
-        if not torch.equal(run.before, run.states[:-1]):  # a model may start anew, for some samples or units, no more
-            changed = run.before != run.states[:-1]
+        before, after = run.before.nan_to_num(), run.states[:-1].nan_to_num()  # NaN is not another state
+        if not torch.equal(before, after):  # a model may start anew, for some samples or units, no more
+            changed = before != after
             if run.before[changed].any():
                 expected = "a state that only the recurrence changes, or that a model sets to zero"
                 raise LookupError(f"{run.name}: expected {expected}; this model changes it between two steps")

@@ -216,3 +216,37 @@ def test_the_scan_is_the_loop(T):
         d = A_t @ d + b_t
         expected.append(d)
     torch.testing.assert_close(dynamics._linear_recurrence(A, b), torch.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+def test_what_runs_off_to_infinity_rests_nowhere():
+    """A run that overflows, or a start that is no state, is no rest; what the other starts lead to is found."""
+    cell = gru.FormulaCell("h = exp(h)", D, H)
+    assert len(gru.fixed_points(cell, torch.zeros(D), torch.ones(2, H))) == 0
+    cell, starts = double(gru.ResetAfterCell(D, H), scale=0.5), random(4, H)
+    expected = gru.fixed_points(cell, random(D), starts)
+    starts = torch.cat((torch.full((1, H), math.nan), torch.full((1, H), math.inf), starts))
+    torch.testing.assert_close(gru.fixed_points(cell, random(D), starts).h, expected.h, rtol=0, atol=1e-9)
+
+
+def test_all_steps_at_once_of_packed_sequences_end_where_these_end():
+    packed = nn.utils.rnn.pack_sequence([random(2, D), random(6, D, seed=2), random(4, D, seed=3)], False)
+    layer = double(gru.GRU(D, H, bidirectional=True))
+    for recurrence in (0, 1):
+        states = gru.solve(layer, packed, recurrence=recurrence).states
+        for k, length in enumerate((2, 6, 4)):
+            h = gru.trace(layer, packed)[recurrence].h[:length, k]
+            torch.testing.assert_close(states[:length, k], h.flip(0) if recurrence else h, rtol=0, atol=1e-9)
+            assert not states[length:, k].any()
+
+
+def test_a_batch_of_none_has_no_exponents():
+    assert gru.lyapunov(gru.GRU(D, H), torch.zeros(5, 0, D)).shape == (0, H)
+
+
+@pytest.mark.parametrize("tolerance", ["1e-3", None])
+def test_a_tolerance_is_a_number(tolerance):
+    layer, words = gru.GRU(D, H), rf"^tolerance: expected a number, got {tolerance!r}$"
+    with pytest.raises(TypeError, match=words):
+        gru.solve(layer, torch.zeros(3, 1, D), tolerance=tolerance)
+    with pytest.raises(TypeError, match=words):
+        gru.fixed_points(layer, torch.zeros(D), torch.zeros(1, H), tolerance=tolerance)

@@ -155,6 +155,13 @@ def test_a_model_that_changes_its_state_is_refused(x):
         gru.ledger(Loop(scale=0.5).double(), x)
 
 
+def test_a_run_that_is_not_a_number_is_no_changed_state(x):
+    """The ledger of a model that training broke is NaN; nobody is told that the model changes its state."""
+    layer, x = gru.GRU(3, 4), torch.full((5, 2, 3), torch.nan)
+    assert gru.ledger(layer, x).written[1:].isnan().all()
+    assert gru.solve(layer, x).states.isnan().all()
+
+
 def test_bad_arguments(x):
     ledger = gru.ledger(gru.GRU(D, H).double(), x)
     with pytest.raises(IndexError, match="t: expected 0 to 9, the number of steps, got 10"):
