@@ -28,7 +28,7 @@ def is_tensor(name: str, value: object, expected: str = "a Tensor") -> None:
 
 def size(name: str, value: object) -> None:
     """Raise unless ``value`` is a positive int: TypeError for the type, ValueError for the value."""
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
     if value <= 0:
         raise ValueError(f"{name} must be greater than zero, got: {value}")

@@ -229,7 +229,7 @@ def checked(name: str, data: Any, targets: Any, lengths: Any, reader: Reader) ->
         raise ValueError(f"{name}data: expected sequences (T, N, D) or samples (N, ...), got a single number")
     if values.is_floating_point() and values.dtype != reader.dtype:
         raise ValueError(f"{name}data: expected {reader.dtype}, as the model's parameters, got {values.dtype}")
-    if targets.is_floating_point() and targets.dtype != reader.dtype:
+    if targets.is_complex() or (targets.is_floating_point() and targets.dtype != reader.dtype):
         expected = f"integers or {reader.dtype}, as the model's parameters"
         raise ValueError(f"{name}targets: expected {expected}, got {targets.dtype}")
     if not targets.is_floating_point():

@@ -17,6 +17,7 @@ class is refused (see :mod:`gru._tools`).
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +95,7 @@ class GRU(_tools.NotTorchs, nn.RNNBase):
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         if unknown:
             raise TypeError(f"GRU.__init__() got an unexpected keyword argument '{next(iter(unknown))}'")
-        if not isinstance(num_layers, int):
+        if not isinstance(num_layers, Integral):
             raise TypeError(f"num_layers should be of type int, got: {type(num_layers).__name__}")
         _arguments.flag("reset_after", reset_after)
         super().__init__(
@@ -227,6 +228,14 @@ def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bo
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     found = [_parameter(module, kind + suffix) for kind in kinds]  # no such attribute where bias=False
     return Weights(*found, reset_after)
+
+
+def is_batch_first(model: nn.Module) -> bool:
+    """Whether a model reads (N, T, ...): its own ``batch_first`` says so, or else that of any module in it."""
+    own = getattr(model, "batch_first", None)
+    if isinstance(own, bool):
+        return own
+    return any(getattr(module, "batch_first", False) is True for module in model.modules())
 
 
 def _parameter(module: nn.Module, name: str) -> Tensor | None:

@@ -297,14 +297,6 @@ class GRUForecaster(_LastState):
         return covariates
 
 
-def is_batch_first(model: nn.Module) -> bool:
-    """Whether a model reads (N, T, ...): its own ``batch_first`` says so, or else that of any module in it."""
-    own = getattr(model, "batch_first", None)
-    if isinstance(own, bool):
-        return own
-    return any(getattr(module, "batch_first", False) is True for module in model.modules())
-
-
 def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
     """lengths itself if it is B integers from 1 to T; otherwise an error that says what was expected and what came.
 

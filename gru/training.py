@@ -23,7 +23,7 @@ from gru import _arguments
 from gru._batches import Batch, Reader, Stream, Tensors, batches_of, validation_of
 from gru._progress import progress_bar
 from gru.history import RECENT, History
-from gru.models import is_batch_first
+from gru.layer import is_batch_first
 
 
 def fit(
@@ -101,22 +101,22 @@ def fit(
     True
     """
     parameter = _parameter_of(model)
-    _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first)
+    _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first, loss)
     unit, count = _how_long(data, epochs, updates)
     device = parameter.device if device is None else torch.device(device)
     reader = Reader(is_batch_first(model) if batch_first is None else batch_first, parameter.dtype, device)
-    order = torch.Generator("cpu").manual_seed(seed)  # not dropout's, so that the batches are the same without it
-    source = batches_of((data, targets, lengths), reader, batch_size, order)
+    order = torch.Generator("cpu").manual_seed(int(seed))  # not dropout's, so that the batches are the same without it
+    source = batches_of((data, targets, lengths), reader, int(batch_size), order)
     held_out = None
     if validation is not None:
         if unit == "update":
             raise ValueError("validation: expected None with updates; it is looked at after every epoch")
-        held_out = validation_of(validation, source, reader, batch_size)
+        held_out = validation_of(validation, source, reader, int(batch_size))
     model.to(device)
     learner = _Learner(model, _optimizer(optimizer, model, lr, weight_decay), clip, loss, probe=batch_first is None)
 
     history, start = History(unit=unit), time.perf_counter()
-    with _seeded(seed, device), progress_bar(count, unit, progress) as bar:
+    with _seeded(int(seed), device), progress_bar(count, unit, progress) as bar:
         try:
             for batches in _rounds(source, unit, count):
                 row = learner.learn(batches)
@@ -170,6 +170,9 @@ class _Learner:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             computed.append(self._loss(batch))
+            if not computed[-1][0].requires_grad:
+                expected = "a value that some parameter's gradient can change"
+                raise ValueError(f"loss: expected {expected}, got one that needs none")
             computed[-1][0].backward()
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
@@ -190,7 +193,11 @@ class _Learner:
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         answers, wanted = batch.answers(self.model)
         loss = self.loss or (cross_entropy if batch.classes else _squared_error)
-        return loss(answers, wanted), answers, wanted
+        value = loss(answers, wanted)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = f"shape {_arguments.shape(value)}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"loss: expected a scalar tensor, got {got}")
+        return value, answers, wanted
 
 
 def _squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
@@ -300,7 +307,7 @@ def _parameter_of(model: nn.Module) -> nn.Parameter:
     return parameter
 
 
-def _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first) -> None:
+def _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first, loss) -> None:
     for name, value in (("seed", seed), ("batch_size", batch_size)):
         _arguments.whole_number(name, value)
     if batch_size < 1:
@@ -314,6 +321,8 @@ def _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first)
         _arguments.number("until", until)
     if batch_first is not None:
         _arguments.flag("batch_first", batch_first)
+    if not (loss is None or callable(loss)):
+        raise TypeError(f"loss: expected a function of answers and targets or None, got {type(loss).__name__}")
 
 
 @contextmanager

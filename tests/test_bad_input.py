@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -163,12 +164,14 @@ def test_wrong_options_of_the_cells(cell_class):
         assert type(raised(cell_class, *args)) is type(raised(nn.GRU, *args)) is error
     with pytest.raises(TypeError, match=r"bias should be of type bool, got: int"):
         cell_class(3, 4, bias=1)
+    with pytest.raises(TypeError, match=r"hidden_size should be of type int, got: bool"):
+        cell_class(3, True)
 
 
 def test_what_torch_takes_is_taken():
     """An empty batch has an answer, NaN has one (NaN), and neither is a mistake of the caller's for PyTorch."""
     for reset_after in (True, False):
-        layer = gru.GRU(3, 4, 2, bidirectional=True, reset_after=reset_after)
+        layer = gru.GRU(3, 4, np.int64(2), bidirectional=True, reset_after=reset_after)
         out, h_n = layer(zeros(5, 0, 3))
         assert out.shape == (5, 0, 8)
         assert h_n.shape == (4, 0, 4)

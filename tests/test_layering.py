@@ -46,16 +46,7 @@ ALLOWED = {
     "_batches": ["_arguments", "models"],
     "_progress": [],
     "recipes": [*MODELS, "writers", "forecasting", "datasets", "training", "recipes"],
-    "training": [
-        "_arguments",
-        "history",
-        "_batches",
-        "_progress",
-        "devices",
-        "models",
-        "tasks",
-        "datasets",
-    ],  # models: what fit and a model check alike
+    "training": ["_arguments", "history", "_batches", "_progress", "layer"],
 }
 
 

@@ -98,6 +98,11 @@ def test_same_seed_same_result_whatever_the_global_state():
     assert torch.equal(results[0][2], results[1][2])
 
 
+def test_whole_numbers_may_be_numpy_s():
+    numpy = {"seed": np.int64(5), "epochs": np.int32(2), "batch_size": np.int64(8)}
+    assert fit(classifier(), **numpy).loss == fit(classifier(), seed=5, epochs=2, batch_size=8).loss
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_other_seed_other_result(dropout):
     first, second = classifier(dropout=dropout), classifier(dropout=dropout)
@@ -250,6 +255,19 @@ LATE[3, 1, 0] = float("nan")  # after its end
         ({"lr": float("nan")}, ValueError, "lr: expected a number above 0, got nan"),
         ({"clip": -1}, ValueError, "clip: expected a number above 0, got -1"),
         ({"weight_decay": -1}, ValueError, "weight_decay: expected a number of 0 or more, got -1"),
+        (
+            {"targets": Y + 0j},
+            ValueError,
+            "targets: expected integers or torch.float32, as the model's parameters, got",
+        ),
+        ({"loss": "mse"}, TypeError, "loss: expected a function of answers and targets or None, got str"),
+        ({"loss": lambda *_: 0.5}, ValueError, "loss: expected a scalar tensor, got float"),
+        ({"loss": lambda answers, _: answers}, ValueError, "loss: expected a scalar tensor, got shape (32, 2)"),
+        (
+            {"model": classifier().requires_grad_(False)},
+            ValueError,
+            "loss: expected a value that some parameter's gradient can change, got one that needs none",
+        ),
         ({"model": nn.Flatten()}, ValueError, "model: expected a module with parameters, got Flatten without any"),
         ({"model": None}, TypeError, "model: expected a torch.nn.Module, got NoneType"),
         ({"model": gru.GRU(2, 3), "lengths": None}, TypeError, "model: expected answers in one Tensor, got tuple"),

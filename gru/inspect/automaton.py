@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from gru import _arguments
 from gru.inspect.record import eval_mode
+from gru.layer import is_batch_first
 
 MOST_STATES = 64  # beyond it the network is not a small machine, and the search ends
 ALL_WORDS = 2000  # words up to the length at which there are so many are all compared
@@ -103,6 +104,8 @@ def automaton(
     >>> machine.states, machine.transitions[0, "a"], machine.accepting, machine.disagreements
     (['', 'a'], 1, frozenset({1}), [])
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     letters = _check_alphabet(alphabet)
     _arguments.whole_number("accept", accept)
     _arguments.whole_number("most_states", most_states)
@@ -129,7 +132,7 @@ class _Teacher:
     def __init__(self, model: nn.Module, letters: Word, encode: Callable, accept: int) -> None:
         self.model, self.letters, self.encode, self.accept = model, letters, encode, accept
         self.as_text = all(isinstance(letter, str) and len(letter) == 1 for letter in letters)
-        self.batch_axis = 0 if any(getattr(part, "batch_first", False) for part in model.modules()) else 1
+        self.batch_axis = 0 if is_batch_first(model) else 1
         self.known: dict[Word, bool] = {}
 
     def written(self, word: Word) -> object:

@@ -20,8 +20,7 @@ from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import record
 from gru.inspect.recurrences import recurrences
 from gru.inspect.run import Run
-from gru.layer import places_of, weights_of
-from gru.models import is_batch_first
+from gru.layer import is_batch_first, places_of, weights_of
 
 # The page computes only where the equations give what the module did. Room for cuDNN's TF32, three digits a product.
 TOLERANCE = 1e-2

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gru import _arguments
 from gru.forecasting import check_quantiles, seasonal_naive
-from gru.models import GRUForecaster, is_batch_first
+from gru.layer import is_batch_first
+from gru.models import GRUForecaster
 from gru.views import _data
 from gru.views._base import View
 

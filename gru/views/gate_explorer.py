@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from gru.inspect.record import eval_mode
 from gru.inspect.trace import Trace
+from gru.layer import is_batch_first
 from gru.models import GRUClassifier
 from gru.views._base import View
 from gru.views._data import (
@@ -29,7 +30,6 @@ from gru.views._data import (
     convention_of,
     device_of,
     encode,
-    is_batch_first,
     labels_of,
     parts_of,
     read_sequences,

@@ -18,7 +18,7 @@ from gru.cells import ElmanCell
 from gru.equations import Weights, step
 from gru.inspect.flow import PATHS, Flow, gradient_flow, step_jacobian
 from gru.inspect.recurrences import gates_function
-from gru.layer import GRU
+from gru.layer import GRU, is_batch_first
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
@@ -28,7 +28,6 @@ from gru.views._data import (
     batches_of_one,
     device_of,
     encode,
-    is_batch_first,
     labels_of,
     parts_of,
     read_sequences,

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gru.equations import step
 from gru.inspect.recurrences import gates_function
+from gru.layer import is_batch_first
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
@@ -26,7 +27,6 @@ from gru.views._data import (
     Part,
     convention_of,
     encode,
-    is_batch_first,
     parts_of,
     place,
     read_sequences,

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from gru.inspect.ledger import Ledger, ledger
 from gru.inspect.replay import Edit, replay
-from gru.models import GRUClassifier, GRUForecaster, is_batch_first
+from gru.layer import is_batch_first
+from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import View
 from gru.views._data import as_read_by, device_of, encode, read_sequences
 from gru.views.word_reader import half, plain

@@ -98,8 +98,22 @@ def test_the_model_is_left_in_its_mode_and_asked_in_batches():
     assert model[1].training
 
 
+def test_a_model_that_turns_its_data_says_which_axis_it_reads():
+    """Its own ``batch_first`` counts before that of a layer inside, as for fit and the views."""
+
+    class Turned(Machine):
+        def __init__(self, table, accepting):
+            super().__init__(table, accepting)
+            self.batch_first, self.inner = False, nn.GRU(3, 2, batch_first=True)
+
+    table, accepting = TOMITA_5
+    assert len(gru.automaton(Turned(table, accepting), "ab", encode=encode).states) == len(table)
+
+
 def test_bad_arguments():
     model = Machine(*TOMITA_5)
+    with pytest.raises(TypeError, match=r"^model: expected a torch.nn.Module, got function$"):
+        gru.automaton(encode, "ab", encode=encode)
     with pytest.raises(ValueError, match="alphabet: expected at least one letter, each once, got 'aa'"):
         gru.automaton(model, "aa", encode=encode)
     with pytest.raises(ValueError, match=r"encode: expected the model's input of one word, \(T, 1, D\), got \(3,\)"):
