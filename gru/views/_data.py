@@ -100,6 +100,8 @@ def device_of(module: nn.Module) -> str:
 
 def entry_of(run: Run) -> Entry:
     """What a recurrence did, the batch of one taken out, its steps where their inputs stand."""
+    if run.gates[0] is None:
+        raise TypeError(f"module: expected a recurrence with gates r, z and n, got {run.name}, which has none")
     fields = (field.squeeze(1) for field in run.by_input.values())
     return Entry(*fields, run.states[0, 0], run.z_keeps)
 
@@ -258,6 +260,18 @@ def with_bias(weights: Weights, bias: float) -> Weights:
     return weights._replace(bias_ih=on_z if weights.bias_ih is None else weights.bias_ih + on_z)
 
 
+def check_finite(name: str, value: Tensor) -> None:
+    """Raise ValueError unless all numbers are finite: no drawing has a place for others."""
+    if not value.isfinite().all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+
+
+def check_weights(module: nn.Module) -> None:
+    """Raise ValueError unless all weights are finite, as they are not where training has broken a model."""
+    for name, weight in module.named_parameters():
+        check_finite(name, weight)
+
+
 def labels_of(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:
     """Names that a reader gave, or "sequence 1" and so on."""
     labels = [f"{noun} {i + 1}" for i in range(count)] if given is None else [str(label) for label in given]
@@ -266,11 +280,17 @@ def labels_of(argument: str, given: Iterable[str] | None, count: int, noun: str)
     return labels
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts: "1 unit", "2 units"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def step_names_of(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: list[int]) -> list[list[str] | None]:
     """What stands below the steps of each sequence; given once, it is cut to every sequence's length."""
     if given is None:
         return [None] * len(steps)
-    rows = [list(given)] * len(steps) if all(isinstance(name, str) for name in given) else [list(row) for row in given]
+    rows = [row if isinstance(row, Sequence) and not isinstance(row, str) else None for row in given]
+    rows = [list(given)] * len(steps) if None in rows else [list(row) for row in rows]
     if len(rows) != len(steps):
         raise ValueError(f"step_names: expected {len(steps)} lists, one per sequence, got {len(rows)}")
     for row, count in zip(rows, steps, strict=True):
@@ -279,12 +299,17 @@ def step_names_of(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: 
     return [[str(name) for name in row[:count]] for row, count in zip(rows, steps, strict=True)]
 
 
-def encode(value: Tensor | bool | None) -> str | bool | None:
-    """Little-endian float32 in base64; what is not a tensor stays."""
+def encode(value: Tensor | bool | None, short: bool = False) -> str | bool | None:
+    """Little-endian float32 in base64; what is not a tensor stays.
+
+    ``short``: float16 behind a full stop where it holds the same numbers, as it does of the weights that are stored.
+    """
     if not isinstance(value, Tensor):
         return value
-    numbers = value.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4")
-    return base64.b64encode(numbers.tobytes()).decode("ascii")
+    value = value.detach()
+    short = short and torch.equal(value, value.half().to(value))
+    numbers = value.to("cpu", torch.float16 if short else torch.float32).contiguous().numpy()
+    return "." * short + base64.b64encode(numbers.astype("<f2" if short else "<f4").tobytes()).decode("ascii")
 
 
 def place(device: torch.device) -> str:

@@ -11,7 +11,7 @@ from gru.equations import Weights, step
 from gru.inspect.trace import Trace
 from gru.layer import weights_of
 from gru.views._base import View
-from gru.views._data import encode
+from gru.views._data import check_finite, encode
 
 UNIT_LIMIT, STEP_LIMIT = 64, 200
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -54,8 +54,7 @@ class WeightsView(View):
         for name in NAMES:
             value = getattr(found, name)
             value = found.weight_hh.new_zeros(rows) if value is None else value.detach().float()
-            if not value.isfinite().all():
-                raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+            check_finite(name, value)
             values[name] = value.double()
         return Weights(**values, reset_after=found.reset_after)
 
@@ -99,6 +98,5 @@ def _sequence(x: Tensor, D: int) -> Tensor:
         raise TypeError(f"x: expected a tensor (T, {D}), got {type(x).__name__}")
     if x.dim() != 2 or x.shape[1] != D or not 1 <= len(x) <= STEP_LIMIT:
         raise ValueError(f"x: expected shape (T, {D}) with 1 to {STEP_LIMIT} steps, got {tuple(x.shape)}")
-    if not x.isfinite().all():
-        raise ValueError("x: expected finite numbers, got NaN or infinity")
+    check_finite("x", x)
     return x.detach().float()

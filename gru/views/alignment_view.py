@@ -5,6 +5,7 @@ Glossary
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,9 @@ import traitlets
 from torch import Tensor
 
 from gru import _arguments
+from gru.equations import Weights
 from gru.views._base import View
-from gru.views._data import device_of
-from gru.views.word_reader import half
+from gru.views._data import check_weights, device_of, encode
 from gru.writers import EncoderDecoder
 
 STATE = ("text", "step", "matrix", "play", "_data")
@@ -145,14 +146,15 @@ class AlignmentView(View, module="alignment_view", state=STATE):
         }
         if self._encode is not None:
             return shared | {"model": None, "traced": self._traced(text)}
+        check_weights(module)
         directions = [module.encoder.weights(0, reverse) for reverse in (False, True)]
         layers = {"bridge": module.bridge, "head": module.head, "query": module.query}
         model = {
             "encoder": [_cell(weights) for weights in directions],
             "decoder": _cell(module.decoder.weights()),
-            **{name: {"weight": half(layer.weight), "bias": half(layer.bias)} for name, layer in layers.items()},
-            "key": half(module.key.weight),
-            "score": half(module.score.weight),
+            **{name: {"weight": _short(layer.weight), "bias": _short(layer.bias)} for name, layer in layers.items()},
+            "key": _short(module.key.weight),
+            "score": _short(module.score.weight),
         }
         return shared | {"model": model, "traced": None}
 
@@ -168,5 +170,8 @@ class AlignmentView(View, module="alignment_view", state=STATE):
         return {"text": text, "names": names, "symbols": symbols, "looks": looks.tolist(), "chances": chances}
 
 
-def _cell(weights) -> dict[str, Any]:
-    return {name: half(value) if isinstance(value, Tensor) else value for name, value in weights._asdict().items()}
+_short = partial(encode, short=True)
+
+
+def _cell(weights: Weights) -> dict[str, Any]:
+    return {name: _short(value) for name, value in weights._asdict().items()}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gru.inspect.automaton import Automaton
 from gru.models import GRUClassifier
 from gru.views._base import View
-from gru.views._data import device_of, encode
+from gru.views._data import check_weights, device_of, encode, labels_of
 
 STATE = ("word", "step", "network", "play", "_data")
 LONGEST = 80  # letters that are read
@@ -95,9 +95,7 @@ class AutomatonReader(View, module="automaton_reader", state=STATE):
         if not isinstance(machine, Automaton):
             raise TypeError(f"machine: expected an Automaton, got {type(machine).__name__}")
         self._machine, self._accept = machine, accept
-        self._names = (
-            [f"network {k + 1}" for k in range(len(self._modules))] if names is None else list(map(str, names))
-        )
+        self._names = labels_of("names", names, len(self._modules), "network")
         self._letters = _letters_of(machine)
         self._begin, self._rows = _rows_of(encode, self._letters)
         self._check()
@@ -209,8 +207,8 @@ class AutomatonReader(View, module="automaton_reader", state=STATE):
         return words[int(where[0, 1])][: int(where[0, 0])] if len(where) else None
 
     def _check(self) -> None:
-        if not self._modules or len(self._names) != len(self._modules):
-            raise ValueError(f"names: expected one for each of {len(self._modules)} modules, got {len(self._names)}")
+        if not self._modules:
+            raise ValueError("module: expected one network or several, got none")
         for model in self._modules:
             if not isinstance(model, GRUClassifier):
                 raise TypeError(f"module: expected a GRUClassifier, got {type(model).__name__}")
@@ -240,6 +238,7 @@ class AutomatonReader(View, module="automaton_reader", state=STATE):
 
     def _network(self, k: int) -> dict[str, Any]:
         model = self._modules[k]
+        check_weights(model)
         (mean, axes, shares), places, ends = self._plane(k)
         return {
             "name": self._names[k],

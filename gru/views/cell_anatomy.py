@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gru.equations import Weights, step
 from gru.layer import weights_of
 from gru.views._base import View
-from gru.views._data import step_names_of
+from gru.views._data import check_finite, step_names_of
 
 PARTS = ("past", "x", "r", "z", "recurrent", "reset", "n", "keep", "write", "h")
 SIZE_LIMIT = 4
@@ -162,8 +162,8 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         weights = weights_of(self._module)
         found = {name: _double(getattr(weights, name)) for name in EXAMPLE}
         for name, value in found.items():
-            if value is not None and not value.isfinite().all():
-                raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+            if value is not None:
+                check_finite(name, value)
         return Weights(**found, reset_after=weights.reset_after)
 
     def _encoded(self) -> dict[str, Any]:
@@ -232,8 +232,7 @@ def _checked(name: str, value: Tensor, shape: tuple[int | str, ...]) -> Tensor:
     )
     if not fits:
         raise ValueError(f"{name}: expected shape {wanted}, got {tuple(value.shape)}")
-    if not value.isfinite().all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    check_finite(name, value)
     return _double(value)
 
 

@@ -167,8 +167,7 @@ class ForecastLab(View, module="forecast_lab", state=STATE):
             _arguments.is_tensor("covariates", self._covariates)
             if self._covariates.dim() != 2 or len(self._covariates) != S:
                 raise ValueError(f"covariates: expected shape ({S}, C), got {_arguments.shape(self._covariates)}")
-            if not self._covariates.isfinite().all():
-                raise ValueError("covariates: expected finite numbers, got NaN or infinity")
+            _data.check_finite("covariates", self._covariates)
             C = self._covariates.shape[1]
         if module.gru.input_size != 1 + C:
             raise ValueError(
@@ -226,6 +225,7 @@ class ForecastLab(View, module="forecast_lab", state=STATE):
         if self._encode is not None:
             return data | {"covariates": None, "weights": None, "head": None, "traced": self._traced()}
         module = self._module
+        _data.check_weights(module)
         return data | {
             "covariates": _data.encode(self._covariates),
             "weights": {key: _data.encode(value) for key, value in module.gru.weights()._asdict().items()},

@@ -28,6 +28,7 @@ from gru.views._data import (
     batches_of_one,
     check_edits,
     convention_of,
+    counted,
     device_of,
     encode,
     labels_of,
@@ -167,8 +168,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
     def describe(self) -> str:
         units = self._data["parts"][self.layer]["hidden_size"]
         return (
-            f"Interactive view: reset gate, update gate, candidate and state of {units} units at every step of "
-            f"{self._names[self.sequence]}. It needs JavaScript, or a running kernel."
+            f"Interactive view: reset gate, update gate, candidate and state of {counted(units, 'unit')} at every step "
+            f"of {self._names[self.sequence]}. It needs JavaScript, or a running kernel."
         )
 
     # Reading the module

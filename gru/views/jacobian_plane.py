@@ -14,6 +14,7 @@ import traitlets
 from torch import Tensor
 
 from gru.views._base import View
+from gru.views._data import check_finite
 
 ENTRY = traitlets.Float(min=-2.0, max=2.0)
 POWERS = 20
@@ -41,6 +42,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
 
     Raises:
         TypeError: an unknown keyword.
+        ValueError: NaN or infinity in the matrix.
         TraitError: a matrix that is not four numbers from -2 to 2, or a power outside its range.
 
     Source: Golub and Van Loan, Matrix Computations, sections 2.4 and 7.3.
@@ -56,7 +58,9 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
     def __init__(self, matrix: Tensor | list[float] = (0.9, 1.1, -0.1, 0.6), **traits: Any) -> None:
         if isinstance(matrix, Tensor):
             matrix = matrix.flatten()
-        super().__init__(matrix=[float(entry) for entry in matrix], **traits)
+        matrix = [float(entry) for entry in matrix]
+        check_finite("matrix", torch.tensor(matrix))
+        super().__init__(matrix=matrix, **traits)
 
     @property
     def jacobian(self) -> Tensor:

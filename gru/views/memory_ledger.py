@@ -19,8 +19,8 @@ from gru.inspect.replay import Edit, replay
 from gru.layer import is_batch_first
 from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import View
-from gru.views._data import as_read_by, device_of, encode, read_sequences
-from gru.views.word_reader import half, plain
+from gru.views._data import as_read_by, device_of, labels_of, read_sequences
+from gru.views.word_reader import packed, plain
 
 STATE = ("text", "sequence", "step", "follow", "account", "unit", "held", "play", "_data")
 LONGEST = 80  # steps that are read
@@ -92,8 +92,8 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         self._module, self._letters = module, letters
         self._inputs = [] if x is None else [one[:LONGEST] for one in read_sequences(x, None, is_batch_first(module))]
         count, answers = len(self._inputs), module.head.out_features
-        self._names = _named("names", names, count, "sequence")
-        self._class_names = _named("class_names", class_names, answers, "answer")
+        self._names = labels_of("names", names, count, "sequence")
+        self._class_names = labels_of("class_names", class_names, answers, "answer")
         self._step_names = None if step_names is None else [str(name) for name in step_names]
         self._check()
         data = self._read()
@@ -168,12 +168,7 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
             raise ValueError(f"step_names: expected {longest}, got {len(self._step_names)}")
 
     def _read(self) -> dict[str, Any]:
-        layer, head = self._module.gru, self._module.head
-        weights = layer.weights()._asdict()
-        tensors = [one for one in (*weights.values(), head.weight, head.bias) if isinstance(one, Tensor)]
-        short = all(torch.equal(one, one.half().to(one)) for one in tensors)  # stored weights are
-        pack = half if short else encode
-        return {
+        return packed(self._module) | {
             "letters": self._letters,
             "class_names": self._class_names,
             "classes": isinstance(self._module, GRUClassifier),
@@ -181,10 +176,6 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
                 {"name": name, "names": self._step_names and self._step_names[: len(x)], "x": x.float().tolist()}
                 for name, x in zip(self._names, self._inputs, strict=True)
             ],
-            "half": short,
-            "hidden_size": layer.hidden_size,
-            "weights": {k: pack(v) if isinstance(v, Tensor) else v for k, v in weights.items()},
-            "head": {"weight": pack(head.weight), "bias": pack(head.bias)},
             "device": device_of(self._module),
         }
 
@@ -206,13 +197,6 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         if value > high:
             raise traitlets.TraitError(f"{name}: expected at most {high}, got {value}")
         return value
-
-
-def _named(argument: str, given: Sequence[str] | None, count: int, noun: str) -> list[str]:
-    names = [f"{noun} {i + 1}" for i in range(count)] if given is None else [str(name) for name in given]
-    if len(names) != count:
-        raise ValueError(f"{argument}: expected {count}, got {len(names)}")
-    return names
 
 
 def _numbers(text: str) -> list[float]:

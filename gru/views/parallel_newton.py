@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gru.equations import Weights
 from gru.inspect.dynamics import Solution, lyapunov, solve
 from gru.layer import GRU
+from gru.views._data import counted
 from gru.views._weights import WeightsView
 
 STATE = ("feedback", "iteration", "unit", "play", "_data")
@@ -103,9 +104,9 @@ class ParallelNewton(WeightsView, module="parallel_newton", state=STATE):
 
     def describe(self) -> str:
         return (
-            f"Interactive view: {len(self._x)} states of a GRU found all at once in {self.solution.iterations} "
-            "iterations of Newton's method, and a slider for how strongly the state feeds back. "
-            "It needs JavaScript, or a running kernel."
+            f"Interactive view: {counted(len(self._x), 'state')} of a GRU found all at once in "
+            f"{counted(self.solution.iterations, 'iteration')} of Newton's method, and a slider for how strongly the "
+            "state feeds back. It needs JavaScript, or a running kernel."
         )
 
     def _inputs(self) -> Tensor:

@@ -21,6 +21,7 @@ from gru.inspect.flow import Flow, gradient_flow
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of
 from gru.views._base import View
+from gru.views._data import check_finite, labels_of
 
 STATE = ("weights", "input", "start", "step", "sequence", "gate", "gradient", "play", "_data")
 COUNT = 26  # numbers: W (6), U (6, 2), b (6), and the bias inside the candidate's recurrent product (2)
@@ -87,9 +88,7 @@ class PhasePlane(View, module="phase_plane", state=STATE):
     ) -> None:
         self._module = example() if module is None else module
         self._sequences = [_sequence(i, x) for i, x in enumerate(sequences)]
-        self._names = [f"sequence {i + 1}" for i in range(len(self._sequences))] if names is None else list(names)
-        if len(self._names) != len(self._sequences):
-            raise ValueError(f"names: expected {len(self._sequences)}, got {len(self._names)}")
+        self._names = labels_of("names", names, len(self._sequences), "sequence")
         numbers, data = self._read()
         defaults = {"weights": numbers, "start": [0.35, 0.55], "step": self._steps(traits.get("sequence", 0))}
         super().__init__(_data=data, **(defaults | traits))
@@ -225,6 +224,5 @@ def _sequence(i: int, x: Tensor) -> Tensor:
         raise ValueError(
             f"sequences[{i}]: expected shape (T,) or (T, 1) with 1 to {LONGEST} steps, got {tuple(x.shape)}"
         )
-    if not x.isfinite().all():
-        raise ValueError(f"sequences[{i}]: expected finite numbers, got NaN or infinity")
+    check_finite(f"sequences[{i}]", x)
     return x.detach().cpu().double().flatten()

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gru.equations import Weights
 from gru.inspect.trace import Trace
+from gru.views._data import counted
 from gru.views._weights import WeightsView, candidate, run
 
 FACTOR_LIMIT = 4.0
@@ -121,8 +122,8 @@ class VariantLab(WeightsView, module="variant_lab", state=(*TRAITS, "_data")):
 
     def describe(self) -> str:
         return (
-            f"Interactive view: one set of weights with {self.units} units, run with the reset gate before and after "
-            "the recurrent product, and the gap between the two. It needs JavaScript, or a running kernel."
+            f"Interactive view: one set of weights with {counted(self.units, 'unit')}, run with the reset gate before "
+            "and after the recurrent product, and the gap between the two. It needs JavaScript, or a running kernel."
         )
 
     @traitlets.validate("candidate_bias", "scale")

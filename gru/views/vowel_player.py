@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gru import _arguments
 from gru.views._base import View
+from gru.views._data import check_finite, counted, labels_of
 
 RATE, HOP = 10_000, 64  # Kudo et al. 1999: 10 kHz, a frame every 6.4 ms
 TAPS = 256  # of the filter; by then its response has died away
@@ -84,9 +85,8 @@ class VowelPlayer(View, module="vowel_player", state=STATE):
         steps = [T] * B if lengths is None else [int(length) for length in lengths]
         if len(steps) != B or not all(1 <= length <= T for length in steps):
             raise ValueError(f"lengths: expected {B} numbers from 1 to {T}, got {steps}")
-        names = [f"utterance {i + 1}" for i in range(B)] if names is None else [str(name) for name in names]
-        if len(names) != B:
-            raise ValueError(f"names: expected {B}, got {len(names)}")
+        check_finite("x", x)
+        names = labels_of("names", names, B, "utterance")
         self._cepstra = [x[:length, i].detach().cpu().double() for i, length in enumerate(steps)]
         numbers = [np.round(one.flatten().numpy(), 5).tolist() for one in self._cepstra]
         super().__init__(_data={"cepstra": numbers, "order": x.shape[2], "names": names}, **traits)
@@ -136,8 +136,8 @@ class VowelPlayer(View, module="vowel_player", state=STATE):
 
     def describe(self) -> str:
         return (
-            f"Interactive view: the spectral envelope of {len(self._cepstra)} utterances over time, and a player for "
-            f"them; {self._data['names'][self.utterance]} first, {len(self.cepstra)} steps long. "
+            f"Interactive view: the spectral envelope of {counted(len(self._cepstra), 'utterance')} over time, and a "
+            f"player for them; {self._data['names'][self.utterance]} first, {counted(len(self.cepstra), 'step')} long. "
             "It needs JavaScript, or a running kernel."
         )
 

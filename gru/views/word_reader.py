@@ -4,7 +4,6 @@ Glossary
     T, D, H, C    letters, letters of the alphabet with the "other" one, hidden size, classes
 """
 
-import base64
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,9 +13,18 @@ import traitlets
 from torch import Tensor, nn
 
 from gru.inspect.replay import Edit, replay
-from gru.models import GRUClassifier
+from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import View
-from gru.views._data import as_read_by, check_edits, convention_of, device_of, encode, parts_of, trace_each
+from gru.views._data import (
+    as_read_by,
+    check_edits,
+    check_weights,
+    convention_of,
+    device_of,
+    encode,
+    parts_of,
+    trace_each,
+)
 from gru.writers import GRUWriter
 
 STATE = ("text", "step", "unit", "edits", "quantity", "language", "temperature", "seed", "play", "_data")
@@ -154,8 +162,8 @@ class WordReader(View, module="word_reader", state=STATE):
         if self._encode is not None:
             return data | {"reader": None, "writer": None, "traced": self._traced(text)}
         return data | {
-            "reader": _packed(self._module),
-            "writer": self._writer and _packed(self._writer),
+            "reader": packed(self._module),
+            "writer": self._writer and packed(self._writer),
             "traced": None,
         }
 
@@ -195,16 +203,11 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")[:LONGEST]
 
 
-def _packed(model: GRUClassifier | GRUWriter) -> dict[str, Any]:
-    """A layer and its head for the page, as float16 in base64: half of what float32 would take."""
-    weights = model.gru.weights()._asdict()
+def packed(model: GRUClassifier | GRUForecaster | GRUWriter) -> dict[str, Any]:
+    """A layer and its head for the page."""
+    check_weights(model)
     return {
         "hidden_size": model.gru.hidden_size,
-        "weights": {k: half(v) if isinstance(v, Tensor) else v for k, v in weights.items()},
-        "head": {"weight": half(model.head.weight), "bias": half(model.head.bias)},
+        "weights": {name: encode(value, short=True) for name, value in model.gru.weights()._asdict().items()},
+        "head": {"weight": encode(model.head.weight, short=True), "bias": encode(model.head.bias, short=True)},
     }
-
-
-def half(value: Tensor) -> str:
-    """Little-endian float16 in base64."""
-    return base64.b64encode(value.detach().to("cpu", torch.float16).numpy().astype("<f2").tobytes()).decode()

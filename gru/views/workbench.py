@@ -13,6 +13,7 @@ import traitlets
 from gru.formula import FormulaCell, FormulaClassifier
 from gru.history import History
 from gru.views._base import View
+from gru.views._data import check_weights
 
 # D and C of each task, as js/bench_tasks.js has them; a test holds the two together.
 TASKS = {"latch": (8, 8), "adding": (2, 0), "copy": (6, 6), "parity": (2, 2), "since": (3, 2), "counting": (2, 6)}
@@ -95,6 +96,7 @@ class Workbench(View, module="workbench", state=STATE):
             if task in TASKS and TASKS[task][0] != cell.input_size:
                 raise ValueError(f"cell: expected input size {TASKS[task][0]} for {task}, got {cell.input_size}")
             traits |= {"text": cell.text, "units": cell.hidden_size}
+            check_weights(cell)
             named = cell.state_dict().items()
             weights = {name: value.detach().double().cpu().flatten().tolist() for name, value in named}
         if against is None:

@@ -15,12 +15,12 @@ TEXTS = ["abeda", "cab", "edcba" * 6, "a", "x?b"]  # the last with letters that 
 
 
 def model(seed: int) -> EncoderDecoder:
-    """Weights as the page gets them, in half precision."""
+    """A model whose letters matter."""
     torch.manual_seed(seed)
     made = EncoderDecoder(len(LETTERS) + 1, len(SYMBOLS), 4, 5, attention=3)
     with torch.no_grad():
         for parameter in made.parameters():
-            parameter.copy_((3 * parameter).half().float())
+            parameter.mul_(3)
     return made
 
 

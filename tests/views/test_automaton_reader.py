@@ -228,7 +228,7 @@ MODEL = gru.GRUClassifier(3, 4, 2)
         ),
         ((gru.GRUClassifier(3, 1, 2), MACHINE), {}, ValueError, "expected at least 2 units"),
         ((MODEL, MACHINE), {"accept": 2}, ValueError, "accept: expected a class from 0 to 1, got 2"),
-        ((MODEL, MACHINE), {"names": ["a", "b"]}, ValueError, "names: expected one for each of 1 modules, got 2"),
+        ((MODEL, MACHINE), {"names": ["a", "b"]}, ValueError, "names: expected 1, got 2"),
         ((MODEL, MACHINE), {"network": 1}, traitlets.TraitError, "network: expected 0 to 0, got 1"),
         (
             (MODEL, MACHINE),

@@ -46,11 +46,11 @@ WRITE = """([data, text, condition, temperature, drawn]) => {
 }"""
 
 
-def as_the_page_has_it(model):
-    """The model with its weights rounded to float16."""
+def threefold(model, short=False):
+    """The model with weights large enough for letters to matter, and, as they are stored, in float16."""
     with torch.no_grad():
         for weights in model.parameters():
-            weights.copy_((3 * weights).half().float())
+            weights.copy_((3 * weights).half().float() if short else 3 * weights)
     return model
 
 
@@ -63,10 +63,10 @@ def computing(browser):
 
 
 @pytest.mark.parametrize("text", ["abeda", "a", "xyz?", "ÀbC", "edcba" * 15])
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_the_page_s_numbers_are_torch_s(computing, text, reset_after):
+@pytest.mark.parametrize(("reset_after", "short"), [(True, True), (True, False), (False, False)])
+def test_the_page_s_numbers_are_torch_s(computing, text, reset_after, short):
     torch.manual_seed(len(text))
-    model = as_the_page_has_it(gru.GRUClassifier(6, 5, 3, reset_after=reset_after))
+    model = threefold(gru.GRUClassifier(6, 5, 3, reset_after=reset_after), short)
     view = views.WordReader(model, letters="abcde", class_names=["one", "two", "three"], text=text)
     found = computing.evaluate(READ, [view._data, text])
     read = view._inputs(text)
@@ -85,7 +85,7 @@ def test_the_page_s_numbers_are_torch_s(computing, text, reset_after):
 def test_the_page_s_writer_draws_from_torch_s_chances(computing, drawn):
     torch.manual_seed(4)
     reader = gru.GRUClassifier(6, 5, 3)
-    writer = as_the_page_has_it(GRUWriter(6, 5, 3))
+    writer = threefold(GRUWriter(6, 5, 3))
     view = views.WordReader(reader, letters="abcde", class_names=["one", "two", "three"], writer=writer, text="ab")
     found = computing.evaluate(WRITE, [view._data, "ab", 1, 0.7, drawn])
     word = [0, 1]
@@ -199,10 +199,15 @@ def test_own_input_is_read_by_python(open_views):
     assert "has not been read yet" in says(page)
 
 
-def test_float16_of_every_kind():
-    from gru.views.word_reader import half
+def test_float16_of_every_kind_and_what_it_cannot_hold(computing):
+    from gru.views._data import encode
 
-    assert half(torch.tensor([1.0, -2.0])) == "ADwAwA=="
+    smallest, tiny, largest = 2.0**-24, 2.0**-14, 65504.0
+    assert encode(torch.tensor([1.0, -2.0]), short=True) == ".ADwAwA=="
+    for numbers in ([1.0, -2.0, 0.0, smallest, -tiny, largest], [0.1, 1e30, -1e-30]):
+        sent = encode(torch.tensor(numbers), short=True)
+        assert sent.startswith(".") == (1.0 in numbers)
+        assert computing.evaluate("(sent) => [...$gru.decode(sent)]", sent) == torch.tensor(numbers).tolist()
 
 
 @pytest.mark.parametrize(

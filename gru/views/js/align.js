@@ -1,32 +1,26 @@
 // @ts-check
 /** An encoder and a decoder with attention, as gru/writers.py has them. No DOM. */
 
-import { flip, forward } from "./gru.js";
-import { half, hot } from "./words.js";
+import { decode, flip, forward, weightsOf } from "./gru.js";
+import { hot } from "./words.js";
 
-/** @typedef {import("./gru.js").Weights} Weights */
 /** @typedef {{ weight: string, bias: string }} Packed */
 /** @typedef {Record<string, string | boolean | null>} Cell */
 /** @typedef {{ encoder: Cell[], decoder: Cell, bridge: Packed, head: Packed, query: Packed, key: string, score: string }} Sent */
 /** @typedef {ReturnType<typeof unpack>} Model */
 
-/** @param {Cell} cell @returns {Weights} */
-const cellOf = (cell) =>
-  /** @type {any} */ (
-    Object.fromEntries(Object.entries(cell).map(([name, value]) => [name, typeof value === "string" ? half(value) : value]))
-  );
 /** @param {Packed} layer */
-const layerOf = ({ weight, bias }) => ({ weight: half(weight), bias: half(bias) });
+const layerOf = ({ weight, bias }) => ({ weight: decode(weight), bias: decode(bias) });
 
 /** @param {Sent} sent */
 export const unpack = ({ encoder, decoder, bridge, head, query, key, score }) => ({
-  encoder: encoder.map(cellOf),
-  decoder: cellOf(decoder),
+  encoder: encoder.map(weightsOf),
+  decoder: weightsOf(decoder),
   bridge: layerOf(bridge),
   head: layerOf(head),
   query: layerOf(query),
-  key: { weight: half(key), bias: null },
-  score: half(score),
+  key: { weight: decode(key), bias: null },
+  score: decode(score),
 });
 
 /**

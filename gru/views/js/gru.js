@@ -29,17 +29,24 @@
 export const sigmoid = (a) => 1 / (1 + Math.exp(-a));
 
 /**
- * Little-endian float32 in base64, as Python sends it.
+ * Little-endian float32 in base64, as Python sends it, or float16 behind a full stop.
  * @param {string} text
  * @returns {Float64Array}
  */
 export function decode(text) {
-  const binary = atob(text);
+  const short = text.startsWith(".");
+  const binary = atob(short ? text.slice(1) : text);
   const bytes = new DataView(new ArrayBuffer(binary.length));
   for (let i = 0; i < binary.length; i += 1) bytes.setUint8(i, binary.charCodeAt(i));
-  const values = new Float64Array(binary.length >> 2);
-  for (let i = 0; i < values.length; i += 1) values[i] = bytes.getFloat32(4 * i, true);
+  const values = new Float64Array(binary.length >> (short ? 1 : 2));
+  for (let i = 0; i < values.length; i += 1) values[i] = short ? half(bytes.getUint16(2 * i, true)) : bytes.getFloat32(4 * i, true);
   return values;
+}
+
+/** A finite number, of the bits of a float16. @param {number} bits */
+function half(bits) {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
 }
 
 /**

@@ -7,14 +7,14 @@ import { button, origin } from "./controls.js";
 import { labelled, letter as symbol, make, write } from "./dom.js";
 import { clamp, format, percent, signed } from "./draw.js";
 import { leader } from "./explorer.js";
-import { believe, decode, forward } from "./gru.js";
+import { believe, forward } from "./gru.js";
 import { account, share, written } from "./ledger.js";
 import { keptBars, stackPanel } from "./ledger_stack.js";
 import { score } from "./score.js";
 import { memo, stateOf } from "./state.js";
 import { playOnce } from "./transport.js";
 import { view } from "./view.js";
-import { half, hot, numbersOf, plain, visible } from "./words.js";
+import { hot, numbersOf, plain, unpack, visible } from "./words.js";
 
 /**
  * @typedef {object} Data
@@ -22,7 +22,6 @@ import { half, hot, numbersOf, plain, visible } from "./words.js";
  * @property {string[]} class_names
  * @property {boolean} classes  answers are classes, with probabilities
  * @property {{ name: string, names: string[] | null, x: number[][] }[]} sequences
- * @property {boolean} half  numbers are float16, otherwise float32
  * @property {number} hidden_size
  * @property {Record<string, string | boolean | null>} weights
  * @property {{ weight: string, bias: string }} head
@@ -110,12 +109,7 @@ function build(context) {
 
 /** What is computed, anew only where what it depends on has changed. */
 function modelOf() {
-  const unpacked = memo((/** @type {Data} */ { half: short, weights, head }) => {
-    const of = (/** @type {string} */ sent) => (short ? half(sent) : decode(sent));
-    const own = Object.entries(weights).map(([name, value]) => [name, typeof value === "string" ? of(value) : value]);
-    const read = /** @type {import("./gru.js").Weights} */ (Object.fromEntries(own));
-    return { weights: read, head: { weight: of(head.weight), bias: of(head.bias) } };
-  });
+  const unpacked = memo((/** @type {Data} */ data) => unpack(data));
   const computed = memo(
     (/** @type {Data} */ data, /** @type {string} */ text, /** @type {number} */ sequence, /** @type {string} */ holds) => {
       const { weights, head } = unpacked(data);

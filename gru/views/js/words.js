@@ -1,7 +1,7 @@
 // @ts-check
 /** Letters, and what a model of letters makes of them. No DOM. */
 
-import { believe, forward } from "./gru.js";
+import { believe, decode, forward, weightsOf } from "./gru.js";
 
 /** @typedef {import("./gru.js").Weights} Weights */
 /** @typedef {{ hidden_size: number, weights: Record<string, string | boolean | null>, head: { weight: string, bias: string } }} Packed */
@@ -9,30 +9,12 @@ import { believe, forward } from "./gru.js";
 
 export const LONGEST = 80; // letters that are read
 
-/**
- * Little-endian float16 in base64, as Python sends it.
- * @param {string} text
- */
-export function half(text) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Float64Array.from({ length: bytes.length >> 1 }, (_, i) => {
-    const bits = view.getUint16(2 * i, true);
-    const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
-  });
-}
-
 /** @param {Packed} packed */
-export function unpack({ hidden_size, weights, head }) {
-  const entries = Object.entries(weights).map(([name, value]) => [name, typeof value === "string" ? half(value) : value]);
-  return {
-    hidden_size,
-    weights: /** @type {Weights} */ (Object.fromEntries(entries)),
-    head: { weight: half(head.weight), bias: half(head.bias) },
-  };
-}
+export const unpack = ({ hidden_size, weights, head }) => ({
+  hidden_size,
+  weights: weightsOf(weights),
+  head: { weight: decode(head.weight), bias: decode(head.bias) },
+});
 
 /** What is read of a text: small letters, composed, each a code point; word_reader.py does the same. @param {string} text */
 export const plain = (text) =>
