@@ -103,8 +103,6 @@ def _fast_tanh_of_sum_(minus_one: Tensor, a: Tensor, b: Tensor, c: Tensor) -> No
 class Backward:
     """One chunk of steps backward. ``deltas`` (C, B, 4H) first holds coefficients; the walk scales each by its g."""
 
-    CHUNK_BYTES, CHUNK_STEPS = CHUNK_BYTES, CHUNK_STEPS
-
     def __init__(self, deltas: Tensor, U: Tensor, after: bool) -> None:
         C, B, _ = deltas.shape
         H = U.shape[1]

@@ -21,7 +21,7 @@ WIDEST = 512  # units, where torch has one thread
 SHARED = 128  # units, where it has more
 LIGHT = 2**14  # weights that are laid out in no time
 BUSY = 4  # otherwise there are steps times samples, times this, at least as many as units
-SHORT = 2**23  # multiplications of the products over all steps, up to which these too are quicker compiled
+VERSION = 1  # of what the functions of walk.c take and leave
 
 
 @cache
@@ -32,13 +32,15 @@ def _library() -> ctypes.CDLL | str:
         return "it was not built when gru was installed: that takes a C compiler, such as gcc"
     try:
         library = ctypes.CDLL(str(built[0]))
+        if library.walk_version() != VERSION:
+            raise OSError(f"its version is {library.walk_version()}, expected {VERSION}")
         size, whole, pointer = ctypes.c_long, ctypes.c_int, ctypes.c_void_p
         for of in TYPES.values():
             getattr(library, f"walk_forward_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 8, size]
             getattr(library, f"walk_backward_{of}").argtypes = [*[size] * 3, whole, *[pointer] * 5]
             getattr(library, f"walk_gradients_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 12]
     except (OSError, AttributeError) as error:
-        return f"{built[0].name} could not be loaded: {error}"
+        return f"{built[0].name} is none of this version, so install gru anew: {error}"
     return library
 
 
@@ -67,12 +69,6 @@ def suits(x: Tensor, h: Tensor, weights: Weights) -> bool:
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
     )
-
-
-def short(x: Tensor, hidden_size: int) -> bool:
-    """Whether the way back, where the compiled walk suits, is quickest as one call."""
-    T, B, D = x.shape
-    return 3 * T * B * hidden_size * (2 * D + hidden_size) <= SHORT
 
 
 def forward(x: Tensor, h0: Tensor, weights: Weights, states: Tensor, gates: Tensor | None, first_block: int) -> None:
@@ -106,23 +102,13 @@ def gradients(
     return found
 
 
-class Backward:
-    """One chunk of steps backward: what the class of the same name in :mod:`gru._tensors` computes.
-
-    ``grads`` (C+1, B, H) come with what the loss sends straight into each state, and dL/dh at the chunk's end; they
-    become dL/dh. ``deltas`` (C, B, 4H) are filled.
-    """
-
-    CHUNK_BYTES, CHUNK_STEPS = 2**23, 2**20  # a call does not care; this much memory is lent to it
-
-    def __init__(self, deltas: Tensor, U: Tensor, after: bool) -> None:
-        (C, B, _), H = deltas.shape, U.shape[1]
-        self.U, self.after, self.deltas = U.contiguous(), after, deltas
-        self.grads = deltas.new_empty(C + 1, B, H)
-        self.call = getattr(_library(), f"walk_backward_{TYPES[U.dtype]}")
-
-    def __call__(self, h: Tensor, gates: Tensor) -> None:
-        """States before each step (c, B, H) and gates (c, B, 4H)."""
-        tensors = (self.U, h.contiguous(), gates.contiguous(), self.grads, self.deltas)
-        if self.call(*h.shape, self.after, *(tensor.data_ptr() for tensor in tensors)):
-            raise MemoryError(f"no memory for a walk of {h.shape[1]} sequences with {h.shape[2]} units")
+def backward(
+    weights: Weights, states: Tensor, gates: Tensor, grad_states: Tensor, grads: Tensor, deltas: Tensor
+) -> None:
+    """What :func:`gru.bptt.walk_back` gives, left in grads and deltas, by one call."""
+    T, B, H = grad_states.shape
+    grads[0], grads[1:] = 0, grad_states
+    tensors = (weights.weight_hh.contiguous(), states.contiguous(), gates.contiguous(), grads, deltas)
+    call = getattr(_library(), f"walk_backward_{TYPES[states.dtype]}")
+    if call(T, B, H, weights.reset_after, *(tensor.data_ptr() for tensor in tensors)):
+        raise MemoryError(f"no memory for a walk of {B} sequences with {H} units")

@@ -44,6 +44,7 @@ operators of torch (:mod:`gru._tensors`).
 """
 
 import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -172,13 +173,13 @@ def _gradients_by_loop(inputs, after, needed, grad_states):
     return [gradients.get(k) for k in range(6)]
 
 
-def _steps_per_chunk(x: Tensor, hidden_size: int, most_bytes: int, most_steps: int) -> int:
-    """Steps whose gates fit so many bytes, so many at most; then as few as make the same number of chunks."""
+def _steps_per_chunk(x: Tensor, hidden_size: int) -> int:
+    """Steps whose gates fit a chunk of the walk of tensors; then as few as make the same number of chunks."""
     T, B, _ = x.shape
     if x.device.type != "cpu":
         return T
-    fitting = most_bytes // max(1, 4 * B * hidden_size * x.element_size())
-    chunks = -(-T // max(1, min(fitting, most_steps)))
+    fitting = _tensors.CHUNK_BYTES // max(1, 4 * B * hidden_size * x.element_size())
+    chunks = -(-T // max(1, min(fitting, _tensors.CHUNK_STEPS)))
     return -(-T // chunks)
 
 
@@ -199,7 +200,7 @@ def forward(
         return states, gates
     if keep:
         states[0] = h0.detach()
-    C = _steps_per_chunk(x, H, _tensors.CHUNK_BYTES, _tensors.CHUNK_STEPS)
+    C = _steps_per_chunk(x, H)
     with torch.inference_mode():
         h = states.unbind(0) if keep else (h0, *states.unbind(0))
         fast = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and B * H >= _tensors.SMALL
@@ -221,9 +222,8 @@ def backward(
     gates: Tensor,
     grad_states: Tensor,
     needed: tuple[bool, ...] = (True,) * 6,
-    kept: tuple[Tensor, Tensor] | None = None,
 ) -> list[Tensor | None]:
-    """The walk back through time, without autograd.
+    """The gradients, without autograd.
 
     Args:
         x: inputs (T, B, D).
@@ -231,36 +231,23 @@ def backward(
         states, gates: what :func:`forward` kept.
         grad_states: e, what the loss sends straight into the state after each step (T, B, H).
         needed: which gradients are asked for, in the order of the result.
-        kept: where to leave dL/dh_t (T+1, B, H), and d_q (or d_p), d_r, d_z, d_n (T, B, 4H).
 
     Returns:
         gradients of x, h0, weight_ih, weight_hh, bias_ih, bias_hh; None where not needed.
     """
-    T, H = len(x), states.shape[2]
-    W, U, _, _, after = weights
-    compiled = _walk.suits(x, states, weights)
-    if compiled and kept is None and _walk.short(x, H):
+    if _walk.suits(x, states, weights):
         return _walk.gradients(x, weights, states, gates, grad_states, needed)
-    Kernel = _walk.Backward if compiled else _tensors.Backward
-    C = _steps_per_chunk(x, H, Kernel.CHUNK_BYTES, Kernel.CHUNK_STEPS)
+    H = states.shape[2]
+    W, U, _, _, after = weights
     for_x, for_h0, for_W, for_U, for_b_i, for_b_h = needed[:6]
-    grad_x = x.new_empty(x.shape) if for_x else None
+    grad_x, grad_h0 = x.new_empty(x.shape) if for_x else None, None
     grad_W, grad_U, grad_b = None, None, None  # (3H, D); (3H, H), rows of q, r, z or r, z, n; (4H), q (or p), r, z, n
-    kernel = Kernel(x.new_empty(C, *states.shape[1:-1], 4 * H), U, after)
-    g, later = kernel.grads, None  # (C+1, B, H); dL/dh at the chunk's end, by the chunk after this one
-    for t0 in range((T - 1) // C * C, -1, -C):
-        t1 = min(t0 + C, T)
-        c, h = t1 - t0, states[t0:t1]
-        g[0], g[1 : c + 1] = 0, grad_states[t0:t1]
-        if later is not None:
-            g[c] += later
-        kernel(h, gates[t0:t1])
-        later = g[0].clone()
-        if kept is not None:
-            kept[0][t0 : t1 + 1], kept[1][t0:t1] = g[: c + 1], kernel.deltas[:c]
-        d, h = kernel.deltas[:c].flatten(0, 1), h.flatten(0, 1)  # (cB, 4H), (cB, H)
+    for t0, t1, grads, deltas in _chunks_back(x, weights, states, gates, grad_states):
+        d, h = deltas.flatten(0, 1), states[t0:t1].flatten(0, 1)  # (cB, 4H), (cB, H)
         if for_x:
             torch.mm(d[:, H:], W, out=grad_x[t0:t1].flatten(0, 1))
+        if for_h0 and t0 == 0:
+            grad_h0 = grads[0].clone()
         if for_W:
             grad_W = _plus_product(grad_W, d[:, H:].t(), x[t0:t1].flatten(0, 1))
         if for_U and after:
@@ -276,7 +263,38 @@ def backward(
         grad_U = torch.cat((grad_U[H:], grad_U[:H]))  # rows of r, z, n
     grad_b_i = grad_b[H:].clone() if for_b_i else None
     grad_b_h = torch.cat((grad_b[H : 3 * H], grad_b[:H] if after else grad_b[3 * H :])) if for_b_h else None
-    return [grad_x, later if for_h0 else None, grad_W, grad_U, grad_b_i, grad_b_h]
+    return [grad_x, grad_h0, grad_W, grad_U, grad_b_i, grad_b_h]
+
+
+def walk_back(x: Tensor, weights: Weights, states: Tensor, gates: Tensor, grad_states: Tensor) -> tuple[Tensor, Tensor]:
+    """The walk alone: dL/dh_t for t = 0..T (T+1, B, H), and d_q (or d_p), d_r, d_z, d_n of each step (T, B, 4H).
+
+    The arguments are those of :func:`backward`.
+    """
+    grads, deltas = states.new_empty(states.shape), gates.new_empty(gates.shape)
+    if _walk.suits(x, states, weights):
+        _walk.backward(weights, states, gates, grad_states, grads, deltas)
+        return grads, deltas
+    for t0, t1, *found in _chunks_back(x, weights, states, gates, grad_states):
+        grads[t0 : t1 + 1], deltas[t0:t1] = found
+    return grads, deltas
+
+
+def _chunks_back(
+    x: Tensor, weights: Weights, states: Tensor, gates: Tensor, grad_states: Tensor
+) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+    """The last chunk first: its steps t0..t1-1, dL/dh (c+1, B, H) and deltas (c, B, 4H), in memory that all share."""
+    C = _steps_per_chunk(x, states.shape[2])
+    kernel = _tensors.Backward(gates.new_empty(C, *gates.shape[1:]), weights.weight_hh, weights.reset_after)
+    g, later = kernel.grads, 0  # dL/dh at the chunk's end, by the chunk after this one
+    for t0 in range((len(x) - 1) // C * C, -1, -C):
+        t1 = min(t0 + C, len(x))
+        c = t1 - t0
+        g[0], g[1 : c + 1] = 0, grad_states[t0:t1]
+        g[c] += later
+        kernel(states[t0:t1], gates[t0:t1])
+        later = g[0].clone()
+        yield t0, t1, g[: c + 1], kernel.deltas[:c]
 
 
 def _plus_product(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:

@@ -30,6 +30,9 @@
 #define ROWS 4
 #endif
 #define COLUMNS 3
+#define CHUNK 256 /* rows whose deltas wait in a cache for their products */
+
+int walk_version(void) { return 1; } /* asked by _walk.py: one more for each change of what functions take or leave */
 
 #define JOIN(a, b) a##_##b
 #define NAMED(a, b) JOIN(a, b)
@@ -127,12 +130,12 @@ static inline vector NAME(tanh)(vector a) {
 /* The smallest tile: a sum cannot go on before its last addition is done, so four of them take turns. */
 static inline void NAME(smallest)(long K, const REAL *A, long A_column, const REAL *M, long M_row, const REAL *start,
                                   REAL *out) {
-    vector sum[4] = {load(start)};
+    vector sum[4] = {{0}};
     long k = 0;
     for (; k + 4 <= K; k += 4)
         for (int i = 0; i < 4; i++) sum[i] += A[(k + i) * A_column] * load(M + (k + i) * M_row);
     for (; k < K; k++) sum[0] += A[k * A_column] * load(M + k * M_row);
-    store(out, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+    store(out, load(start) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
 }
 
 /* One tile of out (rows, .. ) = start + A (rows, K) M (K, ..): rows and columns are constants where this is inlined. */
@@ -144,16 +147,15 @@ static inline __attribute__((always_inline)) void NAME(tile)(const int rows, con
         NAME(smallest)(K, A, A_column, M, M_row, start, out);
         return;
     }
-    vector sum[ROWS][COLUMNS];
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) sum[i][j] = load(start + i * start_row + j * LANES);
+    vector sum[ROWS][COLUMNS] = {{{0}}};
     for (long k = 0; k < K; k++)
         for (int j = 0; j < columns; j++) {
             vector m = load(M + k * M_row + j * LANES);
             for (int i = 0; i < rows; i++) sum[i][j] += A[i * A_row + k * A_column] * m;
         }
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) store(out + i * out_row + j * LANES, sum[i][j]);
+        for (int j = 0; j < columns; j++)
+            store(out + i * out_row + j * LANES, load(start + i * start_row + j * LANES) + sum[i][j]);
 }
 
 /* out (B, N) = start (B, N) + A (B, K) M (K, N), N a multiple of LANES. The steps from row to row are given, and A's
@@ -324,12 +326,14 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
     return 0;
 }
 
-/* Rows of `from`, each `step` apart, in rows of N >= numbers of `to`, which holds zeros. */
-static void NAME(lay)(const REAL *from, long rows, long step, long numbers, REAL *to, long N) {
-    for (long i = 0; i < rows; i++) memcpy(to + i * N, from + i * step, numbers * sizeof(REAL));
+/* N rows of H numbers, each `step` apart, for vectors to read: where P is not H, as rows of P in `to`. */
+static const REAL *NAME(padded)(const REAL *from, long N, long step, long H, REAL *to, long P) {
+    if (P == H) return from;
+    for (long i = 0; i < N; i++) memcpy(to + i * P, from + i * step, H * sizeof(REAL));
+    return to;
 }
 
-/* All gradients: the walk back, and the products over all steps.
+/* All gradients: the walk back and, every CHUNK rows, while a cache still holds them, the products over these.
 
    x (T, B, D), W (3H, D), U (3H, H), states (T, B, H) before each step, gates (T, B, 4, H), grad_states (T, B, H): e
    ->  grad_x (T, B, D), grad_h0 (B, H), grad_W (3H, D), grad_U (3H, H), grad_b_i and grad_b_h (3H), each of which may
@@ -337,35 +341,45 @@ static void NAME(lay)(const REAL *from, long rows, long step, long numbers, REAL
 int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *x, const REAL *W, const REAL *U,
                          const REAL *states, const REAL *gates, const REAL *grad_states, REAL *grad_x, REAL *grad_h0,
                          REAL *grad_W, REAL *grad_U, REAL *grad_b_i, REAL *grad_b_h) {
-    const long P = (H + LANES - 1) / LANES * LANES, Q = (D + LANES - 1) / LANES * LANES, N = T * B;
-    REAL *memory = NAME(zeros)((N + B) * H + 4 * N * H + N * (2 * Q + 2 * P) + 3 * H * (2 * Q + P) + 4 * H);
+    const long P = (H + LANES - 1) / LANES * LANES, Q = (D + LANES - 1) / LANES * LANES;
+    const long C = 1 + CHUNK / (B + 1), N = (C < T ? C : T) * B; /* steps at a time, and their rows */
+    const long R = (4 * H + LANES - 1) / LANES * LANES; /* the sums of deltas over rows may read into the next row */
+    REAL *memory = NAME(zeros)(N * (2 * Q + P + 5 * H) + 3 * H * (2 * Q + P) + R + Q + B * H + LANES);
     if (!memory) return 1;
-    REAL *x_p = memory, *to_x = x_p + N * Q, *h = to_x + N * Q, *p = h + N * P; /* (N, Q), (N, P) */
-    REAL *W_p = p + N * P, *to_W = W_p + 3 * H * Q, *to_U = to_W + 3 * H * Q, *to_b = to_U + 3 * H * P;
-    REAL *grads = to_b + 4 * H, *deltas = grads + (N + B) * H, *d_r = deltas + H, *d_n = deltas + 3 * H; /* (N, 4H) */
-    memcpy(grads + B * H, grad_states, N * H * sizeof(REAL));
-    int failed = NAME(walk_backward)(T, B, H, after, U, states, gates, grads, deltas);
-    if (grad_x) {
-        NAME(lay)(W, 3 * H, D, D, W_p, Q);
-        product(N, 3 * H, Q, d_r, 4 * H, 1, W_p, Q, to_x, Q, to_x, Q);
-        NAME(narrow)(to_x, N, Q, grad_x, D);
+    REAL *own_x = memory, *to_x = own_x + N * Q, *own_h = to_x + N * Q, *own_W = own_h + N * P; /* (N, Q), (N, P) */
+    REAL *to_W = own_W + 3 * H * Q, *to_U = to_W + 3 * H * Q, *to_b = to_U + 3 * H * P, *zero = to_b + R;
+    REAL *g = zero + Q, *d = g + (N + B) * H, *d_r = d + H, *d_n = d + 3 * H; /* (N + B, H), (N, 4H) */
+    const REAL *W_p = NAME(padded)(W, 3 * H, D, D, own_W, Q);
+    const REAL one = 1;
+    int failed = 0;
+    for (long end = T, t; end > 0; end = t) {
+        t = end > C ? end - C : 0;
+        const long rows = (end - t) * B;
+        const REAL *h = states + t * B * H, *e = grad_states + t * B * H, *p = gates + t * B * 4 * H;
+        for (long i = 0; i < B * H; i++) g[rows * H + i] = e[(rows - B) * H + i] + g[i]; /* of the chunk after */
+        memset(g, 0, B * H * sizeof(REAL));
+        memcpy(g + B * H, e, (rows - B) * H * sizeof(REAL));
+        failed |= NAME(walk_backward)(end - t, B, H, after, U, h, p, g, d);
+        if (grad_x) {
+            REAL *out = Q == D ? grad_x + t * B * D : to_x;
+            product(rows, 3 * H, Q, d_r, 4 * H, 1, W_p, Q, zero, 0, out, Q);
+            if (Q != D) NAME(narrow)(to_x, rows, Q, grad_x + t * B * D, D);
+        }
+        if (grad_W)
+            product(3 * H, rows, Q, d_r, 1, 4 * H, NAME(padded)(x + t * B * D, rows, D, D, own_x, Q), Q, to_W, Q, to_W,
+                    Q);
+        if (grad_U) {
+            h = NAME(padded)(h, rows, H, H, own_h, P);
+            product(2 * H, rows, P, d_r, 1, 4 * H, h, P, to_U, P, to_U, P);
+            if (!after) h = NAME(padded)(p, rows, 4 * H, H, own_h, P);
+            const long step = after || P != H ? P : 4 * H;
+            product(H, rows, P, after ? d : d_n, 1, 4 * H, h, step, to_U + 2 * H * P, P, to_U + 2 * H * P, P);
+        }
+        product(1, rows, R, &one, 0, 0, d, 4 * H, to_b, 0, to_b, 0);
     }
-    if (grad_h0) memcpy(grad_h0, grads, B * H * sizeof(REAL));
-    if (grad_W) {
-        NAME(lay)(x, N, D, D, x_p, Q);
-        product(3 * H, N, Q, d_r, 1, 4 * H, x_p, Q, to_W, Q, to_W, Q);
-        NAME(narrow)(to_W, 3 * H, Q, grad_W, D);
-    }
-    if (grad_U) {
-        NAME(lay)(states, N, H, H, h, P);
-        if (!after) NAME(lay)(gates, N, 4 * H, H, p, P);
-        product(2 * H, N, P, d_r, 1, 4 * H, h, P, to_U, P, to_U, P);
-        product(H, N, P, after ? deltas : d_n, 1, 4 * H, after ? h : p, P, to_U + 2 * H * P, P,
-                to_U + 2 * H * P, P);
-        NAME(narrow)(to_U, 3 * H, P, grad_U, H);
-    }
-    for (long i = 0; i < N; i++)
-        for (long j = 0; j < 4 * H; j++) to_b[j] += deltas[i * 4 * H + j];
+    if (grad_h0) memcpy(grad_h0, g, B * H * sizeof(REAL));
+    if (grad_W) NAME(narrow)(to_W, 3 * H, Q, grad_W, D);
+    if (grad_U) NAME(narrow)(to_U, 3 * H, P, grad_U, H);
     if (grad_b_i) memcpy(grad_b_i, to_b + H, 3 * H * sizeof(REAL));
     if (grad_b_h) {
         memcpy(grad_b_h, to_b + H, 3 * H * sizeof(REAL));

@@ -252,8 +252,7 @@ def test_a_walk_leaves_what_it_found(after):
     x, h0, *weights = (tensor.detach() for tensor in inputs((40, 2, 3, 4)))
     weights = Weights(*weights, after)
     states, gates = bptt.forward(x, h0, weights, keep=True)
-    grads, deltas = torch.empty(41, 2, 4).double(), torch.empty(40, 2, 16).double()
-    bptt.backward(x, weights, states, gates, 2 * states[1:], (False,) * 6, (grads, deltas))
+    grads, deltas = bptt.walk_back(x, weights, states, gates, 2 * states[1:])
     run = [h0.requires_grad_()]
     for x_t in x:
         run.append(gru.equations.step(x_t, run[-1], weights).h)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -60,13 +61,21 @@ def test_engines_on_random_cases(sizes, after, biases, seed):
     assert _walk.suits(x, h0, weights) or not x.numel()
     loop, compiled = (everything(function, x, h0, weights) for function in (bptt.loop, bptt.run))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_walk, "SHORT", -1)
-        in_parts = everything(bptt.run, x, h0, weights)
         patch.setattr(_walk, "suits", lambda *_: False)
         tensors = everything(bptt.run, x, h0, weights)
-    for engine in (compiled, in_parts, tensors):
+    for engine in (compiled, tensors):
         for one, expected in zip(engine, loop, strict=True):
             torch.testing.assert_close(one, expected, rtol=1e-10, atol=1e-12)
+
+
+@needs_the_compiled
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("sizes", [(3, 300, 2, 5), (2, 256, 8, 8), (300, 1, 8, 9), (70, 9, 3, 16), (5, 128, 16, 24)])
+def test_gradients_of_more_rows_than_are_multiplied_at_once(sizes, after):
+    x, h0, weights = case(*sizes, after)
+    loop, compiled = (everything(function, x, h0, weights) for function in (bptt.loop, bptt.run))
+    for one, expected in zip(compiled, loop, strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-11)
 
 
 @needs_the_compiled
@@ -97,12 +106,13 @@ def test_gates_that_are_wholly_shut_are_0_and_wholly_open_1(dtype):
 
 
 @needs_the_compiled
+@pytest.mark.parametrize("D", [3, 16])
 @pytest.mark.parametrize("H", [1, 7, 8, 15, 16, 17, 33, 64, 128, 129, 300])
 @pytest.mark.parametrize("after", [True, False])
-def test_widths_around_those_of_a_vector(H, after, monkeypatch):
+def test_widths_around_those_of_a_vector(D, H, after, monkeypatch):
     monkeypatch.setattr(_walk, "SHARED", 300)  # however many threads there are
     for dtype, tolerance in ((torch.float64, 1e-11), (torch.float32, 2e-4)):
-        x, h0, weights = case(5, 6, 3, H, after, dtype=dtype)
+        x, h0, weights = case(5, 6, D, H, after, dtype=dtype)
         x, h0 = x.repeat(8, 1, 1), h0
         assert _walk.suits(x, h0, weights)
         reference = everything(bptt.loop, x.double(), h0.double(), Weights(*(t.double() for t in weights[:4]), after))
@@ -225,12 +235,26 @@ def test_without_it_everything_works(monkeypatch):
     torch.testing.assert_close(bptt.run(x, h0, weights), bptt.loop(x, h0, weights))
 
 
+@needs_the_compiled
+@pytest.mark.parametrize("there", ["an older version", "one that says none"])
+def test_a_file_compiled_for_another_version_is_not_used(there, monkeypatch):
+    """It would load, and give wrong gradients where a function takes or leaves other things than today."""
+    if there == "an older version":
+        monkeypatch.setattr(_walk, "VERSION", _walk.VERSION + 1)
+    else:
+        monkeypatch.setattr(_walk.ctypes, "CDLL", lambda _: SimpleNamespace())
+    found = _walk._library.__wrapped__()
+    assert isinstance(found, str)
+    assert "install gru anew" in found
+
+
 DRIVER = """
 import ctypes, random, sys
 library = ctypes.CDLL(sys.argv[1])
 random.seed(0)
 for real, of in ((ctypes.c_float, "float"), (ctypes.c_double, "double")):
-    for T, B, D, H in [(1, 1, 1, 1), (3, 5, 2, 7), (2, 4, 3, 16), (2, 9, 1, 17), (2, 1, 20, 33), (1, 0, 2, 3)]:
+    for T, B, D, H in [(1, 1, 1, 1), (3, 5, 2, 7), (2, 4, 3, 16), (2, 9, 1, 17), (2, 1, 20, 33), (1, 0, 2, 3),
+                       (2, 260, 16, 8), (90, 3, 16, 16)]:
         def numbers(*shape):
             count = 1
             for size in shape:

@@ -262,9 +262,7 @@ def _entry(run: Run, into: list[Tensor], starts: list[int], changed: bool) -> _E
 
 def _walk(sweep: Sweep, straight: Tensor) -> tuple[Tensor, Tensor]:
     """dL/dh_t (T+1, B, H) and the walk's deltas (T, B, 4H), from what the loss sends straight into each state."""
-    T, B, H = straight.shape
-    grads, deltas = straight.new_empty(T + 1, B, H), straight.new_empty(T, B, 4 * H)
-    bptt.backward(sweep.x, sweep.weights, sweep.states, sweep.gates, straight, (False,) * 6, (grads, deltas))
+    grads, deltas = bptt.walk_back(sweep.x, sweep.weights, sweep.states, sweep.gates, straight)
     return sweep.restored(grads), sweep.restored(deltas)
 
 

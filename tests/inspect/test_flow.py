@@ -413,8 +413,8 @@ def test_jacobians_in_several_chunks(monkeypatch):
 
 def test_one_backward_walk_and_no_step_by_step_autograd(monkeypatch):
     walks = []
-    plain = gru.bptt.backward
-    monkeypatch.setattr("gru.bptt.backward", lambda *a, **k: walks.append(1) or plain(*a, **k))
+    plain = gru.bptt.walk_back
+    monkeypatch.setattr("gru.bptt.walk_back", lambda *a, **k: walks.append(1) or plain(*a, **k))
     for name in ("gru.bptt.step", "gru.inspect.flow.step", "gru.inspect.record.step"):
         monkeypatch.setattr(name, lambda *a: pytest.fail("a step was taken by itself"))
     gru.gradient_flow(gru.GRU(D, H), torch.randn(T, B, D)).paths  # noqa: B018
