@@ -10,6 +10,7 @@ Glossary
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import matplotlib
 import numpy as np
@@ -91,7 +92,9 @@ def gates(
             f"trace: expected one layer, got {len(trace)}: {', '.join(trace.names)}; choose one, such as trace[0]"
         )
     T, B, _ = _three_axes("trace.h", trace.h)
-    which = [sequence] if isinstance(sequence, int) else list(sequence)
+    if trace.r is None:
+        raise ValueError(f"trace: expected one with gates r, z and n, got {trace.names[0]}, which has none")
+    which = [sequence] if isinstance(sequence, Integral) else list(sequence)
     if not which or min(which) < 0 or max(which) >= B:
         raise ValueError(f"sequence: expected numbers from 0 to {B - 1}, got {sequence}")
     lengths = _columns(trace.lengths if lengths is None else lengths, None, T, B)[0]
@@ -133,6 +136,11 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
         raise ValueError(
             f"answers: expected a class for each of {len(targets)} targets, got {_arguments.shape(answers)}"
         )
+    for name, classes in (("answers", predicted), ("targets", targets)):
+        if classes.is_floating_point():
+            raise TypeError(f"{name}: expected classes as integers, got {classes.dtype}")
+        if classes.min() < 0:
+            raise ValueError(f"{name}: expected classes from 0 on, got {classes.min()}")
     C = len(names) if names is not None else 1 + int(max(predicted.max(), targets.max()))
     names = list(names) if names is not None else [str(k) for k in range(C)]
     if max(predicted.max(), targets.max()) >= C:

@@ -146,10 +146,24 @@ def test_pyplot_stays_out():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_number_of_numpys_chooses_a_sequence(trace):
+    assert np.array_equal(images(plots.gates(trace, np.int64(2)))[0], images(plots.gates(trace, 2))[0])
+
+
+def test_classes_are_whole_numbers():
+    with pytest.raises(TypeError, match=r"^targets: expected classes as integers, got torch.float32$"):
+        plots.confusion(torch.tensor([0, 1]), torch.tensor([0.0, 1.0]))
+
+
 def test_errors(trace):
     stacked = gru.trace(gru.GRU(3, 8, num_layers=2), torch.randn(10, 4, 3))
+    formula = gru.trace(gru.FormulaCell("h = tanh(W @ x + U @ h)", 3, 8), torch.randn(10, 4, 3))
+    right, wrong = torch.tensor([0, 1]), torch.tensor([0, -100])
     cases = [
         (lambda: plots.gates(stacked), "trace: expected one layer, got 2"),
+        (lambda: plots.gates(formula), "trace: expected one with gates r, z and n, got FormulaCell, which has none"),
+        (lambda: plots.confusion(wrong, right), "answers: expected classes from 0 on, got -100"),
+        (lambda: plots.confusion(right, wrong), "targets: expected classes from 0 on, got -100"),
         (lambda: plots.gates(trace, 4), "sequence: expected numbers from 0 to 3, got 4"),
         (lambda: plots.gates(trace, 0, [11, 1, 1, 1]), "lengths: expected 4 integers from 1 to 10"),
         (lambda: plots.gates(trace, 0, names=["a", "b"]), "names: expected 1, got 2"),
