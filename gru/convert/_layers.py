@@ -53,8 +53,7 @@ def layer_of(sets: Sequence[Weights], bidirectional: bool = False, **options: An
         num_layers=len(sets) // directions,
         bias=first.bias_ih is not None,
         bidirectional=bidirectional,
-        device=first.weight_ih.device,
-        dtype=first.weight_ih.dtype,
+        **device_and_dtype(first.weight_ih),
         reset_after=first.reset_after,
         **options,
     )
@@ -65,6 +64,11 @@ def layer_of(sets: Sequence[Weights], bidirectional: bool = False, **options: An
                     # Where two biases are one, the second is None.
                     parameter.copy_(torch.zeros_like(parameter) if values is None else values)
     return layer
+
+
+def device_and_dtype(weight: Tensor) -> dict[str, Any]:
+    """The options with which a module is made where a weight lies, and of its kind."""
+    return {"device": weight.device, "dtype": weight.dtype}
 
 
 def tensor(name: str, value: Any) -> Tensor:
@@ -84,7 +88,7 @@ def tensor(name: str, value: Any) -> Tensor:
         return array
     # torch.tensor copies, so that a later change of the array does not reach the layer. It takes no negative strides
     # and no foreign byte order.
-    return torch.tensor(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    return torch.tensor(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), device="cpu")
 
 
 def expect_shape(name: str, value: Tensor, shape: tuple[int, ...], when: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 
 from gru.cells import ResetAfterCell, ResetBeforeCell
-from gru.convert._layers import expect_layer, layer_of, named
+from gru.convert._layers import device_and_dtype, expect_layer, layer_of, named
 from gru.equations import Weights
 from gru.layer import GRU, weights_of
 
@@ -58,7 +58,7 @@ def cell_from_layer(layer: GRU) -> ResetBeforeCell | ResetAfterCell:
         )
     weights = layer.weights()
     cell_class = ResetAfterCell if layer.reset_after else ResetBeforeCell
-    cell = cell_class(layer.input_size, layer.hidden_size, bias=layer.bias).to(weights.weight_ih)
+    cell = cell_class(layer.input_size, layer.hidden_size, layer.bias, **device_and_dtype(weights.weight_ih))
     return fill(cell, weights).train(layer.training)
 
 

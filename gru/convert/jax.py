@@ -51,7 +51,7 @@ def from_flax(cell: Any) -> GRU:
     W, U = (torch.cat([_get(cell, side + gate, "kernel").T for gate in _GATES]) for side in "ih")
     b = torch.cat([_get(cell, f"i{gate}", "bias") for gate in _GATES])
     b_n = _get(cell, "hn", "bias")
-    bias_hh = torch.cat((torch.zeros(2 * len(b_n), dtype=b_n.dtype), b_n))
+    bias_hh = torch.cat((b_n.new_zeros(2 * len(b_n)), b_n))
     return _layer({"ir, iz, in": W, "hr, hz, hn": U, "bias": b}, bias_hh)
 
 
@@ -118,7 +118,7 @@ def from_equinox(cell: Any) -> GRU:
     b_n = given.pop("bias_n")
     if b_n is not None:
         expect_shape("bias_n", b_n, (given["weight_hh"].shape[-1],))
-    return _layer(given, None if b_n is None else torch.cat((torch.zeros(2 * len(b_n), dtype=b_n.dtype), b_n)))
+    return _layer(given, None if b_n is None else torch.cat((b_n.new_zeros(2 * len(b_n)), b_n)))
 
 
 def to_equinox(layer: GRU) -> dict[str, np.ndarray | None]:

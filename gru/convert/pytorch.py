@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gru.cells import ResetAfterCell, ResetBeforeCell
-from gru.convert._layers import named
+from gru.convert._layers import device_and_dtype, named
 from gru.convert.cells import fill
 from gru.layer import GRU, weights_of
 
@@ -34,8 +34,9 @@ def from_torch(module: nn.GRU | nn.GRUCell) -> GRU | ResetAfterCell:
     True
     """
     if isinstance(module, nn.GRUCell):
-        cell = ResetAfterCell(module.input_size, module.hidden_size, bias=module.bias)
-        return fill(cell.to(module.weight_ih), weights_of(module)).train(module.training)
+        weights = weights_of(module)
+        cell = ResetAfterCell(module.input_size, module.hidden_size, module.bias, **device_and_dtype(weights.weight_ih))
+        return fill(cell, weights).train(module.training)
     if isinstance(module, nn.GRU):
         return _copied(module, GRU(**_options(module), reset_after=True))
     raise TypeError(f"module: expected torch.nn.GRU or torch.nn.GRUCell, got {named(module)}")
@@ -59,8 +60,8 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
         raise ValueError(f"module: expected a GRU that resets after the product, got {module!r}. {_NO_TORCH}")
     if isinstance(module, ResetAfterCell):
         weights = weights_of(module)
-        cell = nn.GRUCell(module.input_size, module.hidden_size, bias=weights.bias_ih is not None)
-        cell.to(weights.weight_ih)
+        bias, place = weights.bias_ih is not None, device_and_dtype(weights.weight_ih)
+        cell = nn.GRUCell(module.input_size, module.hidden_size, bias, **place)
         with torch.no_grad():
             for name, parameter in cell.named_parameters():
                 parameter.copy_(getattr(weights, name))
@@ -72,8 +73,7 @@ def to_torch(module: GRU | ResetAfterCell) -> nn.GRU | nn.GRUCell:
 
 def _options(layer: nn.GRU | GRU) -> dict[str, Any]:
     names = ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"]
-    weight = layer.weight_ih_l0
-    return {name: getattr(layer, name) for name in names} | {"device": weight.device, "dtype": weight.dtype}
+    return {name: getattr(layer, name) for name in names} | device_and_dtype(layer.weight_ih_l0)
 
 
 @torch.no_grad()

@@ -70,10 +70,10 @@ class Alphabet:
                     f"words[{number}]: unknown letter {unknown[0]!r} in {word[:40]!r}; expected some of {known!r}"
                 )
             rows.append([self._place.get(letter, self.OTHER) for letter in word])
-        lengths = torch.tensor([len(row) for row in rows])
-        ids = torch.full((int(lengths.max()), len(rows)), self.OTHER)
+        lengths = torch.tensor([len(row) for row in rows], device="cpu")
+        ids = torch.full((int(lengths.max()), len(rows)), self.OTHER, device="cpu")
         for n, row in enumerate(rows):
-            ids[: len(row), n] = torch.tensor(row)
+            ids[: len(row), n] = torch.tensor(row, device="cpu")
         return ids, lengths
 
     def one_hot(self, words: Sequence[str], *, other: bool = False, dtype: torch.dtype | None = None) -> Tensor:

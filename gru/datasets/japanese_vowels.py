@@ -119,7 +119,7 @@ def _part(content: bytes, name: str) -> Utterances:
         )
 
     utterances = torch.from_numpy(steps).split(lengths.tolist())  # N x (length, D)
-    x = torch.zeros(T_MAX, N, D)
+    x = torch.zeros(T_MAX, N, D, device="cpu")
     padded = pad_sequence(utterances)  # (longest, N, D); the longest training utterance has 26 steps
     x[: len(padded)] = padded
     return Utterances(x, torch.from_numpy(lengths), torch.from_numpy(speaker))

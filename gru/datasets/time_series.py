@@ -149,7 +149,7 @@ def _read_el_nino(path: Path, checksum: str | None = None) -> Series:
                 _number(cell, f"line {number}, {month}", DEGREES) for month, cell in zip(MONTHS, row[1:], strict=True)
             ]
         dates = [date(year, month, 1) for year in YEARS for month in range(1, 13)]
-        return Series("Sea-surface temperature, El Nino 1+2", "°C", torch.tensor(values), dates, 12)
+        return Series("Sea-surface temperature, El Nino 1+2", "°C", torch.tensor(values, device="cpu"), dates, 12)
 
     return _file.read(path, parse, SCRIPT, checksum)
 
@@ -163,7 +163,7 @@ def _read_co2(path: Path, checksum: str | None = None) -> Series:
             if week != day.isoformat():
                 raise ValueError(f"line {number}: expected the week {day.isoformat()}, got {week!r}")
             values.append(_number(cell, f"line {number}", PPM) if cell else math.nan)
-        return Series("CO2, Mauna Loa", "ppm", torch.tensor(values), dates, 52)
+        return Series("CO2, Mauna Loa", "ppm", torch.tensor(values, device="cpu"), dates, 52)
 
     return _file.read(path, parse, SCRIPT, checksum)
 

@@ -135,7 +135,7 @@ def _rests(F: Callable, J: Callable, x: Tensor, starts: Tensor, tolerance: float
         if not len(moving):
             break
     h = torch.cat((h, starts))  # (2K, H)
-    x, identity = x.expand(len(h), -1), torch.eye(h.shape[1]).to(h)
+    x, identity = x.expand(len(h), -1), torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
     gap, length = F(x, h) - h, torch.ones_like(h[:, :1])  # (2K, H), and of the step (2K, 1)
     for _ in range(ROUNDS):  # of Newton's method on F(x, h) - h; where a step does not help, a shorter one is tried
         # The pseudoinverse takes the shortest way where a continuum of points rests and the matrix is singular.
@@ -194,7 +194,7 @@ def lyapunov(
     _, jacobian = _maps(run.module, run.weights)
     ended = _ended(run)  # (T, B, 1)
     with torch.no_grad():
-        Q = torch.eye(H, count).to(run.before.device, torch.float64).expand(B, -1, -1)  # (B, H, count)
+        Q = torch.eye(H, count, dtype=torch.float64, device=run.before.device).expand(B, -1, -1)  # (B, H, count)
         growth = Q.new_zeros(B, count)
         for t in range(T):
             Q, R = torch.linalg.qr(jacobian(run.x[t].double(), run.before[t].double()) @ Q)
@@ -264,7 +264,7 @@ def _ended(run: Run) -> Tensor:
     """Which steps were not taken (T, B, 1): of a packed sequence those past its own end."""
     T, B, _ = run.before.shape
     steps = torch.arange(T, device=run.before.device).view(T, 1, 1)
-    return steps >= (torch.full((B, 1), T) if run.lengths is None else run.lengths.unsqueeze(1)).to(steps)
+    return steps.expand(T, B, 1) >= T if run.lengths is None else steps >= run.lengths.unsqueeze(1)
 
 
 def _linear_recurrence(A: Tensor, b: Tensor) -> Tensor:

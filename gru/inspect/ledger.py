@@ -80,7 +80,7 @@ class _Entry:
                 raise LookupError(f"{run.name}: expected {expected}; this model changes it between two steps")
             self.keep = keep.masked_fill(changed, 0)
         if lengths is not None:  # past the end of a sequence nothing changes
-            ended = torch.arange(len(keep), device=keep.device).unsqueeze(1) >= lengths.to(keep.device)  # (T, B)
+            ended = torch.arange(len(keep), device=keep.device).unsqueeze(1) >= lengths  # (T, B)
             self.keep = self.keep.masked_fill(ended.unsqueeze(-1), 1)
             self.brings[1:][ended] = 0
 
@@ -134,6 +134,6 @@ def _ends_by(lengths: object, run: Run, x: object) -> Tensor | None:
     """The lengths of a recurrence: those given where it steps through x, perhaps as far as the longest goes."""
     if lengths is None or run.lengths is not None:
         return run.lengths
-    lengths, (steps, batch) = torch.as_tensor(lengths), run.before.shape[:2]
+    lengths, (steps, batch) = torch.as_tensor(lengths, device=run.before.device), run.before.shape[:2]
     through = not isinstance(x, Tensor) or sorted(x.shape[:2]) == sorted((steps, batch))
     return lengths if through or steps == int(lengths.max()) else None

@@ -34,7 +34,7 @@ class WeightsView(View):
         if H > UNIT_LIMIT:
             raise ValueError(f"module: expected at most {UNIT_LIMIT} units, got hidden_size {H}")
         if x is None:
-            x = torch.randn(24, D, generator=torch.Generator().manual_seed(1))
+            x = torch.randn(24, D, generator=torch.Generator().manual_seed(1), device="cpu")
         self._x = _sequence(x, D).to(weights.weight_ih)
         super().__init__(_data=self._encoded(), **{**self._start(weights), **traits})
 
@@ -73,7 +73,7 @@ def example() -> ResetAfterCell:
     """Eight units that read three inputs, always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return ResetAfterCell(3, 8)
+        return ResetAfterCell(3, 8, device="cpu")
 
 
 def candidate(rows: Tensor) -> Tensor:

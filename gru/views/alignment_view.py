@@ -112,8 +112,8 @@ class AlignmentView(View, module="alignment_view", state=STATE):
         if self._encode is None:
             place = {letter: i for i, letter in enumerate(self._letters)}
             ids = [place.get(letter, len(self._letters)) for letter in text.lower()[:LONGEST]]
-            return torch.eye(D)[ids].unsqueeze(1).to(weight.device, weight.dtype)
-        x = self._encode(text) if text else torch.zeros(0, 1, D)
+            return torch.eye(D, device="cpu")[ids].unsqueeze(1).to(weight.device, weight.dtype)
+        x = self._encode(text) if text else torch.zeros(0, 1, D, device="cpu")
         _arguments.is_tensor("encode", x)
         if x.dim() != 3 or tuple(x.shape[1:]) != (1, D):
             raise ValueError(f"encode: expected a result of shape (T, 1, {D}), got {_arguments.shape(x)}")
@@ -124,7 +124,7 @@ class AlignmentView(View, module="alignment_view", state=STATE):
         """The answer, END left out: its symbols, where each looked (K, T), and how likely each was."""
         if not len(x):
             return [], x.new_zeros(0, 0), []
-        lengths = torch.tensor([len(x)])
+        lengths = torch.tensor([len(x)], device="cpu")
         symbols, looks = self._module.write(x, lengths, MOST)
         symbols = symbols[: int((symbols[:, 0] != self._module.END).sum())]
         chances = torch.softmax(self._module(x, lengths, symbols)[0], -1)[:-1].gather(2, symbols.unsqueeze(2))

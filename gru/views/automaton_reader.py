@@ -202,7 +202,8 @@ class AutomatonReader(View, module="automaton_reader", state=STATE):
         chance = random.Random(0)
         words = ["".join(chance.choices(self._letters, k=LONG)) for _ in range(TRIED)]
         said = self._said(k, self._states(k, words))  # (LONG + 1, TRIED)
-        says = torch.tensor([[state in self._machine.accepting for state in self._walk(word)] for word in words]).T
+        says = [[state in self._machine.accepting for state in self._walk(word)] for word in words]
+        says = torch.tensor(says, device="cpu").T
         where = (said != says).nonzero()  # by length
         return words[int(where[0, 1])][: int(where[0, 0])] if len(where) else None
 

@@ -103,11 +103,11 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         self._module = module
         D, H = _sizes(self._read())
         if x is None:
-            x = torch.tensor(EXAMPLE_X) if D == 2 else _wave(D)
+            x = torch.tensor(EXAMPLE_X, device="cpu") if D == 2 else _wave(D)
         self._x = _checked("x", x, ("T", D))
         if not 1 <= len(self._x) <= STEP_LIMIT:
             raise ValueError(f"x: expected 1 to {STEP_LIMIT} steps, got {len(self._x)}")
-        self._h0 = _checked("h0", torch.zeros(H) if h0 is None else h0, (H,))
+        self._h0 = _checked("h0", torch.zeros(H, device="cpu") if h0 is None else h0, (H,))
         self._made = {"reset_after": self._read().reset_after, "z_keeps": getattr(module, "z_keeps", True)}
         (self._step_names,) = step_names_of(step_names, [len(self._x)])
         start = {"step": min(1, len(self._x) - 1), "inputs": self._x.tolist(), "states": [None] * len(self._x)}
@@ -122,9 +122,9 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
         """Every number of the drawing, by the names of the parts: (H), x (D). Doubles on the module's device."""
         weights = self._read()._replace(reset_after=self.reset_after)
         weights = weights if self.z_keeps == self._made["z_keeps"] else _negate_z(weights)
-        past, inputs = self._h0, torch.tensor(self.inputs, dtype=torch.double)
+        past, inputs = self._h0, torch.tensor(self.inputs, dtype=torch.double, device="cpu")
         for t, x in enumerate(inputs[: self.step + 1]):
-            past = past if self.states[t] is None else torch.tensor(self.states[t], dtype=torch.double)
+            past = past if self.states[t] is None else torch.tensor(self.states[t], dtype=torch.double, device="cpu")
             if t < self.step:
                 past = step(x, past, weights).h
         x = inputs[self.step]
@@ -157,7 +157,7 @@ class CellAnatomy(View, module="cell_anatomy", state=STATE):
     def _read(self) -> Weights:
         """The module's weights as doubles on the CPU; PyTorch's layout, z keeps."""
         if self._module is None:
-            example = {name: torch.tensor(values, dtype=torch.double) for name, values in EXAMPLE.items()}
+            example = {name: torch.tensor(values, dtype=torch.double, device="cpu") for name, values in EXAMPLE.items()}
             return Weights(**example, reset_after=True)
         weights = weights_of(self._module)
         found = {name: _double(getattr(weights, name)) for name in EXAMPLE}
@@ -215,7 +215,7 @@ def _sizes(weights: Weights) -> tuple[int, int]:
 
 def _wave(D: int) -> Tensor:
     """Six steps (6, D) to begin with, each input a wave of its own."""
-    return torch.sin(1 + torch.arange(6.0)[:, None] + 2 * torch.arange(D)).round(decimals=1)
+    return torch.sin(1 + torch.arange(6.0, device="cpu")[:, None] + 2 * torch.arange(D, device="cpu")).round(decimals=1)
 
 
 def _double(value: Tensor | None) -> Tensor | None:
@@ -239,7 +239,7 @@ def _checked(name: str, value: Tensor, shape: tuple[int | str, ...]) -> Tensor:
 def _negate_z(weights: Weights) -> Weights:
     """The same recurrence where z does the opposite."""
     H = weights.weight_hh.shape[1]
-    sign = torch.ones(3 * H, dtype=torch.double)
+    sign = torch.ones(3 * H, dtype=torch.double, device="cpu")
     sign[H : 2 * H] = -1
     W, U, b_i, b_h, _ = weights
     biases = [None if b is None else sign * b for b in (b_i, b_h)]

@@ -81,9 +81,9 @@ class GatePuzzle(View, module="gate_puzzle", state=("wish", "units", "unit", "we
     def cell(self) -> nn.GRUCell:
         """The units as a ``torch.nn.GRUCell(3, units)``, in double precision."""
         H = self.units
-        cell = nn.GRUCell(len(LETTERS), H, dtype=torch.double)
-        table = torch.tensor(self.weights, dtype=torch.double).view(2, 3, 5)[:H]  # (H, gates, 3 letters and 2 states)
-        rows = table.transpose(0, 1).reshape(3 * H, 5)
+        cell = nn.GRUCell(len(LETTERS), H, device="cpu", dtype=torch.double)
+        table = torch.tensor(self.weights, dtype=torch.double, device="cpu").view(2, 3, 5)  # of 3 letters and 2 states
+        rows = table[:H].transpose(0, 1).reshape(3 * H, 5)
         with torch.no_grad():
             cell.weight_ih.copy_(rows[:, :3])
             cell.weight_hh.copy_(rows[:, 3 : 3 + H])
@@ -94,8 +94,8 @@ class GatePuzzle(View, module="gate_puzzle", state=("wish", "units", "unit", "we
     @property
     def states(self) -> Tensor:
         """What the units hold after each of the 120 sequences, (120, units)."""
-        cell, letters = self.cell, torch.eye(len(LETTERS), dtype=torch.double)
-        h, found = torch.zeros(1, self.units, dtype=torch.double), []
+        cell, letters = self.cell, torch.eye(len(LETTERS), dtype=torch.double, device="cpu")
+        h, found = torch.zeros(1, self.units, dtype=torch.double, device="cpu"), []
         with torch.no_grad():
             for _ in range(LONGEST):  # every sequence goes on with every letter
                 h = cell(letters.repeat(len(h), 1), h.repeat_interleave(len(LETTERS), 0))
@@ -117,7 +117,7 @@ class GatePuzzle(View, module="gate_puzzle", state=("wish", "units", "unit", "we
     def given(self) -> list[int]:
         """The answer that is read from the first unit after each sequence."""
         levels = max(WISHES[self.wish]["answers"])
-        cuts = torch.arange(1, levels + 1) / (levels + 1)  # 1/2; 1/4, 1/2 and 3/4
+        cuts = torch.arange(1, levels + 1, device="cpu") / (levels + 1)  # 1/2; 1/4, 1/2 and 3/4
         return (self.states[:, :1] > cuts).sum(1).tolist()
 
     @property

@@ -270,7 +270,7 @@ def _example() -> tuple[nn.Module, Tensor]:
         layer.bias_ih_l0[16:32] += 1  # lean towards keeping
         layer.weight_hh_l0[:32] *= 1.5
         layer.weight_hh_l0[32:] *= 0.6
-    return layer, torch.randn(30, 1, 4, generator=draw)
+    return layer, torch.randn(30, 1, 4, generator=draw, device="cpu")
 
 
 def _checked(loss: object, module: object, traits: dict[str, Any]) -> Callable[[object], Tensor] | None:

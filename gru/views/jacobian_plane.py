@@ -59,13 +59,13 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
         if isinstance(matrix, Tensor):
             matrix = matrix.flatten()
         matrix = [float(entry) for entry in matrix]
-        check_finite("matrix", torch.tensor(matrix))
+        check_finite("matrix", torch.tensor(matrix, device="cpu"))
         super().__init__(matrix=matrix, **traits)
 
     @property
     def jacobian(self) -> Tensor:
         """J (2, 2), in double precision."""
-        return torch.tensor(self.matrix, dtype=torch.float64).view(2, 2)
+        return torch.tensor(self.matrix, dtype=torch.float64, device="cpu").view(2, 2)
 
     @property
     def singular_values(self) -> Tensor:

@@ -199,7 +199,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
     @property
     def curve(self) -> Tensor:
         """keep^t for t = 0..steps."""
-        return torch.exp(-torch.arange(self.steps + 1) / self.time_constant)
+        return torch.exp(-torch.arange(self.steps + 1, device="cpu") / self.time_constant)
 
     # What the model does
 
@@ -259,7 +259,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         self._signs, self._fixed, data = [], [], []
         for i, (part, entries) in enumerate(zip(self._parts, self._traces, strict=True)):
             H = entries[0].h.shape[-1]
-            signs = 2.0 * torch.randint(2, (len(entries), H), generator=draw) - 1
+            signs = 2.0 * torch.randint(2, (len(entries), H), generator=draw, device="cpu") - 1
             self._signs.append(signs.to(entries[0].h))
             convention = convention_of(entries)
             reason = self._reason(part, entries)
@@ -408,8 +408,8 @@ def crossing(values: Sequence[float], level: float) -> float | None:
 
 def _lasts(sequences: Sequence[Tensor]) -> Tensor:
     """Whether a sequence has a step t: (T, S), on the CPU."""
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    return torch.arange(int(lengths.max())).unsqueeze(-1) < lengths
+    lengths = torch.tensor([len(sequence) for sequence in sequences], device="cpu")
+    return torch.arange(int(lengths.max()), device="cpu").unsqueeze(-1) < lengths
 
 
 def _nearest_bias(keep: float) -> float:

@@ -144,10 +144,10 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         if self._letters is not None:
             place = {letter: i for i, letter in enumerate(self._letters)}
             ids = [place.get(letter, len(self._letters)) for letter in plain(self.text)]
-            x = torch.eye(len(self._letters) + 1)[ids]
+            x = torch.eye(len(self._letters) + 1, device="cpu")[ids]
         else:
             own = _numbers(self.text) if self._inputs[0].shape[1] == 1 else []
-            x = torch.tensor(own).unsqueeze(1) if own else self._inputs[self.sequence]
+            x = torch.tensor(own, device="cpu").unsqueeze(1) if own else self._inputs[self.sequence]
         return as_read_by(self._module, x.unsqueeze(1))
 
     def _check(self) -> None:

@@ -79,7 +79,7 @@ class ParallelNewton(WeightsView, module="parallel_newton", state=STATE):
         """A layer with the module's weights, the recurrent ones times the feedback, in double precision."""
         weights = self._read()
         D, H = weights.weight_ih.shape[1], weights.weight_hh.shape[1]
-        layer = GRU(D, H, reset_after=bool(weights.reset_after), dtype=torch.float64)
+        layer = GRU(D, H, reset_after=bool(weights.reset_after), device="cpu", dtype=torch.float64)
         with torch.no_grad():
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 getattr(layer, f"{name}_l0").copy_(getattr(weights, name))
@@ -123,4 +123,4 @@ def example() -> tuple[GRU, Tensor]:
     """Eight units with weights as PyTorch starts them, and sixty steps of noise (60, 2); always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
-        return GRU(2, 8), torch.randn(60, 2)
+        return GRU(2, 8, device="cpu"), torch.randn(60, 2, device="cpu")

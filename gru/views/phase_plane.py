@@ -6,6 +6,7 @@ Glossary
     T           steps of a sequence
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -101,8 +102,8 @@ class PhasePlane(View, module="phase_plane", state=STATE):
     @property
     def cell(self) -> GRU:
         """A layer with the weights as they stand, in double precision."""
-        W, U, b, c = torch.tensor(self.weights, dtype=torch.float64).split((6, 12, 6, 2))
-        layer = GRU(1, 2, reset_after=self._data["reset_after"], dtype=torch.float64)
+        W, U, b, c = torch.tensor(self.weights, dtype=torch.float64, device="cpu").split((6, 12, 6, 2))
+        layer = GRU(1, 2, reset_after=self._data["reset_after"], device="cpu", dtype=torch.float64)
         with torch.no_grad():
             layer.weight_ih_l0.copy_(W.view(6, 1))
             layer.weight_hh_l0.copy_(U.view(6, 2))
@@ -113,7 +114,7 @@ class PhasePlane(View, module="phase_plane", state=STATE):
     @property
     def fixed_points(self) -> FixedPoints:
         """Rests, saddles and sources in the square, under the input of the step shown: :func:`gru.fixed_points`."""
-        side = torch.linspace(-1, 1, 9, dtype=torch.float64)
+        side = torch.linspace(-1, 1, 9, dtype=torch.float64, device="cpu")
         found = fixed_points(
             self.cell, self._inputs()[min(self.step, len(self._inputs()) - 1)], torch.cartesian_prod(side, side)
         )
@@ -149,7 +150,7 @@ class PhasePlane(View, module="phase_plane", state=STATE):
         data = {
             "reset_after": bool(found.reset_after),
             "hops": HOPS,
-            "limit": max(LIMIT, *(float(torch.tensor(number).abs().ceil()) for number in numbers)),
+            "limit": max(LIMIT, *(float(math.ceil(abs(number))) for number in numbers)),
             "sequences": [
                 {"name": str(name), "x": x.tolist()} for name, x in zip(self._names, self._sequences, strict=True)
             ],
@@ -163,10 +164,10 @@ class PhasePlane(View, module="phase_plane", state=STATE):
         """(T, 1), in double precision."""
         if self.sequence:
             return self._sequences[self.sequence - 1].unsqueeze(1)
-        return torch.full((HOPS, 1), self.input, dtype=torch.float64)
+        return torch.full((HOPS, 1), self.input, dtype=torch.float64, device="cpu")
 
     def _h0(self) -> Tensor:
-        return torch.tensor(self.start, dtype=torch.float64).view(1, 1, 2)
+        return torch.tensor(self.start, dtype=torch.float64, device="cpu").view(1, 1, 2)
 
     @traitlets.validate("step", "sequence")
     def _in_range(self, proposal: dict[str, Any]) -> int:
@@ -191,7 +192,7 @@ class PhasePlane(View, module="phase_plane", state=STATE):
 
 def example() -> ResetAfterCell:
     """Two units that hold each other down, so that one of them stays up: two wells, one of them stiller."""
-    cell = ResetAfterCell(1, 2)
+    cell = ResetAfterCell(1, 2, device="cpu")
     values = {
         "input_candidate": [[0.8], [-0.8]],
         "hidden_candidate": [[0.9, -1.0], [-1.0, 0.9]],
@@ -201,7 +202,7 @@ def example() -> ResetAfterCell:
         for weight in cell.parameters():
             weight.zero_()
         for name, value in values.items():
-            getattr(cell, name).weight.copy_(torch.tensor(value))
+            getattr(cell, name).weight.copy_(torch.tensor(value, device="cpu"))
         cell.hidden_update.bias.fill_(1.0)
         cell.hidden_reset.bias.fill_(2.0)
     return cell
@@ -209,9 +210,10 @@ def example() -> ResetAfterCell:
 
 def _numbers(found: Weights) -> list[float]:
     """The 26 numbers of a recurrence: for r and z only the sum of their two biases matters."""
-    b_ih, b_hh = (torch.zeros(6) if b is None else b.detach().cpu() for b in (found.bias_ih, found.bias_hh))
+    none = torch.zeros(6, device="cpu")
+    b_ih, b_hh = (none if b is None else b.detach().cpu() for b in (found.bias_ih, found.bias_hh))
     merged = torch.cat((b_ih[:4] + b_hh[:4], b_ih[4:])) if found.reset_after else b_ih + b_hh
-    inner = b_hh[4:] if found.reset_after else torch.zeros(2)
+    inner = b_hh[4:] if found.reset_after else none[4:]
     rows = (found.weight_ih.detach().cpu().flatten(), found.weight_hh.detach().cpu().flatten(), merged, inner)
     return torch.cat([row.double() for row in rows]).tolist()
 

@@ -82,13 +82,13 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
     def rnn(self) -> ElmanCell:
         """The tanh RNN of the drawing, in double precision."""
         drawn = self._drawn()
-        return _with(ElmanCell(INPUT_SIZE, self.hidden_size), drawn["W"], drawn["U"])
+        return _with(ElmanCell(INPUT_SIZE, self.hidden_size, device="cpu"), drawn["W"], drawn["U"])
 
     @property
     def gru(self) -> GRU:
         """The GRU of the drawing, in double precision."""
         drawn, H = self._drawn(), self.hidden_size
-        layer = _with(GRU(INPUT_SIZE, H), drawn["W3"], drawn["U3"])
+        layer = _with(GRU(INPUT_SIZE, H, device="cpu"), drawn["W3"], drawn["U3"])
         with torch.no_grad():
             layer.bias_ih_l0[H : 2 * H] = self.update_bias
         return layer

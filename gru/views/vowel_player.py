@@ -99,7 +99,7 @@ class VowelPlayer(View, module="vowel_player", state=STATE):
     @property
     def peaks(self) -> list[int]:
         """Frequencies at which the envelope of the step shown has a maximum, in hertz, to the next 10."""
-        frequencies = torch.arange(0, RATE // 2 + 1, 10)
+        frequencies = torch.arange(0, RATE // 2 + 1, 10, device="cpu")
         curve = envelope(self.cepstra[self.step], frequencies)
         inside = (curve[1:-1] > curve[:-2]) & (curve[1:-1] >= curve[2:])
         return frequencies[1:-1][inside].tolist()
@@ -148,7 +148,7 @@ def envelope(cepstrum: Tensor, frequencies: Tensor) -> Tensor:
     >>> envelope(torch.zeros(12), torch.tensor([0.0, 1000.0])).tolist()
     [0.0, 0.0]
     """
-    n = torch.arange(1, cepstrum.shape[-1] + 1, dtype=torch.float64)
+    n = torch.arange(1, cepstrum.shape[-1] + 1, dtype=torch.float64, device="cpu")
     waves = torch.cos(2 * math.pi / RATE * frequencies.double().unsqueeze(0) * n.unsqueeze(1))  # (N, F)
     return 20 / math.log(10) * (cepstrum.double() @ waves)
 

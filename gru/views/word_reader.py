@@ -146,7 +146,7 @@ class WordReader(View, module="word_reader", state=STATE):
             return self._encode(text)
         place = {letter: i for i, letter in enumerate(self._letters)}
         ids = [place.get(letter, len(self._letters)) for letter in plain(text)]
-        return torch.eye(len(self._letters) + 1)[ids].unsqueeze(1)  # (T, 1, D)
+        return torch.eye(len(self._letters) + 1, device="cpu")[ids].unsqueeze(1)  # (T, 1, D)
 
     @torch.no_grad()
     def _beliefs(self, x: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ class WordReader(View, module="word_reader", state=STATE):
 
     def _traced(self, text: str) -> dict[str, Any]:
         """What Python computes of a text with ``encode``."""
-        x = self._inputs(text) if text else torch.zeros(0, 1, self._module.gru.input_size)
+        x = self._inputs(text) if text else torch.zeros(0, 1, self._module.gru.input_size, device="cpu")
         if x.dim() != 3 or x.shape[1] != 1:
             raise ValueError(f"encode: expected a result of shape (T, 1, D), got {tuple(x.shape)}")
         if not len(x):

@@ -117,13 +117,13 @@ class Workbench(View, module="workbench", state=STATE):
                 "module: expected a trained cell, but nothing has been trained yet; press Train, then Pause"
             )
         D, C = TASKS[found["task"]]
-        cell = FormulaCell(found["text"], D, found["units"], dtype=torch.double)
+        cell = FormulaCell(found["text"], D, found["units"], device="cpu", dtype=torch.double)
         module = FormulaClassifier(cell, C or 1)
         own = {**{f"cell.{name}": one for name, one in cell.named_parameters()}, "head.weight": module.head.weight}
         own["head.bias"] = module.head.bias
         with torch.no_grad():
             for name, parameter in own.items():
-                values = torch.tensor(found["weights"][name.removeprefix("cell.")], dtype=torch.double)
+                values = torch.tensor(found["weights"][name.removeprefix("cell.")], dtype=torch.double, device="cpu")
                 parameter.copy_(values.view(parameter.shape))
         return module.eval()
 
