@@ -1252,6 +1252,31 @@ def test_a_check_gives_the_same_under_any_mode(mode):
     assert check_cell(Six) == check_cell(Six)
 
 
+def test_what_a_candidate_does_to_the_modes_of_torch_ends_with_its_call():
+    """Gradients turned off for good would be missing from the reference as well, and so would agree."""
+
+    def silenced(self, *given):
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return super(type(self), self).forward(*given)
+
+    for check, base in ((check_cell, Six), (check_layer, Layer)):
+        assert check(type("C", (base,), {"forward": silenced})).found == ["gradient_cut"]
+        assert torch.is_grad_enabled()
+        assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_layer_that_is_not_there_before_its_first_call_is_missing():
+    class Lazy(Six):
+        def __init__(self, input_size, hidden_size):
+            super().__init__(input_size, hidden_size)
+            self.input_reset = nn.LazyLinear(hidden_size)
+
+    report = check_cell(Lazy, hints=2)
+    assert report.found == ["missing_parameters"]
+    assert "input_reset.weight, input_reset.bias." in report.message
+
+
 def test_another_default_device_is_not_in_the_way():
     with torch.device("meta"):
         assert check_cell(Six)

@@ -167,7 +167,8 @@ class Candidate:
             Halt: forward raised; the finding says what and where.
         """
         try:
-            return self.module(*args, **kwargs)
+            with same_mode():
+                return self.module(*args, **kwargs)
         except Exception as error:
             raise Halt(
                 "raises", " ".join(filter(None, (when, told(error, type(self.module)), str(self.sizes))))
@@ -191,7 +192,8 @@ def build(
         Halt: it cannot be built, or its parameters are not those of a reference.
     """
     try:
-        module = candidate(sizes.D, sizes.H)
+        with same_mode():
+            module = candidate(sizes.D, sizes.H)
     except Exception as error:
         hint = "Call super().__init__() first." if "before Module.__init__() call" in str(error) else ""
         raise Halt("constructor_raises", f"{told(error, candidate)} {hint}".strip()) from None
@@ -220,7 +222,7 @@ def _find(module: nn.Module, variant: str, sizes: Sizes) -> tuple[Layout, dict[s
     """
     places = []
     for prefix, part in module.named_modules():
-        own = dict(part.named_parameters(remove_duplicate=False))
+        own = _parameters_of(part)
         places += [(prefix, layout, own) for layout in layouts(variant, sizes) if layout.shapes.keys() <= own.keys()]
     if not places:
         raise _names_do_not_fit(module, variant)
@@ -245,20 +247,22 @@ def _find(module: nn.Module, variant: str, sizes: Sizes) -> tuple[Layout, dict[s
     return layout, parameters
 
 
+def _parameters_of(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters by name, those of a lazy layer left out: they are not there before its first call."""
+    named = module.named_parameters(remove_duplicate=False)
+    return {name: parameter for name, parameter in named if not nn.parameter.is_lazy(parameter)}
+
+
 def _names_do_not_fit(module: nn.Module, variant: str) -> Halt:
     """What is missing and what is there instead, measured at the place and the layout that come closest."""
-
-    def names(part: nn.Module) -> dict[str, Tensor]:
-        return dict(part.named_parameters(remove_duplicate=False))
-
     other = VARIANTS[variant == "reset_after"]
     hint = ""
-    if any(layouts(other)[0].shapes.keys() <= names(part).keys() for part in module.modules()):
+    if any(layouts(other)[0].shapes.keys() <= _parameters_of(part).keys() for part in module.modules()):
         hint = f' These are the names of the other variant: check it with variant="{other}".'
     every = [(prefix, part, layout) for prefix, part in module.named_modules() for layout in layouts(variant)]
-    prefix, part, layout = max(every, key=lambda place: len(place[2].shapes.keys() & names(place[1]).keys()))
-    missing = [name for name in layout.shapes if name not in names(part)]
-    extra = [name for name in names(part) if name not in layout.shapes]
+    prefix, part, layout = max(every, key=lambda place: len(place[2].shapes.keys() & _parameters_of(place[1]).keys()))
+    missing = [name for name in layout.shapes if name not in _parameters_of(part)]
+    extra = [name for name in _parameters_of(part) if name not in layout.shapes]
     where = f" (looked for in self.{prefix})" if prefix else ""
     sentence = f"Missing{where}: {', '.join(missing)}. There, but not expected: {', '.join(extra) or 'nothing'}."
     return Halt("missing_parameters", sentence + (hint or _how_to_go_on(module, variant)))
@@ -266,7 +270,7 @@ def _names_do_not_fit(module: nn.Module, variant: str) -> Halt:
 
 def _how_to_go_on(module: nn.Module, variant: str) -> str:
     """A hint for a class that has layers of its own names, or one layer for several gates; "" where neither shows."""
-    own = {name: tuple(parameter.shape) for name, parameter in module.named_parameters(remove_duplicate=False)}
+    own = {name: tuple(parameter.shape) for name, parameter in _parameters_of(module).items()}
     layout, flat, _ = layouts(variant)
     fused = {wanted: next((n for n, s in own.items() if s == shape), "") for wanted, shape in flat.shapes.items()}
     if all(fused.values()):
@@ -312,6 +316,17 @@ class Draw:
     def __call__(self, shape: tuple[int, ...]) -> Tensor:
         # 0.8: gates away from 0, 1/2 and 1, so that every change of the equations is seen.
         return self.scale * 0.8 * torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu")
+
+
+@contextmanager
+def same_mode() -> Iterator[None]:
+    """Foreign code that turns gradients off, or chooses a dtype for all, does so for itself alone."""
+    dtype = torch.get_default_dtype()
+    try:
+        with torch.set_grad_enabled(torch.is_grad_enabled()):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager
