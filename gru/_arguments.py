@@ -50,6 +50,12 @@ def whole_number(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a whole number, got {value!r}")
 
 
+def generator(seed: object) -> torch.Generator:
+    """Random numbers on the CPU, whatever the default device; raise TypeError unless ``seed`` is an integer."""
+    whole_number("seed", seed)
+    return torch.Generator("cpu").manual_seed(int(seed))
+
+
 def within(
     name: str, value: object, low: int, high: int, meaning: str = "", error: type[Exception] = IndexError
 ) -> None:

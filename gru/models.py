@@ -260,6 +260,9 @@ class GRUForecaster(_LastState):
         """
         if self.quantiles:
             return forecasting.pinball_loss(answers, wanted, self.quantiles)
+        if answers.shape != wanted.shape:  # mse_loss would broadcast
+            expected = f"{_arguments.shape(answers)}, that of the answers"
+            raise ValueError(f"wanted: expected shape {expected}, got {_arguments.shape(wanted)}")
         return mse_loss(answers, wanted)
 
     @torch.no_grad()

@@ -51,7 +51,7 @@ def latch(
     noise = _arguments.number("noise", noise)
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise: expected a finite standard deviation of 0 or more, got {noise}")
-    draw = _generator(seed)
+    draw = _arguments.generator(seed)
 
     def batches() -> Iterator[Batch]:
         while True:
@@ -81,7 +81,7 @@ def adding(T: int, batch_size: int, *, seed: int = 0, device: torch.device | Non
     """
     _at_least(2, T=T)
     _at_least(1, batch_size=batch_size)
-    draw = _generator(seed)
+    draw = _arguments.generator(seed)
 
     def batches() -> Iterator[Batch]:
         half, each = T // 2, torch.arange(batch_size, device="cpu")
@@ -122,7 +122,7 @@ def copy(
     _at_least(1, T=T, batch_size=batch_size, length=length)
     _at_least(2, symbols=symbols)
     blank, speak = symbols, symbols + 1
-    draw = _generator(seed)
+    draw = _arguments.generator(seed)
 
     def batches() -> Iterator[Batch]:
         while True:
@@ -136,11 +136,6 @@ def copy(
             yield Batch(x.to(device), y.to(device))
 
     return batches()
-
-
-def _generator(seed: int) -> torch.Generator:
-    _arguments.whole_number("seed", seed)
-    return torch.Generator("cpu").manual_seed(int(seed))
 
 
 def _at_least(least: int, **arguments: int) -> None:

@@ -105,7 +105,7 @@ def fit(
     unit, count = _how_long(data, epochs, updates)
     device = parameter.device if device is None else torch.device(device)
     reader = Reader(is_batch_first(model) if batch_first is None else batch_first, parameter.dtype, device)
-    order = torch.Generator("cpu").manual_seed(int(seed))  # not dropout's, so that the batches are the same without it
+    order = _arguments.generator(seed)  # not dropout's, so that the batches are the same without it
     source = batches_of((data, targets, lengths), reader, int(batch_size), order)
     held_out = None
     if validation is not None:
@@ -308,8 +308,8 @@ def _parameter_of(model: nn.Module) -> nn.Parameter:
 
 
 def _check_options(batch_size, lr, weight_decay, clip, seed, until, batch_first, loss) -> None:
-    for name, value in (("seed", seed), ("batch_size", batch_size)):
-        _arguments.whole_number(name, value)
+    _arguments.whole_number("seed", seed)
+    _arguments.whole_number("batch_size", batch_size)
     if batch_size < 1:
         raise ValueError(f"batch_size: expected an integer of 1 or more, got {batch_size!r}")
     for name, value in (("lr", lr), ("clip", clip)):

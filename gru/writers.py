@@ -94,7 +94,7 @@ class GRUWriter(nn.Module):
             ids, condition: as in :meth:`forward`.
             lengths: letters of each word (B,).
         """
-        return _cross_entropy(self(ids, condition), ids, lengths, self.END)
+        return _cross_entropy("lengths", self(ids, condition), ids, lengths, self.END)
 
     @torch.no_grad()
     def write(
@@ -120,7 +120,7 @@ class GRUWriter(nn.Module):
         """
         if _arguments.number("temperature", temperature) <= 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature}")
-        draw, device = torch.Generator().manual_seed(seed), self.head.weight.device
+        draw, device = _arguments.generator(seed), self.head.weight.device
         word = list(start or [])
         kinds = None if condition is None else torch.tensor([condition], device=device)
         h, inputs = None, self.inputs(torch.tensor(word, dtype=torch.int64, device=device).view(-1, 1), kinds)
@@ -231,7 +231,7 @@ class EncoderDecoder(nn.Module):
             x, lengths, answers: as in :meth:`forward`.
             answer_lengths: symbols of each answer (B,).
         """
-        return _cross_entropy(self(x, lengths, answers)[0], answers, answer_lengths, self.END)
+        return _cross_entropy("answer_lengths", self(x, lengths, answers)[0], answers, answer_lengths, self.END)
 
     @torch.no_grad()
     def write(self, x: Tensor, lengths: Tensor, longest: int) -> tuple[Tensor, Tensor | None]:
@@ -244,6 +244,7 @@ class EncoderDecoder(nn.Module):
         Returns:
             symbols (K, B), END from the end on, and where each looked (K, B, T), or None without attention.
         """
+        _arguments.size("longest", longest)
         states, summary = self.encode(x, lengths)
         s, keys = self.bridge(summary).tanh(), None if self.attention is None else self.key(states)
         symbol = x.new_zeros(x.shape[1], self.answers)
@@ -313,9 +314,13 @@ def _shifted(name: str, ids: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     return torch.cat([hot.new_zeros(1, *hot.shape[1:]), hot]).to(dtype)
 
 
-def _cross_entropy(logits: Tensor, ids: Tensor, lengths: Tensor, end: int) -> Tensor:
+def _cross_entropy(name: str, logits: Tensor, ids: Tensor, lengths: Tensor, end: int) -> Tensor:
     """The mean over all symbols that are to be said: those of each answer, and its END."""
-    steps, lengths = torch.arange(len(logits), device=ids.device).unsqueeze(1), lengths.to(ids.device)  # (K + 1, 1)
+    lengths = lengths.to(ids.device)
+    if lengths.shape != ids.shape[1:] or (lengths > len(ids)).any():
+        got = f"{lengths.tolist()}" if lengths.dim() < 2 else f"shape {_arguments.shape(lengths)}"
+        raise ValueError(f"{name}: expected {ids.shape[1]} numbers of symbols, 0 to {len(ids)}, got {got}")
+    steps = torch.arange(len(logits), device=ids.device).unsqueeze(1)  # (K + 1, 1)
     wanted = torch.cat([ids, ids.new_full((1, ids.shape[1]), end)])
     wanted = wanted.masked_fill(steps == lengths, end).masked_fill(steps > lengths, -100)
     return cross_entropy(logits.flatten(0, 1), wanted.flatten())

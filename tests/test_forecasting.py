@@ -124,6 +124,12 @@ def test_wrong_shapes_are_named(x, wanted):
         forecasting.pinball_loss(wanted, wanted, (0.5,))
 
 
+def test_a_loss_of_other_shapes_is_not_broadcast(x, wanted):
+    model = make()
+    with pytest.raises(ValueError, match=r"^wanted: expected shape \(5, 3\), that of the answers, got \(5, 1\)$"):
+        model.loss(model(x), wanted[:, :1])
+
+
 def test_fit_learns_the_quantiles_of_noise():
     """Inputs that say nothing: what is left to learn are the quantiles of the targets."""
     draw = torch.Generator().manual_seed(0)

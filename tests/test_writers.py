@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,6 +79,18 @@ def test_near_a_temperature_of_0_the_likeliest_letter_is_taken():
         word.append(letter)
         inputs = module.inputs(torch.tensor([[letter]]))[1:]
     assert module.write(longest=5, temperature=1e-300) == word
+
+
+def test_lengths_that_do_not_fit_are_named():
+    ids, module, (x, answers) = torch.zeros(3, 2, dtype=torch.int64), model(), sequences()
+    words = re.escape("lengths: expected 2 numbers of symbols, 0 to 3, got [4, 1]")
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        writer(0).loss(ids, torch.tensor([4, 1]))
+    with pytest.raises(ValueError, match=rf"^answer_lengths: expected {B} numbers of symbols, 0 to {K}, got \[1\]$"):
+        module.loss(x, LENGTHS, answers, torch.tensor([1]))
+    with pytest.raises(ValueError, match=r"^longest must be greater than zero, got: 0$"):
+        module.write(x, LENGTHS, 0)
+    assert writer(0).write(seed=np.int64(5)) == writer(0).write(seed=5)
 
 
 def test_bad_writers():

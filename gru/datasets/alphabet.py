@@ -58,10 +58,12 @@ class Alphabet:
         """
         if isinstance(words, str):
             raise TypeError(f"words: expected a list of str, got the one str {words[:40]!r}")
-        if not len(words):
-            raise ValueError("words: expected at least one, got none")
+        if not isinstance(words, Iterable):
+            raise TypeError(f"words: expected a list of str, got {type(words).__name__}")
         rows = []
         for number, word in enumerate(words):
+            if not isinstance(word, str):
+                raise TypeError(f"words[{number}]: expected a str, got {type(word).__name__}")
             if not word:
                 raise ValueError(f"words[{number}]: expected at least one letter, got an empty string")
             if not other and (unknown := [letter for letter in word if letter not in self._place]):
@@ -70,6 +72,8 @@ class Alphabet:
                     f"words[{number}]: unknown letter {unknown[0]!r} in {word[:40]!r}; expected some of {known!r}"
                 )
             rows.append([self._place.get(letter, self.OTHER) for letter in word])
+        if not rows:
+            raise ValueError("words: expected at least one, got none")
         lengths = torch.tensor([len(row) for row in rows], device="cpu")
         ids = torch.full((int(lengths.max()), len(rows)), self.OTHER, device="cpu")
         for n, row in enumerate(rows):

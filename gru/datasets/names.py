@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 
+from gru import _arguments
 from gru.datasets import _file
 from gru.datasets.alphabet import plain
 
@@ -67,7 +68,7 @@ def names(*, alike: bool = False, seed: int = 0) -> Names:
         for name in found:
             writers.setdefault(name.text, set()).add(name.language)
         found = [name for name in found if len(writers[name.text]) == 1]
-    order = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed), device="cpu").tolist()
+    order = torch.randperm(len(table), generator=_arguments.generator(seed), device="cpu").tolist()
     first, second = (round(len(table) * share) for share in (SHARES[0], sum(SHARES)))
     part_of = {table[row][0]: (0 if place < first else 1 if place < second else 2) for place, row in enumerate(order)}
     parts = ([name for name in found if part_of[name.concept] == part] for part in range(3))

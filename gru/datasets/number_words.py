@@ -56,7 +56,7 @@ def number_words(train: int = 6000, validation: int = 2000, *, seed: int = 0) ->
         )
     rows = _read(FILE)
     words = {name: [row[1 + i] for row in rows] for i, name in enumerate(LANGUAGES.values())}
-    order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(seed), device="cpu").tolist()
+    order = torch.randperm(COUNT, generator=_arguments.generator(seed), device="cpu").tolist()
     return NumberWords(words, order[:train], order[train : train + validation], order[train + validation :])
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gru import _arguments
+
 
 def train(
     model: nn.Module,
@@ -34,7 +36,7 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     steps = epochs * -(-len(lengths) // batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps))
-    draw = torch.Generator().manual_seed(seed)
+    draw = _arguments.generator(seed)
     model.train()
     losses = []
     for _ in tqdm(range(epochs), desc="epochs", disable=not progress):

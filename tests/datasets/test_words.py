@@ -146,11 +146,19 @@ def test_letters_become_numbers_and_vectors():
         (["abc", ""], ValueError, "words[1]: expected at least one letter, got an empty string"),
         ([], ValueError, "words: expected at least one, got none"),
         ("abc", TypeError, "words: expected a list of str, got the one str 'abc'"),
+        (None, TypeError, "words: expected a list of str, got NoneType"),
+        (["abc", 3], TypeError, "words[1]: expected a str, got int"),
     ],
 )
 def test_bad_words(words, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         Alphabet("abc").ids(words)
+
+
+@pytest.mark.parametrize("read", [names, number_words])
+def test_a_seed_is_a_whole_number(read):
+    with pytest.raises(TypeError, match=r"^seed: expected a whole number, got 1.5$"):
+        read(seed=1.5)
 
 
 def test_bad_alphabets():
