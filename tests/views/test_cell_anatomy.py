@@ -296,8 +296,14 @@ def test_what_is_pointed_at_lights_up_everywhere(open_views):
 
 def test_a_number_that_is_pointed_at_chooses_its_unit(open_views):
     page = open_views(views.CellAnatomy())
-    page.locator("[data-part=z] [data-unit='1']").hover()
+    number = page.locator("[data-part=z] [data-unit='1']")
+    number.hover()
     assert "update gate of unit 2" in shown(page)["says"]
+    title = number.get_attribute("title")
+    assert title == f"{float(number.get_attribute('value')):.6f}", "with more digits than there is room for"
+    page.get_by_label("Step", exact=True).press("ArrowRight")
+    page.evaluate(FRAME)
+    assert title != number.get_attribute("title") == f"{float(number.get_attribute('value')):.6f}"
 
 
 @pytest.mark.parametrize("width", [1000, 375])

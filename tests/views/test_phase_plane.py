@@ -19,7 +19,7 @@ READ = (
 )
 WALK = """([w, xs, after, start]) => {
   const { path, taken } = $phase.run((t) => $phase.mapOf(w, xs[t], after), start, xs.length);
-  return { path, grads: $phase.gradients(taken), ...taken[0] };
+  return { path, grads: $phase.gradients(taken), ...taken[0], jacobian: taken[0].jacobian() };
 }"""
 CELLS = [gru.ResetAfterCell, gru.ResetBeforeCell, nn.GRUCell, gru.GRU]
 

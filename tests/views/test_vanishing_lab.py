@@ -183,6 +183,18 @@ def test_page_says_what_python_computes(open_views, traits):
     assert float(re.search(r"in to ([\d.]+\d)", why)[1]) == pytest.approx(largest, abs=6e-3)
 
 
+def test_with_fewer_steps_after_more_it_is_as_if_there_had_never_been_more(open_views):
+    """A run is kept for the steps that it has in common with the next one; the gradient comes back from another place."""
+    drawn = "(all) => all.map((one) => one.getAttribute('d'))"
+    short, long = (open_views(views.VanishingLab(hidden_size=8, steps=steps, distance=9)) for steps in (30, 90))
+    for page, steps in ((long, 150), (long, 30)):
+        page.get_by_label("Steps T").fill(str(steps))
+        page.evaluate(FRAME)
+    assert says(long) == says(short)
+    paths = ".gru-panel-norms svg path"
+    assert long.locator(paths).evaluate_all(drawn) == short.locator(paths).evaluate_all(drawn)
+
+
 def test_the_cursor_follows_pointer_and_slider(open_views):
     page = open_views(views.VanishingLab(hidden_size=8))
     box = page.locator(".gru-panel-norms .gru-plot").bounding_box()

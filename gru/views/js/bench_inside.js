@@ -4,7 +4,7 @@
 import { Look } from "./bench_run.js";
 import { list } from "./bound.js";
 import { linesIn } from "./chart.js";
-import { colourOf, letter, make, write } from "./dom.js";
+import { colourOf, letter, make, renew, write } from "./dom.js";
 import { format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
@@ -89,7 +89,7 @@ function quantityMaps(place) {
     const title = COLOURED.some((own) => own === name)
       ? letter(name)
       : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
-    maps[k].panel.querySelector(".gru-title")?.replaceChildren(title);
+    renew(/** @type {Element} */ (maps[k].panel.querySelector(".gru-title")), title);
     return maps[k];
   };
 

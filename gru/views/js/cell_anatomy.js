@@ -6,7 +6,7 @@ import { arithmetic } from "./arithmetic.js";
 import { choice, reset, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
-import { diagram } from "./diagram.js";
+import { diagram, inFull } from "./diagram.js";
 import { make, renew, write } from "./dom.js";
 import { clamp, format } from "./draw.js";
 import { drawStrip } from "./draw_strip.js";
@@ -93,6 +93,10 @@ function build(context) {
     }
     drawing.light(part);
   });
+  const drawRoom = memo((/** @type {number} */ unit, /** @type {Data} */ of, /** @type {boolean} */ reset_after) => {
+    const widest = { ...numbers(state.now).steps[0], x: of.x[0].map(() => -of.reach.x), past: of.weight_hh[0].map(() => -of.reach.h) };
+    renew(room, ...sumOf(arithmetic("z", unit, of, widest, { reset_after, z_keeps: true })));
+  });
   let drawn = Number.NaN; // the step on the screen
   return () => {
     const now = state.refresh();
@@ -102,7 +106,7 @@ function build(context) {
     light(part, arrange(now.reset_after, now.z_keeps, now.data));
     drawing.write(at, step, unit, now.states[step] !== null);
     renew(sum, ...sumOf(arithmetic(part, unit, now.data, at, now)));
-    renew(room, ...sumOf(arithmetic("z", unit, now.data, at, now)));
+    drawRoom(unit, now.data, now.reset_after);
     time.draw(now);
     says.setAttribute("aria-live", playing ? "off" : "polite"); // nobody can listen as fast as it plays
     const words = sentence(part, unit, at, now, step, now.states[step] !== null);
@@ -253,6 +257,7 @@ function pointed(state, root, stage, toggle) {
   );
   state.on(root, "pointerleave", () => state.preview(null));
   state.on(root, "click", pin);
+  state.on(stage, "pointerover", (/** @type {PointerEvent} */ event) => inFull(/** @type {Element} */ (event.target)));
   state.on(stage, "focusin", pin);
   state.on(stage, "keydown", (/** @type {KeyboardEvent} */ event) => {
     const own = /** @type {Element} */ (event.target).matches("input"); // whose keys are its own

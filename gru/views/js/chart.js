@@ -97,7 +97,7 @@ export function linesIn(plot, gap = 0.13) {
 }
 
 /**
- * The children of an element, made anew where what they show is not what they showed.
+ * The children of an element, brought up to date where what they show is not what they showed.
  * @template T
  * @param {Element} parent
  * @param {(what: T) => Node[]} children
@@ -105,7 +105,7 @@ export function linesIn(plot, gap = 0.13) {
 function renewed(parent, children) {
   let known = "";
   return (/** @type {T} */ what) => {
-    if (known !== (known = JSON.stringify(what))) parent.replaceChildren(...children(what));
+    if (known !== (known = JSON.stringify(what))) renew(parent, ...children(what));
   };
 }
 

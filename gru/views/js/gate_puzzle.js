@@ -8,7 +8,7 @@
 
 import { choice, list, reset, slider, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
-import { letter, make, write } from "./dom.js";
+import { letter, make, set, write } from "./dom.js";
 import { clamp, format, tidy } from "./draw.js";
 import { answerOf, cutsOf, GATES, LETTERS, PER_UNIT, runAll, SEQUENCES, wantedOf, WISHES } from "./puzzle.js";
 import { mapPanel, stepTable } from "./puzzle_steps.js";
@@ -165,7 +165,7 @@ function weight(state, gate, place) {
   });
   control.querySelector("input")?.setAttribute("aria-label", `${SOURCES[k]} to ${gate}`);
   state.follow(({ units }) => {
-    control.hidden = k === 4 && units === 1;
+    set(control, { hidden: k === 4 && units === 1 });
     return null;
   });
   return control;

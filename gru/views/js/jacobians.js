@@ -1,6 +1,8 @@
 // @ts-check
 /** Jacobians of steps and of many steps, for a tanh RNN and a GRU: as gru.step_jacobian and gru.jacobian_norms. No DOM. */
 
+import { length } from "./eigen.js";
+
 /**
  * States of a tanh RNN without biases, h_t = tanh(W x_t + U h_{t-1}) from h_0 = 0.
  * @param {ArrayLike<number>} x  (T, D)
@@ -196,14 +198,9 @@ function multiply(A, B, into, rows, n) {
 
 const ROUNDS = 40; // far more than the drawing needs; a matrix of n rows is done after n
 const ENOUGH = 1e-5; // relative change of the squared norm
-let basis = new Float64Array(0); // of Lanczos' method, used again and again
-
-/** The length of a vector; Math.hypot of as many arguments takes ten times as long. @param {Float64Array} v */
-function size(v) {
-  let sum = 0;
-  for (let i = 0; i < v.length; i += 1) sum += v[i] * v[i];
-  return Math.sqrt(sum);
-}
+// Of Lanczos' method, used again and again: its basis, what A makes of a vector of it, and the tridiagonal matrix.
+let [basis, u] = [new Float64Array(0), new Float64Array(0)];
+const [on, beside] = [new Float64Array(ROUNDS), new Float64Array(ROUNDS)];
 
 /**
  * The largest singular value, by Lanczos' method on A^T A (Golub & Van Loan, Matrix Computations, chapter 10). Power
@@ -218,17 +215,17 @@ export function spectralNorm(A, v, n, rows = n) {
   for (let i = 0; i < rows * n; i += 1) unit = Math.max(unit, Math.abs(A[i]));
   if (!(unit > 0)) return 0;
   if (basis.length < ROUNDS * n) basis = new Float64Array(ROUNDS * n);
-  const [on, beside] = [new Float64Array(ROUNDS), new Float64Array(ROUNDS)]; // the tridiagonal matrix
-  const length = size(v);
-  for (let i = 0; i < n; i += 1) basis[i] = v[i] / length;
-  const u = new Float64Array(rows);
+  if (u.length < rows) u = new Float64Array(rows);
+  const size = length(v);
+  for (let i = 0; i < n; i += 1) basis[i] = v[i] / size;
   let [k, largest, settled] = [0, 0, 0];
   for (; ; k += 1) {
     const now = k * n;
-    times(A, now, u, v, unit);
+    times(A, now, v, rows, unit);
+    on[k] = 0;
     for (let i = 0; i < rows; i += 1) on[k] += u[i] * u[i];
     for (let j = 0; j < n; j += 1) v[j] -= on[k] * basis[now + j] + (k ? beside[k - 1] * basis[now - n + j] : 0);
-    beside[k] = size(v);
+    beside[k] = length(v);
     const before = largest;
     largest = largestEigenvalue(on, beside, k + 1, above(largest, on[k], k ? beside[k - 1] : 0));
     settled = largest - before <= ENOUGH * largest ? settled + 1 : 0;
@@ -247,16 +244,16 @@ export function spectralNorm(A, v, n, rows = n) {
  * u = A x / unit and v = A^T u / unit, in one go through A, four sums side by side: this is where the time goes.
  * @param {ArrayLike<number>} A
  * @param {number} from  where x begins in the basis
- * @param {Float64Array} u
  * @param {Float64Array} v
+ * @param {number} rows
  * @param {number} unit
  */
-function times(A, from, u, v, unit) {
+function times(A, from, v, rows, unit) {
   const x = basis;
   const n = v.length;
   const fours = n - (n % 4);
   v.fill(0);
-  for (let i = 0, row = 0; i < u.length; i += 1, row += n) {
+  for (let i = 0, row = 0; i < rows; i += 1, row += n) {
     let a = 0;
     let b = 0;
     let c = 0;

@@ -49,11 +49,12 @@ export function stepper(x, { weight_ih, weight_hh: U, bias_ih, bias_hh, reset_af
       after[i] = (1 - z[i]) * n + z[i] * past[i];
       const byZ = (past[i] - n) * z[i] * (1 - z[i]);
       const byN = (1 - z[i]) * (1 - n * n);
+      const [byU, byR] = reset_after ? [byN * r[i], byN * q * r[i] * (1 - r[i])] : [byN, 0];
       for (let j = 0; j < H; j += 1) {
-        const un = U[(2 * H + i) * H + j];
-        let inside = reset_after ? r[i] * un + q * r[i] * (1 - r[i]) * U[i * H + j] : un * r[j];
-        if (!reset_after) for (let k = 0; k < H; k += 1) inside += U[(2 * H + i) * H + k] * past[k] * r[k] * (1 - r[k]) * U[k * H + j];
-        jacobian[i * H + j] = byZ * U[(H + i) * H + j] + byN * inside;
+        let inside = byU * U[(2 * H + i) * H + j] * (reset_after ? 1 : r[j]) + byR * U[i * H + j];
+        if (!reset_after)
+          for (let k = 0; k < H; k += 1) inside += byN * U[(2 * H + i) * H + k] * past[k] * r[k] * (1 - r[k]) * U[k * H + j];
+        jacobian[i * H + j] = byZ * U[(H + i) * H + j] + inside;
       }
       jacobian[i * H + i] += z[i];
     }
@@ -74,13 +75,14 @@ export function solve(x, weights) {
   const states = [new Float64Array(T * H)];
   /** @type {number[]} */
   const residuals = [];
+  let settled = 0; // steps, from the first on, whose states no longer move
   for (;;) {
     const guess = states[states.length - 1];
-    const next = new Float64Array(T * H);
-    let past = new Float64Array(H);
+    const next = guess.slice();
+    let past = settled ? guess.subarray((settled - 1) * H, settled * H) : new Float64Array(H);
     let moved = new Float64Array(H); // d of the step before
     let most = 0;
-    for (let t = 0; t < T; t += 1) {
+    for (let t = settled; t < T; t += 1) {
       step(t, past, after, jacobian);
       const move = new Float64Array(H);
       for (let i = 0; i < H; i += 1) {
@@ -94,6 +96,7 @@ export function solve(x, weights) {
       }
       past = guess.subarray(t * H, (t + 1) * H);
       moved = move;
+      if (t === settled && move.every((one) => one === 0)) settled += 1;
     }
     residuals.push(most);
     if (most <= TOLERANCE || residuals.length > T) return { states, residuals };

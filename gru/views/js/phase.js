@@ -10,7 +10,7 @@ import { eigenvalues } from "./eigen.js";
 import { sigmoid } from "./gru.js";
 
 /** @typedef {[number, number]} Point */
-/** @typedef {{ r: Point, z: Point, n: Point, h: Point, jacobian: [number, number, number, number] }} Step  jacobian: row after row */
+/** @typedef {{ r: Point, z: Point, n: Point, h: Point, jacobian: () => [number, number, number, number] }} Step  jacobian: row after row */
 /** @typedef {(h: Point) => Step} Map  one step of the cell while its input stays as it is */
 /** @typedef {{ h: Point, values: [number, number][], kind: "rest" | "saddle" | "source" }} Rest */
 
@@ -61,7 +61,7 @@ export function mapOf(w, x, after) {
       z,
       n,
       h: [(1 - z[0]) * n[0] + z[0] * a, (1 - z[1]) * n[1] + z[1] * b],
-      jacobian: [entry(0, 0), entry(0, 1), entry(1, 0), entry(1, 1)],
+      jacobian: () => [entry(0, 0), entry(0, 1), entry(1, 0), entry(1, 1)], // few ask for it
     };
   };
 }
@@ -93,7 +93,7 @@ export function gradients(taken) {
   /** @type {Point[]} */
   const found = [[1, 1]];
   for (let t = taken.length - 1; t >= 0; t -= 1) {
-    const [a, b, c, d] = taken[t].jacobian;
+    const [a, b, c, d] = taken[t].jacobian();
     const [g, k] = found[0];
     found.unshift([a * g + c * k, b * g + d * k]);
   }
@@ -115,7 +115,7 @@ export function rests(map) {
     const point = newton(map, h);
     if (!point || Math.max(Math.abs(point[0]), Math.abs(point[1])) > 1 + 1e-9) continue;
     if (found.some((one) => Math.max(Math.abs(one.h[0] - point[0]), Math.abs(one.h[1] - point[1])) <= NEAR)) continue;
-    const values = eigenvalues(map(point).jacobian);
+    const values = eigenvalues(map(point).jacobian());
     const outward = values.filter(([re, im]) => Math.hypot(re, im) >= 1).length;
     found.push({ h: point, values, kind: outward === 0 ? "rest" : outward === 1 ? "saddle" : "source" });
   }
@@ -147,7 +147,7 @@ function newton(map, start) {
   let gap = Math.hypot(step.h[0] - h[0], step.h[1] - h[1]);
   let length = 1;
   for (let i = 0; i < ROUNDS && gap > AT_REST && length > 1e-6; i += 1) {
-    const [a, b, c, d] = step.jacobian;
+    const [a, b, c, d] = step.jacobian();
     const det = (1 - a) * (1 - d) - b * c;
     if (!det) return null;
     const [u, v] = [step.h[0] - h[0], step.h[1] - h[1]];

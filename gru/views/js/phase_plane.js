@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { colourOf, headline, letter, make, write } from "./dom.js";
+import { colourOf, headline, letter, make, set, write } from "./dom.js";
 import { clamp, format, short, signed } from "./draw.js";
 import { GATES, gradients, mapOf, places, rests, run } from "./phase.js";
 import { pair, planePanel } from "./phase_square.js";
@@ -128,7 +128,7 @@ function bar(state) {
     words: (value) => signed(value),
   });
   state.follow(({ sequence }) => {
-    input.hidden = sequence > 0;
+    set(input, { hidden: sequence > 0 });
     return null;
   });
   const sequence = list(state, "sequence", "Input", {
@@ -191,7 +191,7 @@ function oneSlider(state, from, unit) {
     off: (now) => from === "x" && !now.sequence && now.input === 0, // then it changes nothing
   });
   state.follow(({ gate, data }) => {
-    control.hidden = from === "inner" && !(gate === "n" && data.reset_after);
+    set(control, { hidden: from === "inner" && !(gate === "n" && data.reset_after) });
     return null;
   });
   return control;

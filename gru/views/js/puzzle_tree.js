@@ -4,7 +4,7 @@
 import { colourOf, make, write } from "./dom.js";
 import { clamp, ramp } from "./draw.js";
 import { LETTERS, LONGEST, SEQUENCES } from "./puzzle.js";
-import { pointing } from "./state.js";
+import { memo, pointing } from "./state.js";
 import { slider } from "./bound.js";
 
 /** @typedef {import("./gate_puzzle.js").Found} Found */
@@ -19,8 +19,7 @@ export function tree(state) {
   const cells = SEQUENCES.map(({ letters }) => {
     const wanted = make("i", { class: "gru-wanted" });
     const given = make("i", { class: "gru-given" });
-    const text = make("span", {}, letters.slice(-1));
-    return { text, wanted, given, cell: make("span", { class: "gru-cell" }, text, wanted, given) };
+    return { wanted, given, cell: make("span", { class: "gru-cell" }, make("span", {}, letters.slice(-1)), wanted, given) };
   });
   const rows = FIRST.map((first, t) =>
     make("div", { class: `gru-length gru-length-${t + 1}` }, ...cells.slice(first, FIRST[t + 1]).map(({ cell }) => cell)),
@@ -38,6 +37,10 @@ export function tree(state) {
     const count = LETTERS.length ** (t + 1);
     return { sequence: FIRST[t] + clamp(Math.floor(((clientX - left) / width) * count), 0, count - 1) };
   });
+  const coloursOf = memo((/** @type {string[]} */ ...stops) => {
+    const bytes = ramp(stops);
+    return Array.from({ length: bytes.length / 4 }, (_, at) => `rgb(${bytes.slice(4 * at, 4 * at + 3).join(" ")})`);
+  });
   const chosen = slider(state, "sequence", "Sequence", {
     max: SEQUENCES.length - 1,
     words: (value) => SEQUENCES[value].letters,
@@ -46,18 +49,14 @@ export function tree(state) {
     element: make("div", { class: "gru-sequences" }, plot, key, make("div", { class: "gru-bar" }, chosen)),
     /** @param {Found} found @param {number} sequence @param {Element} root */
     draw({ steps, wanted, given, cuts, right }, sequence, root) {
-      const bytes = ramp(/** @type {const} */ (["below", "ground", "h"]).map((name) => colourOf(root, name)));
-      const colour = (/** @type {number} */ value) => {
-        const at = 4 * Math.round(127 + 127 * clamp(value, -1, 1));
-        return `rgb(${bytes.slice(at, at + 3).join(" ")})`;
-      };
+      const colours = coloursOf(.../** @type {const} */ (["below", "ground", "h"]).map((name) => colourOf(root, name)));
+      const colour = (/** @type {number} */ value) => colours[Math.round(127 + 127 * clamp(value, -1, 1))];
       const line = new Set();
       for (let at = sequence; at >= 0; at = SEQUENCES[at].parent) line.add(at);
-      cells.forEach(({ cell, text, wanted: above, given: below }, i) => {
+      cells.forEach(({ cell, wanted: above, given: below }, i) => {
         above.style.backgroundColor = colour(wanted[i] / cuts.length);
         below.style.backgroundColor = colour(steps[i].h[0]);
         write(above, cuts.length > 1 ? String(wanted[i]) : "");
-        write(text, SEQUENCES[i].letters.slice(-1));
         cell.classList.toggle("gru-wrong", wanted[i] !== given[i]);
         cell.classList.toggle("gru-on", line.has(i));
         cell.classList.toggle("gru-at", i === sequence);

@@ -5,7 +5,7 @@
  * The cursor is a CSS variable, --at-step, from 0 to 1, of the elements that mark it; the panels stand in one column (css/score.css).
  */
 
-import { make, set, write } from "./dom.js";
+import { make, renew, set, write } from "./dom.js";
 import { clamp } from "./draw.js";
 import { pointing } from "./state.js";
 import { transport } from "./transport.js";
@@ -85,14 +85,14 @@ export function score(
   });
 
   let drawn = "";
-  /** @type {{ label: HTMLElement, i: number, few: boolean }[]} */
+  /** @type {{ label: Element, i: number, few: boolean }[]} */
   let shown = [];
-  const renew = (/** @type {string[]} */ all, /** @type {number[]} */ events, /** @type {Now} */ now) => {
+  const nameSteps = (/** @type {string[]} */ all, /** @type {number[]} */ events, /** @type {Now} */ now) => {
     const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / all.length}%`;
     const marked = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
-    shown = marked.map(([i, few]) => ({ label: make("span", { style: place(i) }, all[i]), i, few }));
-    labels.replaceChildren(...shown.map(({ label }) => label));
-    over.replaceChildren(...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
+    renew(labels, ...marked.map(([i]) => make("span", { style: place(i) }, all[i])));
+    shown = marked.map(([i, few], k) => ({ label: labels.children[k], i, few }));
+    renew(over, ...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
   };
   return {
     element,
@@ -110,7 +110,7 @@ export function score(
       const all = names(now) ?? Array.from({ length: T }, (_, i) => String(i + from));
       write(here, all[t]);
       const key = JSON.stringify([all, events]);
-      if (key !== drawn) renew(all, events, now);
+      if (key !== drawn) nameSteps(all, events, now);
       drawn = key;
       // A name that the one at the cursor would cover in part is left out.
       for (const { label, i, few } of shown) {

@@ -50,18 +50,38 @@ export const scaled = (values, factor) => values.map(([re, im]) => [factor * re,
 /** @param {Float64Array} values @param {number} factor */
 const times = (values, factor) => values.map((value) => factor * value);
 
-/** The tanh RNN. @param {Weights} weights @param {number} T @param {number} rho */
-export function ofElman({ H, x, W, U }, T, rho) {
+/** The tanh RNN, for any number of steps. @param {Weights} weights @param {number} rho */
+export function ofElman({ H, x, W, U }, rho) {
   const matrix = times(U, rho);
-  const h = elman(x.subarray(0, T * D), W, matrix);
-  return walk((t, into) => elmanStep(matrix, h, t, into), T, H);
+  const run = longest((T) => elman(x.subarray(0, T * D), W, matrix));
+  return (/** @type {number} */ T) => {
+    const h = run(T);
+    return walk((t, into) => elmanStep(matrix, h, t, into), T, H);
+  };
 }
 
-/** The GRU. @param {Weights} weights @param {number} T @param {number} rho @param {number} bias */
-export function ofGru({ H, x, W3, U3 }, T, rho, bias) {
+/** The GRU, for any number of steps. @param {Weights} weights @param {number} rho @param {number} bias */
+export function ofGru({ H, x, W3, U3 }, rho, bias) {
   const weight_hh = times(U3, rho);
-  const run = forward(x.subarray(0, T * D), { weight_ih: W3, weight_hh, bias_ih: null, bias_hh: null, reset_after: true }, { bias });
-  return walk((t, into) => gruStep(weight_hh, run, t, into), T, H);
+  const weights = { weight_ih: W3, weight_hh, bias_ih: null, bias_hh: null, reset_after: true };
+  const run = longest((T) => forward(x.subarray(0, T * D), weights, { bias }));
+  return (/** @type {number} */ T) => {
+    const gates = run(T);
+    return walk((t, into) => gruStep(weight_hh, gates, t, into), T, H);
+  };
+}
+
+/**
+ * The longest run so far: what a step computes does not depend on how many come after it.
+ * @template R
+ * @param {(T: number) => R} run
+ */
+function longest(run) {
+  let [known, steps] = [/** @type {R | null} */ (null), 0];
+  return (/** @type {number} */ T) => {
+    if (known === null || T > steps) [known, steps] = [run(T), T];
+    return known;
+  };
 }
 
 /** @param {(t: number, into: Float64Array) => void} step @param {number} T @param {number} H @returns {Gradient} */

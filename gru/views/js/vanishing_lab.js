@@ -96,6 +96,7 @@ function numbersOf(state) {
   const first = state.pinned().update_bias;
   const drawn = memo(draw);
   const [plain, opened, ghost] = [memo(ofElman), memo(ofGru), memo(ofGru)];
+  const [plainBack, openedBack, ghostBack] = Array.from({ length: 3 }, () => memo(backwards));
   let last = "";
   return (/** @type {Now} */ { seed, hidden_size, steps, spectral_radius: rho, update_bias: bias }) => {
     const weights = drawn(seed, hidden_size);
@@ -107,12 +108,15 @@ function numbersOf(state) {
     return {
       weights,
       first,
-      rnn: plain(weights, steps, rho),
-      gated: opened(weights, steps, rho, bias),
-      before: waits || bias === first ? null : ghost(weights, steps, rho, first),
+      rnn: plainBack(plain(weights, rho), steps),
+      gated: openedBack(opened(weights, rho, bias), steps),
+      before: waits || bias === first ? null : ghostBack(ghost(weights, rho, first), steps),
     };
   };
 }
+
+/** @param {(steps: number) => Gradient} gradient @param {number} steps */
+const backwards = (gradient, steps) => gradient(steps);
 
 /** @param {State} state @param {HTMLElement} moving  the button that sweeps the bias */
 function controls(state, moving) {
