@@ -5,6 +5,7 @@ import torch
 import traitlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from views.conftest import FRAME
 from views.models import KINDS, LENGTHS, D, loom, sequences
 
@@ -490,3 +491,13 @@ def test_a_start_that_z_has_nearly_forgotten_is_known():
     model.forward = lambda x: layer(x, torch.full((1, x.shape[1], 3), 0.7))[0]
     view = views.GradientLoom(model, torch.randn(5, 1, D))
     assert view._traces[0][0].h0.tolist() == pytest.approx([0.7] * 3)
+
+
+def test_one_number_per_step_is_a_line_with_its_value_where_it_is(open_views):
+    x = torch.tensor([-1.0, 1.0, -1.0, -1.0]).view(4, 1, 1)
+    page = open_views(views.GradientLoom(nn.GRU(1, 3), x, step=2))
+    line = page.locator(".gru-panel-x:not([hidden]) .gru-line")
+    assert line.evaluate("(one) => getComputedStyle(one).stroke") not in ("none", "rgba(0, 0, 0, 0)")
+    value = page.locator(".gru-panel-x:not([hidden]) .gru-end")
+    assert value.inner_text() == "1.0"
+    assert value.evaluate("(one) => one.style.top") == "0%", "at step 2 it is high; it ends low"

@@ -1,5 +1,6 @@
 """JacobianPlane: the page's geometry against torch, and what it must show."""
 
+import math
 import re
 
 import pytest
@@ -97,3 +98,22 @@ def test_bad_values_are_named():
             views.JacobianPlane(**{name: value})
     with pytest.raises(TypeError, match="did you mean matrix"):
         views.JacobianPlane(matrx=[1.0, 0.0, 0.0, 1.0])
+
+
+@settings(max_examples=150, deadline=None)
+@example([0.9, 1.1, -0.1, 0.6])
+@example([0.0, 0.0, 0.0, 0.0])
+@example([1.0, 2.0, 0.5, 1.0])
+@example([2.0, 2.0, 2.0, 2.0])
+@example([2.0, -2.0, 0.0, 0.0])
+@given(entries)
+def test_names_of_columns_touch_no_arrow_and_stay_inside(page, matrix):
+    a, b, c, d = matrix
+    tips = [(a, c), (b, d)]
+    names = page.evaluate("(tips) => $plane.besideTips(tips, 2.4)", tips)
+    for name in names:
+        assert max(map(abs, name)) < 2.3
+        for x, y in tips:
+            share = min(1, max(0, (name[0] * x + name[1] * y) / (x * x + y * y or 1)))
+            assert math.hypot(name[0] - share * x, name[1] - share * y) > 0.2
+    assert math.dist(*names) > 0.25

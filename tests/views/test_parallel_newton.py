@@ -96,9 +96,14 @@ def says(page):
 
 def test_the_headline_is_what_python_says(open_views):
     view = views.ParallelNewton(feedback=3.0)
-    words = says(open_views(view))
+    page = open_views(view)
+    words = says(page)
     assert f"All 60 states at once take {view.solution.iterations} iterations" in words
     assert f"exponent is {view.exponent:.2f}: small differences shrink" in words
+    note = page.get_by_text(
+        f"exponent is {view.exponent:.2f}: small differences shrink.".replace("-", "−"), exact=False
+    )
+    assert note.last.is_visible(), "beside the drawings, not in the headline"
     assert "After 0 iterations none of the 60 states is that of the loop yet." in words
 
 

@@ -165,6 +165,16 @@ def test_the_transport_stands_under_the_axis_of_its_chart(open_views):
     assert slider["width"] - thumb == pytest.approx(plot["width"], abs=1)
 
 
+def test_in_the_book_square_and_time_stand_side_by_side(open_views):
+    """Its column is 899 to 900 px wide: what is dragged and what comes of it are in sight together."""
+    page = open_views(views.PhasePlane())
+    page.locator(".gru-view").evaluate("(view) => { view.parentElement.style.width = '46.5rem'; }")
+    page.evaluate(FRAME)
+    square, time = (page.locator(f".gru-panel-{name}").bounding_box() for name in ("square", "time"))
+    assert time["x"] > square["x"] + square["width"]
+    assert time["y"] < square["y"] + 0.2 * square["height"]
+
+
 def test_python_follows_the_traits():
     view = views.PhasePlane(sequences=[torch.zeros(5)])
     assert view.step == 40

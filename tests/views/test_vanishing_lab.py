@@ -184,7 +184,7 @@ def test_page_says_what_python_computes(open_views, traits):
 
 
 def test_with_fewer_steps_after_more_it_is_as_if_there_had_never_been_more(open_views):
-    """A run is kept for the steps that it has in common with the next one; the gradient comes back from another place."""
+    """A run is kept for the steps that it has in common with the next; the gradient comes back from another."""
     drawn = "(all) => all.map((one) => one.getAttribute('d'))"
     short, long = (open_views(views.VanishingLab(hidden_size=8, steps=steps, distance=9)) for steps in (30, 90))
     for page, steps in ((long, 150), (long, 30)):

@@ -1,6 +1,7 @@
 """VariantLab: when the two cells are one, and the page with the same numbers."""
 
 import math
+from itertools import permutations
 
 import pytest
 import torch
@@ -365,3 +366,16 @@ def test_what_was_tried_is_what_is_spoken_of(open_views):
             "title"
         )
     assert pressed.all_inner_texts() == ["One unit, no bias", "Every r is 1"]
+
+
+def test_whatever_was_tried_before_what_is_to_be_seen_is_seen(open_views):
+    """ "The two still differ", said of two equal lines, is worse than nothing said."""
+    page = open_views(views.VariantLab())
+    buttons = page.locator(".gru-try button")
+    for first, then in permutations(range(buttons.count()), 2):
+        page.get_by_role("button", name="Reset").click()
+        for one in (first, then):
+            buttons.nth(one).click()
+            page.evaluate(FRAME)
+            equal = page.locator(".gru-says").inner_text().startswith("Both cells are equal")
+            assert page.locator(".gru-see").inner_text().startswith("Equal") == equal, (first, one)

@@ -111,6 +111,21 @@ def test_rivals_are_named_and_told_apart_without_colour(open_views):
     assert len(set(patterns)) == len(patterns)
 
 
+def test_no_name_stands_under_what_happens(browser):
+    """A rival that was nearly sure just before the model changed its mind is named at its line's end alone."""
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("beliefs"))
+    line = [0.2, 0.3, 0.4, 0.5, 0.95, 0.1, 0.1, 0.1, 0.1, 0.1]
+    summits = (
+        "([line, moment]) => $beliefs.summitsOf([0], (of) => Float64Array.from(of), line, moment).map(({ t }) => t)"
+    )
+    assert page.evaluate(summits, [line, 5]) == []
+    assert page.evaluate(summits, [line, 8]) == [4]
+    assert page.evaluate(summits, [line, None]) == [4]
+    assert page.evaluate(summits, [[0.8 * value for value in line], 5]) == [4], "lower than those words"
+    page.close()
+
+
 def test_typing_and_deleting(open_views):
     view = words(text="ab", writer=None)
     page = open_views(view)
@@ -227,3 +242,19 @@ def test_bad_arguments(options, kind, message):
         views.WordReader(gru.GRUClassifier(6, 5, 3), **arguments)
     with pytest.raises(TypeError, match="module: expected a GRUClassifier, got GRU"):
         views.WordReader(gru.GRU(6, 5), letters="abcde", class_names=[])
+
+
+def test_what_was_tried_stays_said_though_it_would_set_more_now(open_views):
+    page = open_views(words(text="abe", step=1))
+    for name in ("One letter more", "Keep this unit as it is"):
+        button = page.get_by_role("button", name=name)
+        button.click()
+        page.evaluate(FRAME)
+        assert button.get_attribute("aria-pressed") == "true"
+        assert page.locator(".gru-see").inner_text() == button.get_attribute("title")
+    page.get_by_label("Step", exact=True).press("Home")
+    page.evaluate(FRAME)
+    assert button.get_attribute("aria-pressed") == "true", "it is still held, from the step on at which it was pressed"
+    page.get_by_role("button", name="Reset").click()
+    page.evaluate(FRAME)
+    assert page.locator(".gru-see").inner_text() == ""

@@ -9,6 +9,7 @@ import { strip } from "./panel.js";
 
 const MOST = 4; // classes that are named
 const LED = 0.3; // and the one that it has reached, to be named where its line is highest
+const ABOVE = 0.85; // a name at a line this high stands where what happens has its words
 const LIKELY = 0.1; // the probability that a class has reached, to be named though it never led
 
 /**
@@ -31,8 +32,9 @@ function rivals(beliefs, classes, target) {
  * @param {number[]} rivals
  * @param {(of: ArrayLike<number>, c: number) => Float64Array} column
  * @param {ArrayLike<number>} beliefs
+ * @param {number | null} moment  the step above which something is written, if any
  */
-function summitsOf(rivals, column, beliefs) {
+export function summitsOf(rivals, column, beliefs, moment) {
   /** @type {{ c: number, t: number, height: number }[]} */
   const found = [];
   for (const c of rivals) {
@@ -40,7 +42,8 @@ function summitsOf(rivals, column, beliefs) {
     const height = Math.max(...line);
     const t = line.indexOf(height);
     const room = line.length / 6;
-    const covered = found.some((other) => Math.abs(other.t - t) < room && Math.abs(other.height - height) < 0.16);
+    const written = moment !== null && height > ABOVE && Math.abs(moment - t) < room;
+    const covered = written || found.some((other) => Math.abs(other.t - t) < room && Math.abs(other.height - height) < 0.16);
     if (height > LED && t < line.length - room && !covered) found.push({ c, t, height });
   }
   return found;
@@ -97,7 +100,7 @@ export function beliefPanel() {
       });
       renew(
         summits,
-        ...summitsOf(others, column, beliefs).map(({ c, t, height }) => {
+        ...summitsOf(others, column, beliefs, change?.step ?? null).map(({ c, t, height }) => {
           const place = (t + 0.5) / steps;
           const style = `left:${(100 * place).toFixed(2)}%;top:${(100 * (1 - height)).toFixed(2)}%;--at:${place.toFixed(3)}`;
           return make("span", { class: "gru-summit", style }, names[c]);

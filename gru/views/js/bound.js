@@ -171,11 +171,13 @@ const holds = (values, now) => Object.entries(values).every(([trait, value]) => 
 export function tries(state, trials) {
   const seen = make("p", { class: "gru-see" });
   let latest = -1; // pressed here; of several that hold, this one is spoken of
+  let given = /** @type {Values} */ ({}); // what it set: "one more" would set something else now
   const buttons = trials.map(({ name, put }, i) => {
     const one = make("button", { type: "button", class: "gru-button" }, name);
     state.on(one, "click", () => {
       latest = i;
-      state.put(put(state.pinned()));
+      given = put(state.pinned());
+      state.put(given);
     });
     return one;
   });
@@ -189,7 +191,10 @@ export function tries(state, trials) {
   );
   state.follow((now) => {
     const sets = trials.map(({ put, when }) => ((when?.(now) ?? true) ? put(now) : null));
-    const holding = sets.map((values) => (values && holds(values, now) ? Object.keys(values) : []));
+    const holding = sets.map((values, i) => {
+      const held = values && [values, ...(i === latest ? [given] : [])].find((one) => holds(one, now));
+      return held ? Object.keys(held) : [];
+    });
     // "No bias" holds too where there is one unit and no bias: the one that says more is meant.
     const meant = holding.map(
       (mine) => mine.length > 0 && !holding.some((more) => more.length > mine.length && mine.every((trait) => more.includes(trait))),

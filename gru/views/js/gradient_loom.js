@@ -349,36 +349,36 @@ function trials() {
     {
       name: "Mute the carry",
       when: four,
-      put: () => ({ muted: ["carry"] }),
+      put: ({ T }) => ({ muted: ["carry"], loss_step: T }),
       see: () =>
         "The gradient ends after a few steps, and not only by that thread's own width: it is missing at every step. Dotted: with all four.",
     },
     {
       name: "The carry alone",
       when: four,
-      put: () => ({ muted: ["candidate", "update", "reset"] }),
+      put: ({ T }) => ({ muted: ["candidate", "update", "reset"], loss_step: T }),
       see: () => "What passes straight on, z by z. Where the dotted line is lower, the other threads work against it.",
     },
     {
       name: "Mute it",
       when: ({ part }) => part.single,
-      put: () => ({ muted: ["candidate"] }),
+      put: ({ T }) => ({ muted: ["candidate"], loss_step: T }),
       see: () => "Nothing before the loss is reached: the one way back is closed.",
     },
     {
       name: "A single unit",
-      put: () => ({ unit: 0 }),
+      put: ({ T }) => ({ unit: 0, muted: [], loss_step: T }),
       see: () => "Its threads have signs: a hollow one works against the whole, and the gradient may change its sign on the way.",
     },
     {
       name: "An earlier loss",
       when: ({ data, T }) => !data.loss && T > 1,
-      put: ({ T }) => ({ loss_step: Math.ceil(T / 2) }),
+      put: ({ T }) => ({ loss_step: Math.ceil(T / 2), muted: [] }),
       see: () => "Nothing to the right of it: later states have no part in it. Drag the loss further.",
     },
     {
       name: "A linear scale",
-      put: () => ({ log: false }),
+      put: ({ T }) => ({ log: false, muted: [], loss_step: T }),
       see: () =>
         "A gradient that loses the same share at every step is a straight line on a logarithmic scale; here it seems to end at once.",
     },

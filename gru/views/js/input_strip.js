@@ -14,13 +14,13 @@ export function inputStrip() {
   const heat = heatMap("x", title(), ["ground", "ink"]);
   const curve = strip("x", title(), "gru-lines gru-low");
   const lines = linesIn(curve.plot, 0.3);
-  let few = false;
+  let [few, single] = [false, false];
   return {
     panels: [heat.panel, curve.panel],
     /** @param {ArrayLike<number>} x  (T, D) @param {number} steps  T */
     draw(x, steps) {
       const D = x.length / steps;
-      few = D <= FEW;
+      [few, single] = [D <= FEW, D === 1];
       heat.panel.hidden = few;
       curve.panel.hidden = !few;
       const values = Array.from(x);
@@ -50,8 +50,8 @@ export function inputStrip() {
         })),
       });
     },
-    /** @param {number} step */
-    read: (step) => few && lines.read(step + 0.5),
+    /** A value without a name stands where the line is at the step, not where it ends. @param {number} step */
+    read: (step) => few && lines.read(step + 0.5, single),
   };
 }
 

@@ -4,10 +4,10 @@
 import { reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { headline, make, write } from "./dom.js";
+import { headline, make, set, write } from "./dom.js";
 import { clamp, format, short } from "./draw.js";
 import { panelOf } from "./panel.js";
-import { power, singular, spectrum } from "./plane.js";
+import { besideTips, power, singular, spectrum } from "./plane.js";
 import { memo, pointing, stateOf } from "./state.js";
 import { transport } from "./transport.js";
 import { view } from "./view.js";
@@ -238,11 +238,10 @@ function planeOf() {
       kept.setAttribute("d", directions.map(([x, y]) => `M${place(-9 * x, -9 * y)}L${place(9 * x, 9 * y)}`).join(""));
       const columns = [0, 1].map((i) => /** @type {[number, number]} */ ([matrix[i], matrix[2 + i]]));
       arrows.setAttribute("d", columns.map(([x, y]) => `M0 0L${place(x, y)}`).join(""));
+      const places = besideTips(columns, HALF);
       for (const [i, [x, y]] of columns.entries()) {
-        handles[i].setAttribute("cx", x.toFixed(3));
-        handles[i].setAttribute("cy", (-y).toFixed(3));
-        names[i].setAttribute("x", (x + (x > HALF - 0.7 ? -0.55 : 0.16)).toFixed(3));
-        names[i].setAttribute("y", (-y + (y > HALF - 0.5 ? 0.3 : -0.14)).toFixed(3));
+        set(handles[i], { cx: x.toFixed(3), cy: (-y).toFixed(3) });
+        set(names[i], { x: places[i][0].toFixed(3), y: (-places[i][1]).toFixed(3) });
       }
     },
     /** @param {number} k @param {[number, number]} sizes @param {Eigenvalue[]} values @param {[number, number]} powered */

@@ -4,7 +4,7 @@
 import { reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
-import { letter, make, write } from "./dom.js";
+import { headline, letter, make, write } from "./dom.js";
 import { format, short, signed } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { exactUpTo, exponent, solve } from "./newton.js";
@@ -65,6 +65,7 @@ function build(context) {
       state.redraw();
     },
   });
+  const differences = make("p", { class: "gru-note" });
   const [guesses, errors] = [guessChart(), errorChart(state)];
   state.lay(
     controls(state),
@@ -72,6 +73,7 @@ function build(context) {
     guesses.panel,
     steps.control,
     errors.panel,
+    differences,
     tries(state, trials()),
     make("p", { class: "gru-where" }, origin()),
   );
@@ -83,7 +85,8 @@ function build(context) {
     guesses.draw(now, run);
     errors.draw(now, run);
     says.setAttribute("aria-live", playing ? "off" : "polite");
-    write(says, sentence(now, run));
+    write(differences, `${grows(run)}.`);
+    headline(says, ...sentence(now, run));
   };
 }
 
@@ -169,11 +172,15 @@ function errorChart(state) {
   };
 }
 
-/** The headline. @param {Now} now @param {Run} run */
-function sentence({ data, count, iteration, unit }, { exponent: largest, exact }) {
+/** What becomes of small differences. @param {Run} run */
+const grows = ({ exponent: largest }) =>
+  `The largest Lyapunov exponent is ${signed(largest)}: small differences ${largest < 0 ? "shrink" : "grow"}`;
+
+/** The headline, and what is only heard. @param {Now} now @param {Run} run @returns {[string, string, string]} */
+function sentence({ data, count, iteration, unit }, run) {
   const T = data.steps;
   const times = (/** @type {number} */ n) => `${n} ${n === 1 ? "iteration" : "iterations"}`;
-  const shrinks = largest < 0 ? "shrink" : "grow";
+  const { exact } = run;
   const known = exact[iteration];
   const found =
     known === 0
@@ -181,10 +188,11 @@ function sentence({ data, count, iteration, unit }, { exponent: largest, exact }
       : known === 1
         ? `the first of the ${T} states is that of the loop`
         : `${known === T ? `all ${T}` : `the first ${known} of ${T}`} states are those of the loop`;
-  return (
-    `All ${T} states at once take ${times(count)}; a loop takes ${T} steps. The largest Lyapunov exponent is ${signed(largest)}: ` +
-    `small differences ${shrinks}. After ${times(iteration)} ${found}. The drawing shows unit ${unit + 1}.`
-  );
+  return [
+    `All ${T} states at once take ${times(count)}; a loop takes ${T} steps.`,
+    ` After ${times(iteration)} ${found}.`,
+    ` ${grows(run)}. The drawing shows unit ${unit + 1}.`,
+  ];
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */

@@ -15,6 +15,40 @@ export function power(matrix, k) {
   return result;
 }
 
+const AWAY = 0.34; // from the tip of an arrow to the middle of its name
+const NAME = 0.3; // what a name needs on every side
+
+/** How far a point is from the arrow from zero to a tip. @param {[number, number]} point @param {[number, number]} tip */
+function fromArrow([x, y], [a, b]) {
+  const along = (x * a + y * b) / (a * a + b * b || 1);
+  const share = Math.min(1, Math.max(0, along));
+  return Math.hypot(x - share * a, y - share * b);
+}
+
+/**
+ * Where the names of two arrows from zero stand: beyond the tip if nothing is there, otherwise to the side where most room is.
+ * @param {[number, number][]} tips
+ * @param {number} half  half the width of the drawing
+ * @returns {[number, number][]}
+ */
+export function besideTips(tips, half) {
+  /** @type {[number, number][]} */
+  const names = [];
+  for (const [x, y] of tips) {
+    const ahead = Math.atan2(y, x);
+    let [best, most] = [/** @type {[number, number]} */ ([x, y]), -1];
+    for (let turn = 0; turn < 16; turn += 1) {
+      const angle = ahead + (Math.PI / 8) * (turn % 2 ? -(turn + 1) / 2 : turn / 2);
+      const place = /** @type {[number, number]} */ ([x + AWAY * Math.cos(angle), y + AWAY * Math.sin(angle)]);
+      if (Math.max(...place.map(Math.abs)) > half - NAME / 2) continue;
+      const room = Math.min(...tips.map((tip) => fromArrow(place, tip)), ...names.map(([a, b]) => Math.hypot(place[0] - a, place[1] - b)));
+      if (Math.min(room, NAME) > most + 1e-9) [best, most] = [place, Math.min(room, NAME)];
+    }
+    names.push(best);
+  }
+  return names;
+}
+
 /**
  * How far a matrix stretches at most and at least, and the directions of the ellipse that it makes of the unit circle.
  * @param {Matrix} matrix

@@ -144,7 +144,8 @@ function placeCursor(element, step, steps) {
  * @returns {[index: number, few: boolean][]}
  */
 function sparse(all, from) {
-  const size = 2 + Math.max(...all.map((label) => label.length));
+  // The first one, such as "start", has room anyway.
+  const size = 1.5 + Math.max(0, ...all.slice(1).map((label) => label.length));
   const every = (/** @type {number} */ room) =>
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => (all.length / n) * size <= room) ?? all.length;
   const [wide, narrow] = [every(WIDE), every(NARROW)];

@@ -248,11 +248,11 @@ function trials() {
   return [
     {
       name: "No bias",
-      put: () => ({ candidate_bias: 0 }),
-      see: ({ units }) =>
-        units > 1
+      put: () => ({ candidate_bias: 0, resets: "own" }),
+      see: ({ units, diagonal, scale }) =>
+        units > 1 && !diagonal && scale > 0
           ? "The two still differ: with several units the product mixes states that different reset gates have scaled."
-          : "Equal: a single number may be multiplied before or after.",
+          : "Equal: where no unit hears another, each has a single number, which may be multiplied before or after.",
     },
     {
       name: "One unit, no bias",
@@ -262,7 +262,7 @@ function trials() {
     },
     {
       name: "A deaf candidate",
-      put: () => ({ scale: 0 }),
+      put: () => ({ scale: 0, candidate_bias: 1, resets: "own" }),
       see: () => "With U = 0 the candidate hears nothing of the past. The two still differ, by the bias alone.",
     },
     {
