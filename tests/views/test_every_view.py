@@ -623,8 +623,32 @@ def test_paper_has_the_state_in_words_and_no_controls(open_view, name):
     said = view.root.locator(".gru-printed").inner_text()
     assert not [one for one in view.root.locator("input, select, button").all() if one.is_visible()]
     for label in view.root.locator(".gru-bar label .gru-label, .gru-bar [role=radiogroup] > .gru-label").all():
-        shown = label.evaluate("(one) => one.closest('label, [role=radiogroup]').hidden")
-        assert shown or label.text_content() in said, said
+        hidden = label.evaluate("(one) => one.closest('[hidden]') !== null")
+        assert hidden or label.text_content() in said, said
+
+
+def test_paper_names_a_control_as_it_is_heard_and_leaves_out_what_is_not_there(open_view):
+    """ "A" alone does not tell of which gate, and what is not compared has no noise."""
+    for name, has, lacks in (("gate-puzzle", "A to z ", "h₂ to z"), ("memory-dial", "Steps", "Noise")):
+        page = open_view(name).page
+        page.emulate_media(media="print")
+        said = page.locator(".gru-printed").inner_text()
+        assert has in said
+        assert lacks not in said
+
+
+@pytest.mark.parametrize("name", REDRAWN)
+def test_a_drag_over_the_drawings_selects_no_text(open_view, name):
+    view = open_view(name)
+    for plot in view.root.locator(".gru-plot").all():
+        if not plot.is_visible():
+            continue
+        box = plot.bounding_box()
+        view.page.mouse.move(box["x"] + 5, box["y"] + 5)
+        view.page.mouse.down()
+        view.page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.9 * box["height"], steps=3)
+        view.page.mouse.up()
+        assert view.page.evaluate("() => String(getSelection())") == ""
 
 
 def test_only_keys_that_the_focused_control_uses_are_kept(open_view):

@@ -18,6 +18,9 @@ import { make, set, write } from "./dom.js";
  */
 const held = (now, trait) => /** @type {Values} */ (now)[trait];
 
+/** What paper says of a control: nothing, where it is not there to be moved. @param {Element} control @param {string} words */
+const onPaper = (control, words) => (control.closest("[hidden]") ? null : words);
+
 /**
  * @template Now
  * @typedef {object} Sliding
@@ -50,7 +53,7 @@ export function slider(state, trait, text, { min = 0, max = 1, range, step, from
     const [low, high] = range?.(now) ?? [min - from, max - from];
     set(input, { min: low + from, max: high + from, disabled: off?.(now) ?? false });
     show(value, words(value, now), spoken?.(value, now));
-    return `${name()} ${words(value, now)}`;
+    return onPaper(control, `${name()} ${words(value, now)}`);
   });
   return control;
 }
@@ -112,7 +115,7 @@ export function choice(state, trait, text, options) {
   state.follow((now) => {
     const at = options.findIndex(([value]) => value === held(now, trait));
     show(String(at));
-    return `${name()} ${labels[at]?.textContent ?? ""}`;
+    return onPaper(control, `${name()} ${labels[at]?.textContent ?? ""}`);
   });
   return control;
 }
@@ -129,7 +132,7 @@ export function tick(state, trait, text) {
   state.on(input, "change", () => state.put({ [trait]: input.checked }));
   state.follow((now) => {
     input.checked = Boolean(held(now, trait));
-    return input.checked ? (control.textContent ?? "") : null;
+    return input.checked ? onPaper(control, control.textContent ?? "") : null;
   });
   return control;
 }

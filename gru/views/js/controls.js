@@ -20,7 +20,7 @@ export function slider(text, { min, max, step = 1, ends, quantity }) {
   return {
     control,
     input,
-    name: () => control.firstElementChild?.textContent ?? "",
+    name: () => input.getAttribute("aria-label") ?? control.firstElementChild?.textContent ?? "",
     /**
      * @param {number} value
      * @param {string} shown  the value as it stands behind the slider
