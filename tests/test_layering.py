@@ -31,7 +31,7 @@ ALLOWED = {
     "history": [],
     "formula": [*MODELS, "_language"],
     "layer": CELLS,
-    "inspect": [*LAYER, "inspect"],
+    "inspect": [*LAYER, "inspect", "formula"],
     "init": TRACED,
     "models": [*LAYER, "forecasting"],
     "writers": MODELS,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gru import _arguments
 from gru.cells import cell_weights, check_step, keeps_equations
 from gru.equations import Gates, Weights, step
+from gru.formula import FormulaCell
 from gru.layer import GRU, places_of, weights_of
 
 
@@ -83,7 +84,7 @@ def known_weights(module: nn.Module, layer: int = 0, reverse: bool = False) -> W
 
 def count_of(cell: nn.Module) -> int:
     """How many states a cell has, of which h is the first."""
-    return len(getattr(cell, "states", "h"))
+    return len(cell.states) if isinstance(cell, FormulaCell) else 1
 
 
 def gates_function(cell: nn.Module) -> Callable[..., Gates]:

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gru import _arguments
 from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
+from gru.formula import FormulaCell
 from gru.inspect.record import eval_mode, other_methods, record, recording
 from gru.inspect.recurrences import find, gates_function
 from gru.inspect.run import Run, Sweep, run_sweep
@@ -184,6 +185,6 @@ class _Editor:
         def gates(x: Tensor, h: Tensor) -> Gates:
             return self.step(gates_of(x, h), x, h)
 
-        is_known = class_of(cell) is not None or (hasattr(cell, "gates") and hasattr(cell, "states"))  # a FormulaCell
+        is_known = class_of(cell) is not None or (isinstance(cell, FormulaCell) and hasattr(cell, "gates"))
         forward = {"forward": lambda x, h=None: cell.gates(x, h).h} if is_known else {}
         return {"gates": gates, **forward}

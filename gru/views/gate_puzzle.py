@@ -22,7 +22,6 @@ LETTERS = "ABC"
 LONGEST = 4
 SEQUENCES = tuple("".join(one) for T in range(1, LONGEST + 1) for one in itertools.product(LETTERS, repeat=T))
 WISHES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("puzzles.json").read_text("utf-8"))["wishes"]
-PER_UNIT = 15  # r, z, n, and of each the weights of A, B, C, h of unit 1, h of unit 2
 MOST = 6.0
 # r open, z half open, and an A that is heard: something happens, and not enough.
 START = [4.0, 4, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 4, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]

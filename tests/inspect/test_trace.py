@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from own_cells import Minimal
 from torch import nn
 from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
@@ -615,3 +616,16 @@ def test_a_cell_whose_forward_only_hands_on_is_traced(base):
     cell, plain, x = subclass(base, lambda self, h: h)(3, 4), base(3, 4), torch.randn(6, 2, 3)
     plain.load_state_dict(cell.state_dict())
     assert_same(trace(cell, x), trace(plain, x))
+
+
+@pytest.mark.parametrize("own", [[], None, 3, "two of them", torch.zeros(2)])
+def test_an_attribute_of_ones_own_called_states_says_nothing(own):
+    """A cell may keep a list of what it saw under that name; only of a FormulaCell does it name the states."""
+    cell, x = Minimal(3, 4), torch.randn(6, 2, 3)
+    expected, flow = trace(cell, x), gru.gradient_flow(cell, x).grads
+    held, _ = gru.replay(cell, x, edits=[gru.Edit("z", 0.5)])
+    cell.states = own
+    assert_same(trace(cell, x), expected)
+    torch.testing.assert_close(gru.gradient_flow(cell, x).grads, flow, **EXACT)
+    torch.testing.assert_close(gru.replay(cell, x, edits=[gru.Edit("z", 0.5)])[0], held, **EXACT)
+    torch.testing.assert_close(gru.solve(cell, x).states, expected.h, rtol=0, atol=1e-8)
