@@ -613,6 +613,60 @@ def test_a_phone_shows_what_moves_while_it_is_moved(open_view, name):
     assert 0 < box["y"] <= 560 - box["height"] + 1
 
 
+@pytest.mark.parametrize("name", [name for name in REDRAWN if name not in ("vowel-player", "weight-layouts")])
+def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
+    """It may begin on a drawing; a tap there, and a finger that goes across, do set what they point at."""
+    view = open_view(name, width=375, has_touch=True, is_mobile=True, reduced_motion="reduce")
+    view.page.set_viewport_size({"width": 375, "height": 420})
+    view.page.evaluate("() => (document.body.style.paddingBottom = '40rem')")
+    page, cdp = view.page, view.page.context.new_cdp_session(view.page)
+
+    def touch(kind, *point):
+        points = [dict(zip("xy", point, strict=True))] if point else []
+        cdp.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    scrolled = 0
+    for plot in view.root.locator(".gru-plot").all():
+        if not plot.is_visible() or plot.evaluate("(one) => getComputedStyle(one).touchAction") == "none":
+            continue
+        plot.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
+        page.evaluate(FRAME)
+        before, box, top = view.seen(), plot.bounding_box(), page.evaluate("scrollY")
+        x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"]
+        touch("Start", x, y)
+        for by in range(10, 110, 10):
+            touch("Move", x + 1, y - by)
+        touch("End")
+        page.evaluate(FRAME)
+        if page.evaluate("scrollY") == top:
+            continue  # there is no more page, or here a finger draws
+        scrolled += 1
+        now = view.seen()
+        assert [part for part in ("says", "controls") if now[part] != before[part]] == [], plot.get_attribute("class")
+    assert scrolled
+    if name in (*NO_SCORE, "forecast-lab"):  # there "now" stays within what can be forecast
+        return
+    slider, plot = (
+        view.root.get_by_role("slider", name="Step", exact=True),
+        view.root.locator(".gru-stack .gru-plot:visible").last,
+    )
+    for gesture in ("tap", "drag"):
+        plot.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
+        page.evaluate(FRAME)
+        box = plot.bounding_box()
+        left, right, y = box["x"] + 0.01 * box["width"], box["x"] + 0.99 * box["width"], box["y"] + 0.5 * box["height"]
+        if gesture == "tap":
+            page.touchscreen.tap(left, y)
+        else:
+            touch("Start", left, y)
+            for share in (0.3, 0.6, 1):
+                touch("Move", left + share * (right - left), y)
+            touch("End")
+        page.evaluate(FRAME)
+        end = slider.get_attribute("min" if gesture == "tap" else "max")
+        assert slider.input_value() == end, gesture
+
+
 @pytest.mark.parametrize("name", REDRAWN)
 def test_paper_has_the_state_in_words_and_no_controls(open_view, name):
     view = open_view(name)

@@ -19,7 +19,7 @@ import { make, set, write } from "./dom.js";
 const held = (now, trait) => /** @type {Values} */ (now)[trait];
 
 /** What paper says of a control: nothing, where it is not there to be moved. @param {Element} control @param {string} words */
-const onPaper = (control, words) => (control.closest("[hidden]") ? null : words);
+const onPaper = (control, words) => () => (control.closest("[hidden]") ? null : words);
 
 /**
  * @template Now

@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { button } from "./controls.js";
 import { dialOf, digits, LIMIT, share } from "./dial.js";
-import { letter, make, renew, write } from "./dom.js";
+import { letter, make, renew, set, write } from "./dom.js";
 import { clamp, format, signed } from "./draw.js";
 import { sigmoid } from "./gru.js";
 import { kept, partOf, timeConstant, until, whole } from "./memory.js";
@@ -87,6 +87,10 @@ function build(context) {
   const drawCompared = memo(compared.draw);
   const drawEquation = memo((/** @type {number} */ b, /** @type {boolean} */ keeps) => renew(equation, ...equations(b, keeps)));
   const about = memo((/** @type {Data} */ data, /** @type {Part | null} */ part) => tellWhere(where, why, data, part));
+  state.follow(({ compare }) => {
+    set(bars.compare, { hidden: !compare });
+    return null;
+  });
   return () => {
     const now = state.refresh();
     const found = numbers(now);
@@ -96,8 +100,7 @@ function build(context) {
     curve.read(k, step, steps);
     curve.describe(described(now, found));
     stack.show(now);
-    bars.compare.hidden = !compare;
-    compared.element.hidden = !compare;
+    set(compared.element, { hidden: !compare });
     if (compare) drawCompared(k, keeps, noise, found.measured, step);
     drawEquation(now.update_bias, keeps);
     says.setAttribute("aria-live", stack.playing() ? "off" : "polite");

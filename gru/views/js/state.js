@@ -10,6 +10,7 @@ import { clamp } from "./draw.js";
 
 /** @typedef {Record<string, unknown>} Values  of traits, by their names */
 /** @typedef {ReturnType<typeof reader>} Reader */
+/** @typedef {string | null | (() => string | null)} Words  for paper; a function is asked when all controls are up to date */
 
 /**
  * @template Now  the state as the panels need it: every trait that a control moves under its own name, and more
@@ -17,7 +18,7 @@ import { clamp } from "./draw.js";
  * @property {Now} now  as it is drawn
  * @property {() => Now} pinned  as it will be drawn, without what is only pointed at; what is drawn may be a frame behind
  * @property {() => Now} refresh  the first line of every update: read the state, bring the controls up to date
- * @property {(show: (now: Now) => string | null) => void} follow  a control: bring it up to date; gives its words for paper
+ * @property {(show: (now: Now) => Words) => void} follow  a control: bring it up to date; gives its words for paper
  * @property {(values: Values, by?: unknown) => void} put  set traits; by: who does, for those who listen
  * @property {(listener: (values: Values, by: unknown) => void) => void} listen  be told what a hand on the page sets
  * @property {(values: Values | null) => void} preview  show traits as if they were set; null ends it
@@ -65,7 +66,7 @@ function reader(get) {
 export function stateOf({ model, root, signal, on, put, redraw }, read) {
   /** @type {Values} */
   let pointed = {};
-  /** @type {((now: Now) => string | null)[]} */
+  /** @type {((now: Now) => Words)[]} */
   const controls = [];
   /** @type {((values: Values, by: unknown) => void)[]} */
   const listeners = [];
@@ -101,6 +102,7 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
         printed,
         controls
           .map((show) => show(now))
+          .map((words) => (typeof words === "function" ? words() : words))
           .filter(Boolean)
           .join(" · "),
       );
@@ -154,8 +156,23 @@ export function showing(state, value) {
   };
 }
 
+const FIRM = 4; // pixels from which a finger drags; where it goes rather up or down, the page scrolls
+
 /**
- * A pointer on drawings moves traits: hovering previews, pressing and dragging sets.
+ * Whether a finger that is put here may be about to scroll the page.
+ * @param {PointerEvent} event
+ * @param {HTMLElement} area
+ */
+function mayScroll({ pointerType, target }, area) {
+  if (pointerType !== "touch") return false;
+  for (let one = /** @type {Element | null} */ (target); one && area.contains(one); one = one.parentElement) {
+    if (getComputedStyle(one).touchAction === "none") return false;
+  }
+  return true;
+}
+
+/**
+ * A pointer on drawings moves traits: hovering previews, pressing and dragging sets. A finger that scrolls past sets nothing.
  * @param {Pick<State<unknown>, "on" | "put" | "preview">} state
  * @param {HTMLElement} area  holds the drawings
  * @param {(event: PointerEvent, plot: HTMLElement) => Values | null} at  the traits it points at in a drawing
@@ -163,6 +180,8 @@ export function showing(state, value) {
 export function pointing({ on, put, preview }, area, at) {
   /** @type {HTMLElement | null} */
   let dragged = null; // the drawing in which it was pressed
+  /** @type {{ values: Values, x: number, y: number } | null} */
+  let waiting = null; // a finger that has not yet shown whether it scrolls, and what it sets if not
   const under = (/** @type {PointerEvent} */ event) =>
     /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".gru-plot"));
   on(area, "pointerdown", (/** @type {PointerEvent} */ event) => {
@@ -171,18 +190,27 @@ export function pointing({ on, put, preview }, area, at) {
     if (!values) return;
     dragged = plot;
     if (event.isTrusted) area.setPointerCapture(event.pointerId);
-    put(values);
+    waiting = mayScroll(event, area) ? { values, x: event.clientX, y: event.clientY } : null;
+    if (!waiting) put(values);
   });
   on(area, "pointermove", (/** @type {PointerEvent} */ event) => {
     const plot = dragged ?? under(event);
     const values = plot && at(event, plot);
+    if (waiting) {
+      const [across, along] = [Math.abs(event.clientX - waiting.x), Math.abs(event.clientY - waiting.y)];
+      if (across < FIRM || across < along) return;
+      put(waiting.values);
+      waiting = null;
+    }
     if (dragged && values) put(values);
     else if (event.pointerType !== "touch") preview(values);
   });
-  const release = () => {
-    dragged = null;
-  };
-  on(area, "pointerup", release);
-  on(area, "pointercancel", release);
+  on(area, "pointerup", () => {
+    if (waiting) put(waiting.values);
+    dragged = waiting = null;
+  });
+  on(area, "pointercancel", () => {
+    dragged = waiting = null;
+  });
   on(area, "pointerleave", () => preview(null));
 }
