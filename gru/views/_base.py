@@ -15,6 +15,7 @@ import html
 import inspect
 import itertools
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -31,6 +32,18 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # What a file of one view says about where it comes from.
 LICENCE = "Drawn by the Python package gru-book (import gru). MIT License, Copyright (c) 2026 The GRU book authors."
+
+
+class Number(traitlets.Float):
+    """A float that is one: NaN lies within every limit that Float knows, and in no JSON."""
+
+    info_text = "a number"
+
+    def validate(self, obj: Any, value: Any) -> float:
+        value = super().validate(obj, value)
+        if math.isnan(value):
+            self.error(obj, value)
+        return value
 
 
 class View(anywidget.AnyWidget):

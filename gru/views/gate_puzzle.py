@@ -16,7 +16,7 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from gru.views._base import View
+from gru.views._base import Number, View
 
 LETTERS = "ABC"
 LONGEST = 4
@@ -68,7 +68,7 @@ class GatePuzzle(View, module="gate_puzzle", state=("wish", "units", "unit", "we
     wish = traitlets.Enum(list(WISHES), "hold").tag(sync=True)
     units = traitlets.Int(1, min=1, max=2).tag(sync=True)
     unit = traitlets.Int(0, min=0, max=1).tag(sync=True)
-    weights = traitlets.List(traitlets.Float(min=-MOST, max=MOST), START, minlen=30, maxlen=30).tag(sync=True)
+    weights = traitlets.List(Number(min=-MOST, max=MOST), START, minlen=30, maxlen=30).tag(sync=True)
     sequence = traitlets.Int(SEQUENCES.index("ABCA"), min=0, max=len(SEQUENCES) - 1).tag(sync=True)
     hints = traitlets.Int(0, min=0, max=2).tag(sync=True)
 

@@ -13,10 +13,9 @@ import torch
 import traitlets
 from torch import Tensor
 
-from gru.views._base import View
-from gru.views._data import check_finite
+from gru.views._base import Number, View
 
-ENTRY = traitlets.Float(min=-2.0, max=2.0)
+ENTRY = Number(min=-2.0, max=2.0)
 POWERS = 20
 STATE = ("matrix", "power")
 
@@ -42,7 +41,6 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
 
     Raises:
         TypeError: an unknown keyword.
-        ValueError: NaN or infinity in the matrix.
         TraitError: a matrix that is not four numbers from -2 to 2, or a power outside its range.
 
     Source: Golub and Van Loan, Matrix Computations, sections 2.4 and 7.3.
@@ -58,9 +56,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
     def __init__(self, matrix: Tensor | list[float] = (0.9, 1.1, -0.1, 0.6), **traits: Any) -> None:
         if isinstance(matrix, Tensor):
             matrix = matrix.flatten()
-        matrix = [float(entry) for entry in matrix]
-        check_finite("matrix", torch.tensor(matrix, device="cpu"))
-        super().__init__(matrix=matrix, **traits)
+        super().__init__(matrix=[float(entry) for entry in matrix], **traits)
 
     @property
     def jacobian(self) -> Tensor:

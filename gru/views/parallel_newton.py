@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gru.equations import Weights
 from gru.inspect.dynamics import Solution, lyapunov, solve
 from gru.layer import GRU
+from gru.views._base import Number
 from gru.views._data import counted
 from gru.views._weights import WeightsView
 
@@ -54,7 +55,7 @@ class ParallelNewton(WeightsView, module="parallel_newton", state=STATE):
     (4, True)
     """
 
-    feedback = traitlets.Float(5.0, min=0.0, max=STRONGEST).tag(sync=True)
+    feedback = Number(5.0, min=0.0, max=STRONGEST).tag(sync=True)
     iteration = traitlets.Int(0, min=0).tag(sync=True)
     unit = traitlets.Int(0, min=0).tag(sync=True)
     play = traitlets.Bool(False).tag(sync=True)

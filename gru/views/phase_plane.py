@@ -21,7 +21,7 @@ from gru.inspect.dynamics import FixedPoints, fixed_points
 from gru.inspect.flow import Flow, gradient_flow
 from gru.inspect.trace import Trace, trace
 from gru.layer import GRU, weights_of
-from gru.views._base import View
+from gru.views._base import Number, View
 from gru.views._data import check_finite, labels_of
 
 STATE = ("weights", "input", "start", "step", "sequence", "gate", "gradient", "play", "_data")
@@ -70,8 +70,8 @@ class PhasePlane(View, module="phase_plane", state=STATE):
     """
 
     weights = traitlets.List(traitlets.Float(), minlen=COUNT, maxlen=COUNT).tag(sync=True)
-    input = traitlets.Float(0.0, min=-INPUT_LIMIT, max=INPUT_LIMIT).tag(sync=True)
-    start = traitlets.List(traitlets.Float(min=-1.0, max=1.0), minlen=2, maxlen=2).tag(sync=True)
+    input = Number(0.0, min=-INPUT_LIMIT, max=INPUT_LIMIT).tag(sync=True)
+    start = traitlets.List(Number(min=-1.0, max=1.0), minlen=2, maxlen=2).tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)
     sequence = traitlets.Int(0, min=0).tag(sync=True)
     gate = traitlets.Enum(["r", "z", "n"], "n").tag(sync=True)

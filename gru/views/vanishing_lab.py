@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gru.cells import ElmanCell
 from gru.inspect.flow import jacobian_norms
 from gru.layer import GRU
-from gru.views._base import View
+from gru.views._base import Number, View
 
 INPUT_SIZE = 8
 STEPS = (10, 200)
@@ -60,9 +60,9 @@ class VanishingLab(View, module="vanishing_lab", state=STATE):
     {'tanh RNN': (20,), 'GRU': (20,)}
     """
 
-    spectral_radius = traitlets.Float(1.0, min=0.5, max=2.0).tag(sync=True)
+    spectral_radius = Number(1.0, min=0.5, max=2.0).tag(sync=True)
     steps = traitlets.Int(60, min=STEPS[0], max=STEPS[1]).tag(sync=True)
-    update_bias = traitlets.Float(0.0, min=-2.0, max=6.0).tag(sync=True)
+    update_bias = Number(0.0, min=-2.0, max=6.0).tag(sync=True)
     seed = traitlets.Int(0, min=0, max=99).tag(sync=True)
     distance = traitlets.Int(20, min=1, max=STEPS[1]).tag(sync=True)
     hidden_size = traitlets.Int(24, min=2, max=64).tag(sync=True)

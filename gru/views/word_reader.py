@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gru.inspect.replay import Edit, replay
 from gru.models import GRUClassifier, GRUForecaster
-from gru.views._base import View
+from gru.views._base import Number, View
 from gru.views._data import (
     as_read_by,
     check_edits,
@@ -72,7 +72,7 @@ class WordReader(View, module="word_reader", state=STATE):
     edits = traitlets.List(traitlets.List()).tag(sync=True)
     quantity = traitlets.Enum(["r", "z", "n", "h"], "z").tag(sync=True)
     language = traitlets.Int(0, min=0).tag(sync=True)
-    temperature = traitlets.Float(0.6, min=0.1, max=2.0).tag(sync=True)
+    temperature = Number(0.6, min=0.1, max=2.0).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
     play = traitlets.Bool(False).tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)

@@ -12,7 +12,7 @@ import traitlets
 
 from gru.formula import FormulaCell, FormulaClassifier
 from gru.history import History
-from gru.views._base import View
+from gru.views._base import Number, View
 from gru.views._data import check_weights
 
 # D and C of each task, as js/bench_tasks.js has them; a test holds the two together.
@@ -71,9 +71,9 @@ class Workbench(View, module="workbench", state=STATE):
     steps = traitlets.Int(20, min=2, max=100).tag(sync=True)
     units = traitlets.Int(16, min=1, max=64).tag(sync=True)
     batch = traitlets.Int(16, min=1, max=64).tag(sync=True)
-    lr = traitlets.Float(0.01, min=1e-6, max=10.0).tag(sync=True)
-    epsilon = traitlets.Float(1e-8, min=0.0, max=1.0).tag(sync=True)
-    clip = traitlets.Float(1.0, min=0.0, max=1e6).tag(sync=True)
+    lr = Number(0.01, min=1e-6, max=10.0).tag(sync=True)
+    epsilon = Number(1e-8, min=0.0, max=1.0).tag(sync=True)
+    clip = Number(1.0, min=0.0, max=1e6).tag(sync=True)
     gate = traitlets.Enum(["torch", "zero", "one", "chrono"], "torch").tag(sync=True)
     recurrent = traitlets.Enum(["uniform", "orthogonal", "identity"], "uniform").tag(sync=True)
     seed = traitlets.Int(0, min=0, max=99).tag(sync=True)

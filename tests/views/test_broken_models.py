@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import traitlets
 from torch import nn
 from views.models import SMALL
 
@@ -34,8 +35,32 @@ def test_what_would_stop_only_at_the_display_stops_at_once():
         views.Workbench(broken(gru.FormulaCell("h = tanh(W @ x + U @ h)", 2, 3)))
     with pytest.raises(ValueError, match=r"^x: expected finite numbers, got NaN or infinity$"):
         views.VowelPlayer(torch.full((4, 1, 12), torch.inf))
-    with pytest.raises(ValueError, match=r"^matrix: expected finite numbers, got NaN or infinity$"):
-        views.JacobianPlane([1.0, torch.nan, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("view", "trait"),
+    [
+        (views.ParallelNewton, "feedback"),
+        (views.PhasePlane, "input"),
+        (views.VanishingLab, "spectral_radius"),
+        (views.VanishingLab, "update_bias"),
+        (views.Workbench, "lr"),
+        (views.Workbench, "epsilon"),
+        (views.Workbench, "clip"),
+    ],
+)
+def test_no_trait_takes_nan(view, trait):
+    shown = view()
+    with pytest.raises(
+        traitlets.TraitError, match=f"'{trait}' trait of an? {view.__name__} instance expected a number"
+    ):
+        setattr(shown, trait, torch.nan)
+
+
+def test_no_list_takes_nan():
+    for view, trait, count in ((views.JacobianPlane, "matrix", 4), (views.PhasePlane, "start", 2)):
+        with pytest.raises(traitlets.TraitError, match="a number"):
+            setattr(view(), trait, [torch.nan] * count)
 
 
 @pytest.mark.parametrize("view", [views.GateExplorer, views.MemoryDial, views.GradientLoom])
