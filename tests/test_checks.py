@@ -1037,6 +1037,7 @@ WRONG_LAYER = [
     ("reversed_in_time", {"sweep": lambda s, x, h: Layer.sweep(s, x.flip(0), h).flip(0), "last": lambda s, o, _: o[0]}),
     ("reversed_in_time", {"sweep": lambda s, x, h: Layer.sweep(s, x, h).flip(0), "last": lambda s, o, _: o[0]}),
     ("outputs_overwritten", {"forward": overwriting}),
+    ("outputs_squashed", {"forward": lambda s, x, h0=None: ((p := Layer.forward(s, x, h0))[0].tanh(), p[1])}),
     ("detached_between_steps", {"sweep": sweeping(lambda cell, x_t, h: (h := cell(x_t, h), h.detach()))}),
     ("detached_between_steps", {"sweep": sweeping(lambda cell, x_t, h: (h := cell(x_t, h.detach()), h))}),
     ("gradient_cut", {"last": lambda s, out, lengths: Layer.last(s, out, lengths).detach()}),
@@ -1098,6 +1099,23 @@ def test_an_unknown_layer_gets_a_lead():
     report = check_layer(type("L", (Layer,), {"sweep": sweeping(lambda cell, x_t, h: (h := cell(x_t, h**2), h))}))
     assert report.found == []
     assert "check_cell" in report.message
+
+
+@pytest.mark.parametrize(
+    ("forward", "words"),
+    [
+        (lambda s, x, h0=None: ((p := Layer.forward(s, x, h0))[0] + 1, p[1]), "h_n agrees with the reference, so your"),
+        (
+            lambda s, x, h0=None: Layer.forward(s, torch.cat((x[:3], x[2:3], x[4:])), h0),
+            "of your steps, these do not follow from the one before: 3; others do",
+        ),
+    ],
+)
+def test_a_layer_whose_steps_are_right_is_not_sent_to_its_cell(forward, words):
+    report = check_layer(type("L", (Layer,), {"forward": forward}))
+    assert report.found == []
+    assert words in report.message
+    assert "check_cell" not in report.message
 
 
 def goes_on(self, x, h0=None):

@@ -121,6 +121,9 @@ CATALOGUE = _FORMULAS | {
     "outputs_shifted": Mistake(
         "out holds the state before each step where it should hold the state after it.", place=STEPS
     ),
+    "outputs_squashed": Mistake(
+        "out holds the tanh of each state where it should hold the state: n is bounded already.", place=STEPS
+    ),
     "reversed_in_time": Mistake("Time runs backwards.", place=STEPS),
     "outputs_overwritten": Mistake(
         "Every entry of out is the last state: one tensor was overwritten at each step and stacked T times.",

@@ -59,6 +59,7 @@ def ways(x: Tensor, h0: Tensor, one: Step) -> Iterator[Way]:
     yield Way("state_not_carried", alone, alone[-1])
     yield Way("outputs_shifted", torch.cat((h0[None], states[:-1])), last)
     yield Way("outputs_overwritten", last.expand(T, B, H), last)
+    yield Way("outputs_squashed", states.tanh(), last)
     backwards = sweep(x.flip(0), h0, one)
     yield Way("reversed_in_time", backwards, backwards[-1])
     yield Way("reversed_in_time", backwards.flip(0), backwards[-1])
@@ -384,14 +385,17 @@ class LayerCheck(Check):
             self.known.append("    no step agrees with the reference, not even the first")
         else:
             self.known.append(f"    these steps agree with the reference: {', '.join(map(str, agree))} of 0 to {T - 1}")
-        if compare.equal(out[1:], one(self.x[1:], out[:-1])):
-            self.known.append(
-                "    each later step follows from your own step before it: look at the state you start from"
-            )
+        after = one(self.x[1:], out[:-1])
+        parting = [t for t in range(1, T) if not compare.equal(out[t], after[t - 1])]
+        if not parting:
+            lead = "each later step follows from your own step before it: look at the state you start from"
+        elif self.h_n is not None and compare.equal(self.h_n.reshape(-1), right[-1].reshape(-1)):
+            lead = "h_n agrees with the reference, so your steps are right: look at what you put into out"
+        elif len(parting) < T - 1:
+            lead = f"of your steps, these do not follow from the one before: {', '.join(map(str, parting))}; others do"
         else:
-            self.known.append(
-                "    steps do not follow from your own step before them: check the step alone with check_cell"
-            )
+            lead = "steps do not follow from your own step before them: check the step alone with check_cell"
+        self.known.append(f"    {lead}")
 
 
 def expect_state(h_n: Tensor | None, states: Tensor) -> Tensor:
