@@ -52,9 +52,16 @@ class Automaton:
     disagreements: list
 
     def state_after(self, word: Iterable) -> int:
-        """The state to which a word leads."""
+        """The state to which a word leads.
+
+        Raises:
+            ValueError: a letter is not in the alphabet.
+        """
         state = 0
         for letter in word:
+            if (state, letter) not in self.transitions:
+                known = ", ".join(repr(known) for start, known in self.transitions if not start)
+                raise ValueError(f"word: expected letters out of {known}, got {letter!r}")
             state = self.transitions[state, letter]
         return state
 
@@ -106,6 +113,8 @@ def automaton(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    if not callable(encode):
+        raise TypeError(f"encode: expected a function of a word, got {type(encode).__name__}")
     letters = _check_alphabet(alphabet)
     _arguments.whole_number("accept", accept)
     _arguments.whole_number("most_states", most_states)
@@ -169,6 +178,8 @@ class _Teacher:
 
 
 def _check_alphabet(alphabet: Sequence) -> Word:
+    if not isinstance(alphabet, Iterable):
+        raise TypeError(f"alphabet: expected letters, got {type(alphabet).__name__}")
     letters = tuple(alphabet)
     if not letters or len(set(letters)) < len(letters):
         raise ValueError(f"alphabet: expected at least one letter, each once, got {alphabet!r}")

@@ -112,6 +112,12 @@ def test_a_model_that_turns_its_data_says_which_axis_it_reads():
 
 def test_bad_arguments():
     model = Machine(*TOMITA_5)
+    with pytest.raises(TypeError, match=r"^alphabet: expected letters, got int$"):
+        gru.automaton(model, 2, encode=encode)
+    with pytest.raises(TypeError, match=r"^encode: expected a function of a word, got NoneType$"):
+        gru.automaton(model, "ab", encode=None)
+    with pytest.raises(ValueError, match=r"^word: expected letters out of 'a', 'b', got 'c'$"):
+        gru.automaton(model, "ab", encode=encode).accepts("abc")
     with pytest.raises(TypeError, match=r"^model: expected a torch.nn.Module, got function$"):
         gru.automaton(encode, "ab", encode=encode)
     with pytest.raises(ValueError, match="alphabet: expected at least one letter, each once, got 'aa'"):
