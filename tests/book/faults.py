@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from browsers import PATIENCE
 from cost import processor_seconds
@@ -16,7 +17,7 @@ from gru.palette import COLOURS
 
 if TYPE_CHECKING:
     from book.conftest import Opened
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, ElementHandle, Page
 
 HEAVIEST = 2_500_000  # bytes, uncompressed, with all that a page loads
 # No face has them, and each stands in a place where another's will do: block letters of bars, ticks of answers, raised
@@ -37,9 +38,26 @@ SEEN_ANEW = """async (view, seconds) => {
   } while (view.seenBefore === before && performance.now() < end);
   return view.seenBefore !== before;
 }"""
-BEYOND = """(view) => [...view.querySelectorAll(".gru-control > *")]
-  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > view.getBoundingClientRect().right + 1)
-  .map((one) => one.outerHTML)"""
+# Looks at a view for the first time and focuses its first slider: what sticks out of the view, the key for the slider.
+BEGIN = f"""async (view) => {{
+  await ({SEEN_ANEW})(view, 0);
+  const slider = [...view.querySelectorAll("input[type=range]:enabled")].find((one) => one.checkVisibility());
+  slider?.focus();
+  const edge = view.getBoundingClientRect().right + 1;
+  const beyond = [...view.querySelectorAll(".gru-control > *")]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > edge);
+  const key = slider && (slider.value === slider.max ? "ArrowLeft" : "ArrowRight");
+  return [beyond.map((one) => one.outerHTML), key];
+}}"""
+# Where the hand takes hold of the focused slider, clear of what sticks to an edge of a phone, and where it leads it to:
+# away from where the keys have led.
+HOLD = """() => {
+  const slider = document.activeElement;
+  slider.scrollIntoView({ block: "center", behavior: "instant" });
+  const { left, top, width, height } = slider.getBoundingClientRect();
+  const end = (slider.value - slider.min) / (slider.max - slider.min) > 0.5 ? 0.1 : 0.9;
+  return [left + width / 2, left + width * end, top + height / 2];
+}"""
 
 # Which characters stand on a page in which style; a letter of a formula is drawn as the italic that stands for it.
 STYLES = """() => {
@@ -72,33 +90,24 @@ ANSWER = """(form) => {
 
 def of_views(page: Page) -> list[str]:
     """Each is ready, says what it shows, keeps within its edges, and its first slider moves it by key and by mouse."""
-    return [fault for view in page.locator(".gru-view").all() for fault in _of_view(page, view)]
+    return [fault for view in page.query_selector_all(".gru-view") for fault in _of_view(page, view)]
 
 
-def _of_view(page: Page, view: Locator) -> list[str]:
-    name = view.get_attribute("data-view")
-    if not name or view.get_attribute("data-state") != "ready":
+def _of_view(page: Page, view: ElementHandle) -> list[str]:
+    name, state = view.evaluate("(view) => [view.dataset.view, view.dataset.state]")
+    if not name or state != "ready":
         return [f"a view that is not ready: {name} {view.inner_text()}"]
-    view.locator(".gru-says[aria-live=polite]").wait_for()  # silent while it plays by itself
-    faults = view.evaluate(BEYOND)
-    sliders = view.locator("input[type=range]:enabled:visible")
-    if not sliders.count():  # what such a view answers to is tested in tests/views
+    view.wait_for_selector(".gru-says[aria-live=polite]")  # silent while it plays by itself
+    faults, key = view.evaluate(BEGIN)
+    if not key:  # what such a view answers to is tested in tests/views
         return faults
-    slider = sliders.first
-    view.evaluate(SEEN_ANEW, PATIENCE)
-    slider.focus()
-    key = "ArrowLeft" if slider.evaluate("(one) => one.value === one.max") else "ArrowRight"
     for _ in range(5):
         page.keyboard.press(key)
     moved = view.evaluate(SEEN_ANEW, PATIENCE)
-    # clear of what sticks to an edge of a phone
-    slider.evaluate("(one) => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
-    box = slider.bounding_box()
-    place = slider.evaluate("(one) => (one.value - one.min) / (one.max - one.min)")
-    end = 0.1 if place > 0.5 else 0.9  # away from where the keys led
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    start, end, height = page.evaluate(HOLD)
+    page.mouse.move(start, height)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * end, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.move(end, height, steps=3)
     page.mouse.up()
     if not (moved and view.evaluate(SEEN_ANEW, PATIENCE)):
         faults.append(f"{name}: the slider moved and the view did not")
@@ -200,11 +209,31 @@ UNWRAP_AGAIN = """() => {
 }"""
 
 
+# Whether words can be read takes axe most of its time: of those that look alike, in elements of the same kinds from the
+# body down, it judges the first. (tests/views has each word of each view judged.)
+MARK_EACH_LOOK = """() => {
+  const ways = new Map();
+  const seen = new Set();
+  for (const one of document.body.querySelectorAll("*")) {
+    const { color, backgroundColor, backgroundImage, opacity, fontSize, fontWeight } = getComputedStyle(one);
+    const kind = [one.localName, one.getAttribute("class"), one.matches(":disabled, [aria-disabled=true]")];
+    const way = [ways.get(one.parentElement), kind, color, backgroundColor, backgroundImage, opacity].join();
+    ways.set(one, way);
+    const words = [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const look = [way, fontSize, fontWeight, words, one.checkVisibility()].join();
+    if (!seen.has(look)) one.dataset.judged = "";
+    seen.add(look);
+  }
+}"""
+JUDGE_THESE = 'axe.configure({ rules: [{ id: "color-contrast", selector: "[data-judged]" }] });'
+
+
 def violations(page: Page) -> list:
     """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
     page.evaluate(UNWRAP_AGAIN)
+    page.evaluate(MARK_EACH_LOOK)
     options = {"preload": False, "resultTypes": ["violations"]}
-    found = Axe().run(page, options=options).response["violations"]
+    found = Axe(AXE_SCRIPT + JUDGE_THESE).run(page, options=options).response["violations"]
     return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
 
 

@@ -74,13 +74,14 @@ def test_page(
     dark: bool,
     part: int,
 ) -> None:
-    """All that holds for every page, looked at in one visit, in a tab of its own that begins with nothing."""
+    """All that holds for every page, looked at in one visit; over HTTP in a tab of its own that begins with nothing."""
     base = _base(source, request)
-    wrong = {}
+    wrong, opened = {}, None
     for name in pages[part::PARTS]:
         url = f"{base}/{name}"
-        # Where motion is unwanted, views do not play by themselves while they are tried.
-        opened = open_page("about:blank", width=width, dark=dark, reduced_motion="reduce")
+        if source == "http" or not opened:
+            # Where motion is unwanted, views do not play by themselves while they are tried.
+            opened = open_page("about:blank", width=width, dark=dark, reduced_motion="reduce")
         found = []
         if source == "http" and "<gru-view " in (site / name).read_text("utf8"):
             found += faults.slow(browser, url, spent_on(opened.page, url))
@@ -96,7 +97,7 @@ def test_page(
         found += [*faults.of_fonts(opened.page, known_fonts), *faults.noise(opened, base)]
         if source == "http":
             found += [*faults.overweight(opened, base, site), *faults.violations(opened.page)]
-        opened.page.context.close()
+            opened.page.context.close()
         if found:
             wrong[name] = found
     assert not wrong, json.dumps(wrong, indent=1)
