@@ -104,7 +104,7 @@ def lab_page(
 ) -> Iterator[Page]:
     """JupyterLab showing the folder of the chapters. Where a test fails, a trace and a screenshot stay."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.tracing.start(screenshots=True, snapshots=False)
+    context.tracing.start(screenshots=False, snapshots=False)
     page = context.new_page()
     failed_before = request.session.testsfailed
     page.goto(f"{lab_url}/lab/tree/book/chapters?reset")  # not what an earlier test had open

@@ -32,7 +32,10 @@ RUN_NEW_CELL = f"""async (code) => {{
   notebook.activeCell.model.sharedModel.setSource(code);
   await jupyterapp.commands.execute('notebook:run-cell');
   const outputs = notebook.activeCell.model.outputs.toJSON();
-  return outputs.map((o) => o.text ?? o.evalue ?? o.data?.['text/plain'] ?? '').flat().join('');
+  // What only prints goes again: each cell makes the next one slower.
+  if (outputs.every((o) => o.output_type === 'stream')) await jupyterapp.commands.execute('notebook:delete-cell');
+  const printed = outputs.map((o) => o.text ?? o.evalue ?? o.data?.['text/plain'] ?? '').flat().join('');
+  return [printed, outputs.filter((o) => o.output_type === 'error')];
 }}"""
 TO_CELL = f"""async (text) => {{
   const notebook = {NOTEBOOK}.content;
@@ -56,8 +59,7 @@ def wait_for_notebook(page: Page) -> None:
 
 def run(page: Page, code: str) -> str:
     """Run `code` in a new last cell; what it prints."""
-    printed = page.evaluate(RUN_NEW_CELL, code)
-    errors = page.evaluate(ERRORS)
+    printed, errors = page.evaluate(RUN_NEW_CELL, code)
     assert not errors, errors
     return printed
 

@@ -61,7 +61,7 @@ def chapter(lab_page: Page) -> Page:
     wait_for_notebook(lab_page)
     lab_page.get_by_role("menuitem", name="Run", exact=True).click()
     lab_page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    lab_page.wait_for_function(FINISHED, timeout=CHAPTER_MS)
+    lab_page.wait_for_function(FINISHED, timeout=CHAPTER_MS, polling=200)
     return lab_page
 
 

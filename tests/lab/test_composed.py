@@ -31,7 +31,7 @@ def notebook(lab_page: Page) -> Page:
     )
     wait_for_notebook(lab_page)
     lab_page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
-    lab_page.wait_for_function(FINISHED)
+    lab_page.wait_for_function(FINISHED, polling=200)
     assert lab_page.evaluate(ERRORS) == []
     return lab_page
 
