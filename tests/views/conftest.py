@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ window.setInterval = (tick, ms) => {
     wait();
   }, ms);
 };"""
+NOTHING = "about:blank"
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -58,8 +60,13 @@ def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callabl
     }
 
     def tab(how: tuple, init: str, options: dict) -> Page:
-        if left := tabs.get(how):
-            return left.pop()
+        same = tabs.get(how)
+        found = same.pop() if same else None  # the page that it is to open ends what it shows
+        for page in chain(*tabs.values()):
+            if page.url != NOTHING:
+                page.goto(NOTHING)
+        if found:
+            return found
         page = browser.new_context(**options).new_page()
         page.add_init_script(init)
         return page
@@ -87,6 +94,5 @@ def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callabl
     for how, page in used:
         for event, hear in heard.items():
             page.remove_listener(event, hear)
-        page.goto("about:blank")  # nothing of this test runs on
         tabs.setdefault(how, []).append(page)
     assert not complaints

@@ -97,7 +97,8 @@ const TEXTS = [
 window.change = (view, random) => {
   const pick = (list) => list[Math.floor(random() * list.length)];
   const all = "input:enabled, select:enabled, button:enabled, .gru-plot, svg, [tabindex]";
-  const control = pick([...view.querySelectorAll(all)].filter((one) => one.checkVisibility()));
+  // Not checkVisibility(), for which the browser would work out the style of what each change has changed.
+  const control = pick([...view.querySelectorAll(all)].filter((one) => !one.closest("[hidden], details:not([open])")));
   const fire = (event) => control.dispatchEvent(event);
   if (control.matches("select")) {
     control.selectedIndex = Math.floor(random() * control.options.length);

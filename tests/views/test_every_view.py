@@ -218,24 +218,26 @@ def test_random_changes_leave_no_error_no_nan_and_no_memory(open_view, name):
     pytest.fail("it grew in each of four rounds")
 
 
-@every_view
-def test_nothing_moves_by_itself(open_view, name):
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_nothing_moves_by_itself(open_view, motion):
     """No frame, timer or animation while nothing is changed, whether the reader asked for less motion or not."""
-    for motion in ("reduce", "no-preference"):
-        view = open_view(name, init=COUNTING, reduced_motion=motion)
-        first = view.seen()
-        ticks, left = view.run(
-            """async () => {
-              const frames = () => new Promise((done) => setTimeout(done, 50));
-              for (let i = 0; i < 4; i += 1) await frames();
-              const before = window.ticks;
-              for (let i = 0; i < 8; i += 1) await frames();
-              return [window.ticks - before, leftovers()];
-            }"""
-        )
-        assert ticks == 8, "timers besides the test's own"
-        assert (left["timers"], left["animations"]) == ([], [])
-        assert view.seen() == first
+    page = open_view(*SMALL, init=COUNTING, reduced_motion=motion).page
+    height = page.evaluate("() => document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": 1000, "height": height})  # each in sight
+    first = [Shown(page, i).seen() for i in range(len(SMALL))]
+    ticks, left = page.evaluate(
+        """async () => {
+          const frames = () => new Promise((done) => setTimeout(done, 50));
+          for (let i = 0; i < 4; i += 1) await frames();
+          const before = window.ticks;
+          for (let i = 0; i < 8; i += 1) await frames();
+          return [window.ticks - before, leftovers()];
+        }"""
+    )
+    assert (left["timers"], left["animations"]) == ([], [])
+    assert ticks == 8, "timers besides the test's own"
+    for i, name in enumerate(SMALL):
+        assert Shown(page, i).seen() == first[i], name
 
 
 TAKEN_AWAY = """async ([name, state]) => {
@@ -512,10 +514,9 @@ BEYOND = """() => [...document.querySelectorAll(".gru-control > *, .gru-bar > *,
   .map((one) => one.outerHTML)"""
 
 
-@every_view
-def test_it_fits_a_phone_whose_font_is_wider(open_view, name):
+def test_they_fit_a_phone_whose_font_is_wider(open_view):
     """Firefox's letters are wider than Chromium's; and 320 px is the narrowest that pages are asked to fit."""
-    page = open_view(name, width=375).page
+    page = open_view(*SMALL, width=375).page
     page.add_style_tag(content="body { padding: 0 22px } .gru-view { letter-spacing: 0.03em }")
     for width in (375, 320):
         page.set_viewport_size({"width": width, "height": 900})
@@ -544,24 +545,23 @@ REDRAWN = [
     "weight-layouts",
     "word-reader",
 ]  # views of a score and bound controls; the others are to follow
-STICKS_OUT = """(view) => {
+STICKS_OUT = """() => [...document.querySelectorAll(".gru-view")].flatMap((view) => {
   const { left, right } = view.getBoundingClientRect();
   const inside = (one) => one.closest(".gru-unseen, svg") !== null && one.localName !== "svg";
   return [...view.querySelectorAll("*")].filter((one) => one.checkVisibility() && !inside(one)).filter((one) => {
     const box = one.getBoundingClientRect();
     return box.width > 0 && (box.right > right + 1 || box.left < left - 1);
-  }).map((one) => one.outerHTML.slice(0, 120));
-}"""
+  }).map((one) => `${view.dataset.view}: ${one.outerHTML.slice(0, 120)}`);
+})"""
 
 
-@pytest.mark.parametrize("name", REDRAWN)
-def test_it_fits_every_width_also_after_a_resize(open_view, name):
-    view = open_view(name, width=WIDTHS[0])
+def test_they_fit_every_width_also_after_a_resize(open_view):
+    page = open_view(*REDRAWN, width=WIDTHS[0]).page
     for width in WIDTHS:
-        view.page.set_viewport_size({"width": width, "height": 900})
-        view.page.evaluate(FRAME)
-        assert view.run(STICKS_OUT) == [], width
-        assert view.page.evaluate("() => document.documentElement.scrollWidth") == width
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(FRAME)
+        assert page.evaluate(STICKS_OUT) == [], width
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
 NO_SCORE = ("gate-puzzle", "jacobian-plane", "parallel-newton", "phase-plane", "vowel-player", "weight-layouts")
@@ -667,18 +667,28 @@ def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
         assert slider.input_value() == end, gesture
 
 
+# What a reader sees of a view's controls, and the names of those that are there.
+CONTROLS = """(view) => [
+  [...view.querySelectorAll("input, select, button")].filter((one) =>
+    one.checkVisibility({ visibilityProperty: true })),
+  [...view.querySelectorAll(".gru-bar label .gru-label, .gru-bar [role=radiogroup] > .gru-label")]
+    .filter((one) => !one.closest("[hidden]")),
+].map((all) => all.map((one) => one.textContent))"""
+
+
 @pytest.mark.parametrize("name", REDRAWN)
 def test_paper_has_the_state_in_words_and_no_controls(open_view, name):
     view = open_view(name)
     view.run("(view) => change(view, randomFrom(11))")
     view.page.evaluate(FRAME)
     assert not view.root.locator(".gru-printed").is_visible()
+    assert view.run(CONTROLS)[0]
     view.page.emulate_media(media="print")
     said = view.root.locator(".gru-printed").inner_text()
-    assert not [one for one in view.root.locator("input, select, button").all() if one.is_visible()]
-    for label in view.root.locator(".gru-bar label .gru-label, .gru-bar [role=radiogroup] > .gru-label").all():
-        hidden = label.evaluate("(one) => one.closest('[hidden]') !== null")
-        assert hidden or label.text_content() in said, said
+    seen, named = view.run(CONTROLS)
+    assert seen == []
+    assert named
+    assert [name for name in named if name not in said] == [], said
 
 
 def test_paper_names_a_control_as_it_is_heard_and_leaves_out_what_is_not_there(open_view):
