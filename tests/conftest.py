@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import browsers
 import hypothesis
 import pytest
-import torch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -19,8 +18,11 @@ hypothesis.settings.load_profile("gru")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+    if item.get_closest_marker("cuda"):
+        import torch  # here, and not in the process that only hands out the tests, which would begin seconds later
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
 
 
 def patient(make: Callable) -> Callable:
