@@ -428,3 +428,15 @@ def small(**options):
 def test_bad_arguments(options, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         small(**options)
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_the_invitation_to_draw_stands_before_now(open_views, width):
+    """Its words, too, on a phone; and its stroke is drawn from where it begins."""
+    page = open_views(lab(), width=width)
+    seam = page.locator(".gru-seam").bounding_box()
+    words = page.locator(".gru-invitation > span").bounding_box()
+    assert words["x"] + words["width"] <= seam["x"] + seam["width"] / 2
+    places = "(one) => ['--from', '--to'].map((name) => Number(one.style.getPropertyValue(name) || NaN))"
+    begin, end = page.locator(".gru-invitation").evaluate(places)
+    assert 0 <= begin < end

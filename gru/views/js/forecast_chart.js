@@ -140,6 +140,7 @@ function invitationOf() {
       ghost.setAttribute("d", outline(other, step + 1.5 - n, frame, [low, high]));
       const most = way * Math.max(...other.map((value) => way * value));
       element.classList.toggle("gru-below", way < 0);
+      element.style.setProperty("--from", ((step + 1 - n) / frame).toFixed(4)); // where the stroke begins to be drawn
       element.style.setProperty("--to", ((step + 1) / frame).toFixed(4));
       element.style.setProperty("--up", ((high - most) / (high - low)).toFixed(4));
     },
