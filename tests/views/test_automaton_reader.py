@@ -164,6 +164,58 @@ def test_one_letter_again_and_again_rests_or_circles(open_views, b, words):
     assert words in page.locator(".gru-see").inner_text()
 
 
+def drifting():
+    """A network that hardly writes: after forty letters its state is on its way, far from that of any short word."""
+    model = gru.GRUClassifier(3, 4, 2)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+        model.gru.bias_ih_l0[4:8] = 4.0
+        model.gru.weight_ih_l0[8:, 1] = torch.tensor([3.0, -2.0, 1.0, 0.5])
+        model.gru.weight_ih_l0[8:, 0] = torch.tensor([-0.5, 1.0, 2.0, 0.0])
+    turns = {(0, "a"): 1, (0, "b"): 0, (1, "a"): 0, (1, "b"): 1}
+    return views.AutomatonReader(model, gru.Automaton(["", "a"], turns, frozenset({0}), []), encode=encode)
+
+
+def test_the_state_is_always_on_the_plane_which_stays_while_something_is_tried(open_views):
+    page = open_views(drifting())
+
+    def look():
+        page.evaluate(FRAME)
+        x, y = re.match(r"M(\S+) (\S+)h0", page.locator(".gru-here").get_attribute("d")).groups()
+        assert 0 < float(x) < 1
+        assert 0 < float(y) < 1
+        return [one.get_attribute("style") for one in page.locator(".gru-cluster").all()]
+
+    first = look()
+    for trial in ("The same letter, forty times", "Where they part", "Through every state"):
+        if (button := page.get_by_role("button", name=trial)).is_visible():
+            button.click()
+            assert look() == first
+    page.get_by_label("Type a word").fill("a" * 80)
+    assert look() != first
+    page.locator(".gru-stack").press("ArrowLeft")
+    there = look()
+    page.locator(".gru-stack").press("Home")
+    assert look() == there  # whatever the step
+
+
+def test_a_state_that_drifts_is_not_said_to_rest(open_views):
+    page = open_views(drifting())
+    page.get_by_role("button", name="The same letter, forty times").click()
+    page.evaluate(FRAME)
+    assert "has not come to rest" in page.locator(".gru-see").inner_text()
+
+
+def test_the_tour_sees_every_state_and_comes_home(open_views, view):
+    view.word, view.network, view.step = "", 0, 0
+    page = open_views(view)
+    page.get_by_role("button", name="Through every state").click()
+    view.word = page.get_by_label("Type a word").input_value()
+    assert set(view.walk) == set(range(len(view._machine.states)))
+    assert view.walk[-1] == 0
+
+
 def test_where_they_part_is_said_and_marked(open_views, view):
     view.network, view.word = 1, view._data["networks"][1]["parting"]
     view.step = len(view.word)

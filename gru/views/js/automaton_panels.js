@@ -10,10 +10,10 @@ import { visible } from "./words.js";
 
 /** @typedef {import("./automaton.js").Machine} Machine */
 /** @typedef {import("./automaton.js").Point} Point */
-/** @typedef {{ cloud: Float64Array, ends: number[], shares: number[] }} Cloud  places (N, 2), and the machine's state at each */
+/** @typedef {{ cloud: Float64Array, ends: number[], shares: number[], tried: Point[] }} Cloud  places (N, 2), and the machine's state at each; tried: where else the plane has room from the first */
 
 const HALF = 1.16; // half the machine's square
-const ROOM = 0.08; // around the cloud, as a share of its width
+const ROOM = 0.08; // around all that is drawn, as a share of its width
 const [REACH, FEWEST] = [0.1, 3]; // between points of one cloud, as a share of the plane; points of a cloud with a name of its own
 
 /** A circle. @param {Point} centre @param {number} radius */
@@ -100,8 +100,9 @@ export function planePanel() {
   let labels = [];
   plot.append(names);
   const point = (/** @type {Point[]} */ some) => some.map((one) => `M${at(one)}h0`).join("");
-  const fit = memo((/** @type {Cloud} */ { cloud, ends, shares }) => {
-    const scale = scaleOf(cloud);
+  const inside = memo((/** @type {Cloud} */ { cloud, tried }, /** @type {Point[]} */ way) => rangeOf(cloud, [...tried, ...way]).join(" "));
+  const fit = memo((/** @type {Cloud} */ { cloud, ends, shares }, /** @type {string} */ range) => {
+    const scale = scaleOf(range.split(" ").map(Number));
     const places = ends.map((_, i) => scale([cloud[2 * i], cloud[2 * i + 1]]));
     const count = Math.max(...ends) + 1;
     const groups = Array.from({ length: count }, (_, k) => places.filter((_, i) => ends[i] === k));
@@ -129,7 +130,7 @@ export function planePanel() {
      * @param {number} state  of the machine
      */
     draw(cloud, way, step, state) {
-      const scale = fit(cloud);
+      const scale = fit(cloud, inside(cloud, way));
       const places = way.map(scale);
       [...dots.children].forEach((one, k) => one.classList.toggle("gru-lit", k === state));
       labels.forEach((own, k) => own.forEach((label) => label.classList.toggle("gru-lit", k === state)));
@@ -151,18 +152,21 @@ export function planePanel() {
   };
 }
 
-/** From the plane to a square from 0 to 1 across and from -1 to 0 up, with the cloud in it. @param {Float64Array} cloud */
-function scaleOf(cloud) {
-  const axes = [0, 1].map((axis) => cloud.filter((_, i) => i % 2 === axis));
-  const ends = axes.map((axis) => {
-    const [low, high] = [Math.min(...axis), Math.max(...axis)];
+/** What is drawn, with room around it: left, width, low, height. @param {Float64Array} cloud @param {Point[]} others */
+function rangeOf(cloud, others) {
+  return [0, 1].flatMap((axis) => {
+    const all = [...cloud.filter((_, i) => i % 2 === axis), ...others.map((one) => one[axis])];
+    const [low, high] = [Math.min(...all), Math.max(...all)];
     const room = ROOM * (high - low || 1);
-    return [low - room, high + room];
+    return [low - room, high - low + 2 * room];
   });
-  const [left, low] = ends.map((one) => one[0]);
-  const [width, height] = ends.map(([from, to]) => to - from);
-  return (/** @type {readonly number[]} */ [x, y]) => /** @type {Point} */ ([(x - left) / width, (y - low) / height - 1]);
 }
+
+/** From the plane to a square from 0 to 1 across and from -1 to 0 up. @param {number[]} range */
+const scaleOf =
+  ([left, width, low, height]) =>
+  (/** @type {readonly number[]} */ [x, y]) =>
+    /** @type {Point} */ ([(x - left) / width, (y - low) / height - 1]);
 
 /** The median. @param {number[]} values */
 function middle(values) {

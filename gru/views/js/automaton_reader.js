@@ -42,13 +42,15 @@ import { visible } from "./words.js";
  * @property {Network[]} networks
  */
 /** @typedef {ReturnType<typeof read>} Now */
+/** @typedef {ReturnType<typeof modelOf>} Model */
 /** @typedef {import("./state.js").State<Now>} State */
-/** @typedef {ReturnType<ReturnType<typeof modelOf>>} Run */
+/** @typedef {ReturnType<Model["run"]>} Run */
 
 const TRAITS = ["word", "step", "network", "play", "_data"];
 const LONGEST = 80; // letters that are read
 const [LAST, SHOWN] = [14, 24]; // letters of a word that the headline repeats; letters up to which each has its tile
 const LONG = 40; // letters of a word made longer
+const STILL = 0.001; // a unit that moves less in a step rests
 
 /** The numbers of a word's letters, up to the first that the alphabet does not have. @param {string} word @param {string[]} letters */
 export function known(word, letters) {
@@ -84,14 +86,14 @@ function build(context) {
     says,
     make("div", { class: "gru-lab" }, machine.panel, plane.panel),
     answers.element,
-    tries(state, trials()),
+    tries(state, trials(model)),
     make("p", { class: "gru-where" }, origin()),
   );
   playOnce(context, answers.start);
   root.setAttribute("aria-label", "A word, read by a machine and by a network");
   return () => {
     const now = state.refresh();
-    const run = model(now);
+    const run = model.run(now);
     const { step, numbers, data } = now;
     machine.draw(data, data.letters, step ? run.states[step - 1] : null, step ? numbers[step - 1] : null, run.states[step]);
     plane.draw(run.cloud, run.path, step, run.states[step]);
@@ -103,14 +105,19 @@ function build(context) {
 
 /** What machine and network make of a word, computed anew only where that has changed. */
 function modelOf() {
-  const unpacked = memo((/** @type {Network} */ { weights, head, cloud, ends, shares }) => ({
-    weights: weightsOf(weights),
-    head: { weight: decode(head.weight), bias: decode(head.bias) },
-    cloud: { cloud: decode(cloud), ends, shares },
-  }));
+  const unpacked = memo((/** @type {Data} */ data, /** @type {number} */ which) => {
+    const network = data.networks[which];
+    const { cloud, ends, shares, parting } = network;
+    const weights = weightsOf(network.weights);
+    const head = { weight: decode(network.head.weight), bias: decode(network.head.bias) };
+    const again = readBy(data, network, weights, head, Array(LONG).fill(data.letters.length - 1));
+    // What is offered to try leads out of the cloud: with room for that the plane stays as it is while it is tried.
+    const tried = [...again.path, ...readBy(data, network, weights, head, known(parting ?? "", data.letters)).path];
+    return { weights, head, cloud: { cloud: decode(cloud), ends, shares, tried }, rests: lastMove(again.h, network.mean.length) < STILL };
+  });
   const computed = memo((/** @type {Data} */ data, /** @type {number} */ network, /** @type {string} */ word) => {
     const numbers = known(word, data.letters);
-    const { weights, head, cloud } = unpacked(data.networks[network]);
+    const { weights, head, cloud } = unpacked(data, network);
     const { h, path, beliefs } = readBy(data, data.networks[network], weights, head, numbers);
     const classes = head.bias.length;
     const states = walk(data, numbers);
@@ -119,8 +126,15 @@ function modelOf() {
     const chances = Float64Array.from(states, (_, t) => beliefs[t * classes + data.accept]);
     return { h, path, cloud, states, accepts, says, chances, parting: partingOf(accepts, says) };
   });
-  return (/** @type {Now} */ { data, network, word }) => computed(data, network, word);
+  return {
+    run: (/** @type {Now} */ { data, network, word }) => computed(data, network, word),
+    /** Whether the network's state has come to rest after the last letter, again and again. */
+    rests: (/** @type {Now} */ { data, network }) => unpacked(data, network).rests,
+  };
 }
+
+/** How far the unit that moves most moves in the last step. @param {Float64Array} h  (T, H) @param {number} H */
+const lastMove = (h, H) => Math.max(...h.slice(-H).map((value, i) => Math.abs(value - h[h.length - 2 * H + i])));
 
 /**
  * The network along a word: its states from the last step before any letter on, their places in the plane, its beliefs.
@@ -242,8 +256,8 @@ function sentence({ data, word, numbers, step }, { states, accepts, says, chance
   return said.join("");
 }
 
-/** @returns {import("./bound.js").Trial<Now>[]} */
-function trials() {
+/** @param {Model} model @returns {import("./bound.js").Trial<Now>[]} */
+function trials(model) {
   const at = (/** @type {Data} */ data, /** @type {string} */ word) => ({ word, step: known(word, data.letters).length });
   const everywhere = memo((/** @type {Data} */ data) => tour(data));
   return [
@@ -256,10 +270,13 @@ function trials() {
     {
       name: "The same letter, forty times",
       put: ({ data }) => at(data, data.letters[data.letters.length - 1].repeat(LONG)),
-      see: ({ data }) =>
-        staysAt(data)
+      see: (now) => {
+        if (!staysAt(now.data))
+          return "Under one and the same letter the machine goes round in a circle of states, and the network hops around with it.";
+        return model.rests(now)
           ? "The machine goes round in one state, and the network’s state comes to rest: what stays under a letter is a rest of its map."
-          : "Under one and the same letter the machine goes round in a circle of states, and the network hops around with it.",
+          : "The machine goes round in one state, but the network’s state has not come to rest: it drifts on, letter by letter.";
+      },
     },
     {
       name: "Where they part",
@@ -276,20 +293,22 @@ function staysAt({ letters, transitions }) {
   return states[LONG] === states[LONG - 1];
 }
 
-/** A short word that leads through every state: to the nearest that has not been seen, and so on. @param {Data} data */
+/** A short word that leads through every state, to the nearest that has not been seen, and so on, and home. @param {Data} data */
 function tour({ letters, transitions }) {
   const seen = new Set([0]);
   let state = 0;
   let word = "";
   for (;;) {
     const way = toUnseen(transitions, state, seen);
-    if (!way) return word;
+    if (!way) break;
     for (const letter of way) {
       state = transitions[state][letter];
       seen.add(state);
       word += letters[letter];
     }
   }
+  const home = toUnseen(transitions, state, new Set(transitions.map((_, k) => k).slice(1)));
+  return word + (home ?? []).map((letter) => letters[letter]).join("");
 }
 
 /** The shortest way from a state to one that has not been seen; null where there is none. @param {number[][]} transitions @param {number} from @param {Set<number>} seen */
