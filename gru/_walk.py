@@ -21,7 +21,7 @@ WIDEST = 512  # units, where torch has one thread
 SHARED = 128  # units, where it has more
 LIGHT = 2**14  # weights that are laid out in no time
 BUSY = 4  # otherwise there are steps times samples, times this, at least as many as units
-VERSION = 1  # of what the functions of walk.c take and leave
+VERSION = 1  # what walk_version() of walk.c says
 
 
 @cache
@@ -33,14 +33,14 @@ def _library() -> ctypes.CDLL | str:
     try:
         library = ctypes.CDLL(str(built[0]))
         if library.walk_version() != VERSION:
-            raise OSError(f"its version is {library.walk_version()}, expected {VERSION}")
+            raise OSError("compiled for another version or another processor")
         size, whole, pointer = ctypes.c_long, ctypes.c_int, ctypes.c_void_p
         for of in TYPES.values():
             getattr(library, f"walk_forward_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 8, size]
             getattr(library, f"walk_backward_{of}").argtypes = [*[size] * 3, whole, *[pointer] * 5]
             getattr(library, f"walk_gradients_{of}").argtypes = [*[size] * 4, whole, *[pointer] * 12]
     except (OSError, AttributeError) as error:
-        return f"{built[0].name} is none of this version, so install gru anew: {error}"
+        return f"{built[0].name} cannot be used, so install gru anew: {error}"
     return library
 
 

@@ -25,14 +25,16 @@
 #ifdef __AVX512F__
 #define BYTES 64
 #define ROWS 8
+#define RUNS __builtin_cpu_supports("avx512f")
 #else
 #define BYTES 32
 #define ROWS 4
+#define RUNS 1
 #endif
 #define COLUMNS 3
 #define CHUNK 256 /* rows whose deltas wait in a cache for their products */
 
-int walk_version(void) { return 1; } /* asked by _walk.py: one more for each change of what functions take or leave */
+int walk_version(void) { return RUNS ? 1 : 0; } /* for _walk.py: one more when functions change; 0: no processor for it */
 
 #define JOIN(a, b) a##_##b
 #define NAMED(a, b) JOIN(a, b)
@@ -327,7 +329,7 @@ int NAME(walk_backward)(long T, long B, long H, int after, const REAL *U, const 
 }
 
 /* N rows of H numbers, each `step` apart, for vectors to read: where P is not H, as rows of P in `to`. */
-static const REAL *NAME(padded)(const REAL *from, long N, long step, long H, REAL *to, long P) {
+static const REAL *NAME(pad)(const REAL *from, long N, long step, long H, REAL *to, long P) {
     if (P == H) return from;
     for (long i = 0; i < N; i++) memcpy(to + i * P, from + i * step, H * sizeof(REAL));
     return to;
@@ -349,8 +351,7 @@ int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *
     REAL *own_x = memory, *to_x = own_x + N * Q, *own_h = to_x + N * Q, *own_W = own_h + N * P; /* (N, Q), (N, P) */
     REAL *to_W = own_W + 3 * H * Q, *to_U = to_W + 3 * H * Q, *to_b = to_U + 3 * H * P, *zero = to_b + R;
     REAL *g = zero + Q, *d = g + (N + B) * H, *d_r = d + H, *d_n = d + 3 * H; /* (N + B, H), (N, 4H) */
-    const REAL *W_p = NAME(padded)(W, 3 * H, D, D, own_W, Q);
-    const REAL one = 1;
+    const REAL *W_p = NAME(pad)(W, 3 * H, D, D, own_W, Q), one = 1;
     int failed = 0;
     for (long end = T, t; end > 0; end = t) {
         t = end > C ? end - C : 0;
@@ -366,12 +367,11 @@ int NAME(walk_gradients)(long T, long B, long D, long H, int after, const REAL *
             if (Q != D) NAME(narrow)(to_x, rows, Q, grad_x + t * B * D, D);
         }
         if (grad_W)
-            product(3 * H, rows, Q, d_r, 1, 4 * H, NAME(padded)(x + t * B * D, rows, D, D, own_x, Q), Q, to_W, Q, to_W,
-                    Q);
+            product(3 * H, rows, Q, d_r, 1, 4 * H, NAME(pad)(x + t * B * D, rows, D, D, own_x, Q), Q, to_W, Q, to_W, Q);
         if (grad_U) {
-            h = NAME(padded)(h, rows, H, H, own_h, P);
+            h = NAME(pad)(h, rows, H, H, own_h, P);
             product(2 * H, rows, P, d_r, 1, 4 * H, h, P, to_U, P, to_U, P);
-            if (!after) h = NAME(padded)(p, rows, 4 * H, H, own_h, P);
+            if (!after) h = NAME(pad)(p, rows, 4 * H, H, own_h, P);
             const long step = after || P != H ? P : 4 * H;
             product(H, rows, P, after ? d : d_n, 1, 4 * H, h, step, to_U + 2 * H * P, P, to_U + 2 * H * P, P);
         }

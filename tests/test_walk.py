@@ -236,13 +236,10 @@ def test_without_it_everything_works(monkeypatch):
 
 
 @needs_the_compiled
-@pytest.mark.parametrize("there", ["an older version", "one that says none"])
-def test_a_file_compiled_for_another_version_is_not_used(there, monkeypatch):
-    """It would load, and give wrong gradients where a function takes or leaves other things than today."""
-    if there == "an older version":
-        monkeypatch.setattr(_walk, "VERSION", _walk.VERSION + 1)
-    else:
-        monkeypatch.setattr(_walk.ctypes, "CDLL", lambda _: SimpleNamespace())
+@pytest.mark.parametrize("says", [{"walk_version": lambda: _walk.VERSION - 1}, {}], ids=["another version", "none"])
+def test_a_file_compiled_for_another_version_or_processor_is_not_used(says, monkeypatch):
+    """It would load, and give wrong gradients, or end the process where the processor lacks an instruction."""
+    monkeypatch.setattr(_walk.ctypes, "CDLL", lambda _: SimpleNamespace(**says))
     found = _walk._library.__wrapped__()
     assert isinstance(found, str)
     assert "install gru anew" in found
