@@ -34,7 +34,7 @@
 #define COLUMNS 3
 #define CHUNK 256 /* rows whose deltas wait in a cache for their products */
 
-int walk_version(void) { return RUNS ? 1 : 0; } /* for _walk.py: one more when functions change; 0: no processor for it */
+int walk_version(void) { return RUNS ? 1 : 0; } /* for _walk.py: one more when functions change; 0: other processor */
 
 #define JOIN(a, b) a##_##b
 #define NAMED(a, b) JOIN(a, b)
