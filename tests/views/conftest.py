@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gru import views
+from gru.views._modules import bundle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -38,6 +39,27 @@ window.setInterval = (tick, ms) => {
 };"""
 NOTHING = "about:blank"
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+# A host with Python behind it, that has not answered yet: what JupyterLab shows in the first moment.
+WITH_KERNEL = """([name, state]) => {
+  const root = document.querySelector("main").appendChild(document.createElement("div"));
+  view.default.render({ model: { ...$host.pageModel(state), alone: undefined }, el: root });
+}"""
+
+
+@pytest.fixture
+def with_kernel(open_views):
+    """with_kernel(view) -> a page with this view, as a notebook shows it while its kernel is busy."""
+
+    def with_kernel(view: views.View) -> Page:
+        page = open_views()
+        page.add_script_tag(content=f"{bundle('host', view.script)}\nwindow.view = ${view.script};")
+        page.evaluate(WITH_KERNEL, [view.script, {key: getattr(view, key) for key in view.state}])
+        page.wait_for_function("() => document.querySelector('.gru-view').dataset.state === 'ready'")
+        return page
+
+    return with_kernel
 
 
 @pytest.fixture(scope="session")

@@ -346,7 +346,7 @@ def steps(past):
     return torch.stack([past, past.diff(prepend=past[:1])], 1).unsqueeze(1)
 
 
-def test_own_input_is_read_by_python(open_views):
+def test_own_input_is_read_by_python(with_kernel):
     torch.manual_seed(0)
     model, values = Differences(), torch.randn(30)
     view = views.ForecastLab(model, values, context=8, season=4, scale=2.0, encode=steps, unit="m")
@@ -354,7 +354,7 @@ def test_own_input_is_read_by_python(open_views):
     with torch.no_grad():
         wanted = past[-1] + 2 * model(steps(past).transpose(0, 1))[0]
     torch.testing.assert_close(view.forecast, wanted)
-    page = open_views(view)
+    page = with_kernel(view)
     assert number(page, r" is (−?[\d.]+) m for the model") == pytest.approx(wanted[-1].item(), abs=0.051)
     assert page.locator(".gru-panel-h").is_visible()
     page.locator(".gru-try button").nth(1).click()
@@ -365,6 +365,36 @@ def test_own_input_is_read_by_python(open_views):
     assert view._data["traced"]["forecast"] != before
     decoded = torch.frombuffer(bytearray(base64.b64decode(view._data["traced"]["forecast"])), dtype=torch.float32)
     torch.testing.assert_close(decoded, view.forecast)
+
+
+def test_without_a_kernel_what_python_read_stays(open_views):
+    """And nothing invites to what it cannot do: no hand and no key loses the model's line."""
+    view = views.ForecastLab(Differences(), torch.randn(30), context=8, season=4, scale=2.0, encode=steps)
+    page = open_views(view)
+    first = said(page)
+    assert first.startswith("Drawing needs a running kernel. Seen from")
+    for gone in (".gru-invitation", ".gru-transport", ".gru-try"):
+        assert not page.locator(gone).is_visible()
+    assert page.get_by_label("Shown from").is_disabled()
+    box = page.locator(".gru-forecast").bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 3, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, y - 40, steps=4)
+    page.mouse.up()
+    seam = page.locator(".gru-seam").bounding_box()
+    page.mouse.move(seam["x"] + seam["width"] / 2, y)
+    page.mouse.down()
+    page.mouse.move(seam["x"] + 80, y, steps=4)
+    page.mouse.up()
+    page.locator(".gru-stack").press("End")
+    for key in ("ArrowUp", "ArrowLeft", "ArrowDown"):
+        page.locator(".gru-stack").press(key)
+    assert "for the model" in said(page)
+    assert page.locator(".gru-median").is_visible()
+    assert page.locator(".gru-panel-h").is_visible()
+    page.get_by_label("Reveal what came").check()
+    assert "the model said" in said(page)
 
 
 def test_refresh_reads_the_model_again():

@@ -195,7 +195,7 @@ def test_the_writer_goes_on_from_what_stands_there(open_views):
     assert page.locator(".gru-type").input_value() == "ab" + coming
 
 
-def test_own_input_is_read_by_python(open_views):
+def test_own_input_is_read_by_python(open_views, with_kernel):
     model = gru.GRUClassifier(2, 5, 3)
 
     def encode(text):
@@ -205,13 +205,41 @@ def test_own_input_is_read_by_python(open_views):
         model, encode=encode, step_names=str.split, class_names=["one", "two", "three"], text="three small words"
     )
     assert view.probabilities.shape == (3, 3)
-    page = open_views(view)
     name = ["one", "two", "three"][view.probabilities[-1].argmax()]
+    page = open_views(view)
+    assert says(page).startswith("Typing needs a running kernel. ")
     assert f"the model says {name}" in says(page)
+    assert page.get_by_label("Text").get_attribute("readonly") is not None
+    assert "Type" not in page.locator(".gru-top").inner_text()
+    assert page.locator(".gru-panel-word .gru-title").inner_text() == "steps"
+
+    page = with_kernel(view)
+    assert "needs" not in says(page)
+    page.get_by_label("Type a word").fill("a busy kernel")
+    assert "has not been read yet" in says(page)
     view.text = "two words"
     assert view._data["traced"]["names"] == ["two", "words"]
-    page.locator(".gru-type").fill("without a kernel")
-    assert "has not been read yet" in says(page)
+
+
+def test_no_word_is_cut_on_a_phone(open_views):
+    text = "a gate keeps what it is told to keep"
+    view = views.WordReader(
+        gru.GRUClassifier(1, 5, 2),
+        encode=lambda text: torch.tensor([[[float(len(word))]] for word in text.split()]),
+        step_names=str.split,
+        class_names=["one", "two"],
+        text=text,
+    )
+    for width in (390, 1000):
+        page = open_views(view, width=width)
+        cut = page.locator(".gru-tile").evaluate_all(
+            """(tiles) => tiles.filter((tile) => {
+              const [word, whole] = [tile.firstElementChild, tile].map((one) => one.getBoundingClientRect());
+              const across = word.left < whole.left - 1 || word.right > whole.right + 1;
+              return across || word.top < whole.top || word.bottom > whole.bottom;
+            }).map((tile) => tile.textContent)"""
+        )
+        assert cut == []
 
 
 def test_float16_of_every_kind_and_what_it_cannot_hold(computing):

@@ -26,8 +26,13 @@ const TRAITS = ["start", "step", "pen", "drawn", "reveal", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
 
-/** The state, from the traits; places count from the left edge of the drawing, as step does. */
-function reading() {
+/**
+ * The state, from the traits; places count from the left edge of the drawing, as step does.
+ * @param {import("./view.js").Model} model
+ */
+function reading({ alone }) {
+  /** @type {{ start: number, step: number, drawn: Pair[] } | null} */
+  let first = null; // what Python has read: without a kernel it reads nothing else
   const known = memo(unpack);
   const pairs = memo((/** @type {unknown} */ drawn, /** @type {number} */ S) => {
     const all = /** @type {Pair[]} */ (Array.isArray(drawn) ? drawn : []);
@@ -37,16 +42,23 @@ function reading() {
     const data = /** @type {Data} */ (sent("_data"));
     const { context, horizon, frame } = data;
     const lab = known(data);
-    const start = whole("start", 0, lab.values.length - frame);
-    const step = whole("step", context - 1, frame - 1 - horizon);
+    const fixed = Boolean(alone && data.traced);
+    const asked = {
+      start: whole("start", 0, lab.values.length - frame),
+      step: whole("step", context - 1, frame - 1 - horizon),
+      drawn: pairs(sent("drawn"), lab.values.length),
+    };
+    first ??= asked;
+    const { start, step, drawn } = fixed ? first : asked;
     return {
       data,
       lab,
+      fixed,
       start,
       step,
       end: start + step,
       pen: whole("pen", step + 1 - context, step + horizon),
-      drawn: pairs(sent("drawn"), lab.values.length),
+      drawn,
       reveal: flag("reveal"),
     };
   };
@@ -55,7 +67,7 @@ function reading() {
 /** @param {import("./view.js").Context} context */
 function build(context) {
   const { root } = context;
-  const state = stateOf(context, reading());
+  const state = stateOf(context, reading(context.model));
   const numbers = numbersOf();
   const drawings = drawingsOf(state, numbers);
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
@@ -67,7 +79,7 @@ function build(context) {
     const found = numbers(now);
     const { data } = now;
     root.setAttribute("aria-label", `A forecast of ${data.name}`);
-    write(where, data.traced ? `${origin(data.device, null)} Every new past is read there, and needs a running kernel.` : origin());
+    write(where, data.traced ? `${origin(data.device, null)}${now.fixed ? "" : " Every new past is read there."}` : origin());
     drawings.draw(now, found, colourOf(root, "ground"));
     says.setAttribute("aria-live", drawings.busy() ? "off" : "polite");
     write(says, sentence(now, found));
@@ -100,8 +112,8 @@ function numbersOf() {
 function controls(state) {
   const erase = button("Erase drawing");
   state.on(erase, "click", () => state.put({ drawn: [] }));
-  state.follow(({ drawn }) => {
-    erase.disabled = !drawn.length;
+  state.follow(({ drawn, fixed }) => {
+    erase.disabled = fixed || !drawn.length;
     return null;
   });
   return make(
@@ -110,6 +122,7 @@ function controls(state) {
     slider(state, "start", "Shown from", {
       range: ({ lab, data }) => [0, lab.values.length - data.frame],
       words: (start, now) => nameOf(now, start),
+      off: ({ fixed }) => fixed,
     }),
     tick(state, "reveal", "Reveal what came"),
     erase,
@@ -142,10 +155,11 @@ function drawingsOf(state, numbers) {
     words: (_, { data, lab, end }) => data.names?.[end] ?? `${end + 1} of ${lab.values.length}`,
     names: ({ data, start }) => Array.from({ length: data.frame }, (_, i) => data.names?.[start + i] ?? String(start + i + 1)),
     ticks: ({ start, data }) => Array.from({ length: data.frame }, (_, i) => i).filter((i) => (start + i) % data.season === 0),
-    keys: "Left and right arrow keys move the pen, up and down draw the past.",
+    keys: `Left and right arrow keys move the pen${state.pinned().fixed ? "." : ", up and down draw the past."}`,
     point: hand.point,
     key: hand.key,
   });
+  stack.element.classList.toggle("gru-fixed", state.pinned().fixed); // no seam to move, no place to draw
   const drawMaps = memo(
     (/** @type {Forecast} */ { gates, units }, /** @type {number} */ first, /** @type {number} */ frame, /** @type {string} */ _theme) => {
       const order = orderOf(gates.h, units);
@@ -211,7 +225,7 @@ function handOf(state, numbers, chart) {
         does = seam ? "drags" : plot === chart.plot && Math.floor(along) <= now.step ? "draws" : "looks";
         [down, last, grip] = [true, null, along - (now.step + 1)];
       }
-      if (!pressed || does === "looks") return { step: now.step, pen };
+      if (now.fixed || !pressed || does === "looks") return { step: now.step, pen };
       if (does === "drags") {
         const { context, frame, horizon } = now.data;
         return { step: clamp(Math.round(along - grip) - 1, context - 1, frame - 1 - horizon), pen: frame };
@@ -230,7 +244,7 @@ function handOf(state, numbers, chart) {
       const moves = { ArrowLeft: pen - 1, ArrowRight: pen + 1, Home: 0, End: data.frame }[key];
       if (moves !== undefined) return { pen: penAt(moves, now) };
       const by = { ArrowUp: 1, ArrowDown: -1 }[key];
-      if (!by || pen > step) return null;
+      if (!by || pen > step || now.fixed) return null;
       const { range, past } = numbers(now);
       const value = past[pen - (step + 1 - data.context)] + (by * (range[1] - range[0])) / 50;
       /** @type {Pair} */
@@ -251,23 +265,25 @@ function sentence(now, { forecast, season, came, changed }) {
   const drew = changed ? ` You drew ${changed} of the ${data.context} values that it reads` : "";
   const points = pen <= step ? ` The pen is at ${nameOf(now, start + pen)}.` : "";
   const ahead = nameOf(now, end + 1 + k);
+  const needs = now.fixed ? "Drawing needs a running kernel. " : "";
   if (came) {
     const held = bands.map((band) => `the ${percent(band.share)} band held ${covered(band, came)} of ${K}`).join(", ");
     return (
-      `${ahead} came to ${words(came[k])}${unit}: the model said ${words(forecast.middle[k])}, last season ${words(season[k])}. ` +
+      `${needs}${ahead} came to ${words(came[k])}${unit}: the model said ${words(forecast.middle[k])}, last season ${words(season[k])}. ` +
       `Mean error up to ${nameOf(now, end + K)}: model ${words(errorOf(forecast.middle, came))}, last season ${words(errorOf(season, came))}` +
       `${held && `; ${held}`}.${drew && `${drew}; what came followed the measured ones.`}${points}`
     );
   }
   const between = bands.map(({ share, low, high }) => `${percent(share)}: ${words(low[k])} to ${words(high[k])}`).join(", ");
   return (
-    `Seen from ${nameOf(now, end)}, ${ahead} is ${words(forecast.middle[k])}${unit} for the model${between && ` (${between})`}, ` +
+    `${needs}Seen from ${nameOf(now, end)}, ${ahead} is ${words(forecast.middle[k])}${unit} for the model${between && ` (${between})`}, ` +
     `and ${words(season[k])} for “the same as last season”.${drew && `${drew}.`}${points}`
   );
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */
 function trials() {
+  const free = (/** @type {Now} */ { fixed }) => !fixed;
   /** What is drawn where the last season is changed. @param {(value: number, mean: number, spread: number, i: number) => number} change */
   const last =
     (change) =>
@@ -284,16 +300,19 @@ function trials() {
   return [
     {
       name: "A higher end",
+      when: free,
       put: last((value, _, spread, i) => (i < 0.5 ? value : value + spread)),
       see: () => "The forecast begins as high as the past ends. How many steps does it stay there?",
     },
     {
       name: "A flat last season",
+      when: free,
       put: last((_, mean) => mean),
       see: () => "“The same as last season” is flat now, too. Does the model still know what season it is?",
     },
     {
       name: "Upside down",
+      when: free,
       put: last((value, mean) => 2 * mean - value),
       see: () => "Last season's line follows what was drawn. Does the model believe it?",
     },

@@ -25,6 +25,7 @@ export function pageModel(state) {
     },
     off: (event, callback) => void listeners.get(event)?.delete(callback),
     save_changes() {},
+    alone: true,
   };
 }
 

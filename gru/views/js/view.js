@@ -15,6 +15,7 @@ import { fail } from "./dom.js";
  * @property {(event: string, callback: () => void) => void} on
  * @property {(event: string, callback: () => void) => void} off
  * @property {() => void} save_changes
+ * @property {boolean} [alone]  there is no Python behind it: what only Python can compute stays as it is
  */
 
 /**

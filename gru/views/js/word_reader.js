@@ -37,10 +37,11 @@ const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
 const RANKED = 24; // letters of a word up to which every replacement is tried
 const SHOWN = 5; // replacements
+const ROOM = { "gru-long": 27, "gru-longer": 80 }; // characters side by side on a phone, on a page; more stand upright
 const LAST = 14; // letters of a word that the headline repeats: it is not to grow while the word is read
 
-/** @param {import("./state.js").Reader} traits */
-function read(traits) {
+/** @param {import("./state.js").Reader} traits @param {boolean} [alone]  no Python behind the page */
+function read(traits, alone = false) {
   const { whole, number, text, sent } = traits;
   const data = /** @type {Data} */ (sent("_data"));
   const typed = text("text");
@@ -56,6 +57,8 @@ function read(traits) {
     unit: whole("unit", 0, (data.reader?.hidden_size ?? 1) - 1),
     layer: 0,
     fixed: data.traced !== null,
+    still: alone && data.traced !== null, // no other text can be read
+    one: data.traced && letters.join("") !== typed ? "step" : "letter", // what Python reads may be words
     ...readEdits(traits),
     language: whole("language", 0, data.class_names.length - 1),
     temperature: number("temperature", 0.1, 2),
@@ -68,7 +71,7 @@ function build(context) {
   const { root } = context;
   const model = modelOf();
   const state = stateOf(context, (traits) => {
-    const now = read(traits);
+    const now = read(traits, context.model.alone);
     const { quantity, step, unit, units } = now;
     return { ...now, value_here: model.run(now)?.[quantity][step * units + unit] ?? 0 };
   });
@@ -83,7 +86,8 @@ function build(context) {
   return () => {
     const now = state.refresh();
     const run = model.run(now);
-    write(where, now.data.traced ? `${origin(now.data.device, null)} Every new text is read there, and needs a running kernel.` : origin());
+    const { traced, device } = now.data;
+    write(where, traced ? `${origin(device, null)}${now.still ? "" : " Every new text is read there."}` : origin());
     drawings.element.hidden = !run;
     if (run) drawings.draw(now, run, colourOf(root, "ground"));
     others.draw(now, run);
@@ -159,14 +163,17 @@ function typing(state) {
     const text = input.value.toWellFormed?.() ?? input.value;
     state.put({ text, edits: [], step: Math.max(0, plain(text).length - 1) });
   });
+  const { still } = state.pinned();
+  const label = still ? "Text" : "Type a word";
+  input.readOnly = still;
   state.follow(({ text }) => {
     if (input.value !== text) input.value = text;
-    return `Type a word ${text.slice(0, LONGEST)}`;
+    return `${label} ${text.slice(0, LONGEST)}`;
   });
   return make(
     "div",
     { class: "gru-bar gru-top" },
-    labelled("Type a word", input),
+    labelled(label, input),
     reset(state, ["text", "step", "unit", ...HOLDING, "language", "temperature", "seed"]),
   );
 }
@@ -208,24 +215,30 @@ function drawingsOf(state, model) {
       }
     },
   );
-  const drawWord = memo((/** @type {Run} */ run, /** @type {string[]} */ letters, /** @type {string[]} */ classes) => {
-    const moved = moves(run.h, run.h.length / letters.length);
-    const most = Math.max(...moved) || 1;
-    tiles.style.setProperty("--steps", String(letters.length));
-    tiles.replaceChildren(
-      ...letters.map((one, t) => {
-        const first = classes[leader(run.beliefs, t, classes.length)];
-        return make(
-          "span",
-          { class: "gru-tile", style: `--moved:${Math.round((100 * moved[t]) / most)}%` },
-          make("b", {}, visible(one)),
-          make("small", {}, letters.length > RANKED ? "" : first.slice(0, 3)),
-        );
-      }),
-    );
-    const largest = moved.indexOf(Math.max(...moved));
-    word.plot.setAttribute("aria-label", `The letters; the state moves most at letter ${largest + 1}, ${visible(letters[largest])}`);
-  });
+  const drawWord = memo(
+    (/** @type {Run} */ run, /** @type {string[]} */ letters, /** @type {string[]} */ classes, /** @type {string} */ one) => {
+      const size = one === "letter" ? 0 : letters.length * Math.max(...letters.map((name) => name.length));
+      tiles.style.setProperty("--size", String(size || 1));
+      for (const [kind, room] of Object.entries(ROOM)) tiles.classList.toggle(kind, size > room);
+      write(/** @type {Element} */ (word.panel.querySelector(".gru-title")), `${one}s`);
+      const moved = moves(run.h, run.h.length / letters.length);
+      const most = Math.max(...moved) || 1;
+      tiles.style.setProperty("--steps", String(letters.length));
+      tiles.replaceChildren(
+        ...letters.map((name, t) => {
+          const first = classes[leader(run.beliefs, t, classes.length)];
+          return make(
+            "span",
+            { class: "gru-tile", style: `--moved:${Math.round((100 * moved[t]) / most)}%` },
+            make("b", {}, visible(name)),
+            make("small", {}, letters.length > RANKED ? "" : first.slice(0, 3)),
+          );
+        }),
+      );
+      const largest = moved.indexOf(Math.max(...moved));
+      word.plot.setAttribute("aria-label", `The ${one}s; the state moves most at ${one} ${largest + 1}, ${visible(letters[largest])}`);
+    },
+  );
   return {
     element: stack.element,
     start: stack.start,
@@ -235,7 +248,7 @@ function drawingsOf(state, model) {
       drawBeliefs(run.beliefs, run.beliefs, now.data.class_names, null);
       const order = model.order(now);
       drawMaps(run, order, now.steps, theme);
-      drawWord(run, now.letters, now.data.class_names);
+      drawWord(run, now.letters, now.data.class_names, now.one);
       const units = run.h.length / now.steps;
       const row = order.indexOf(now.unit);
       for (const { name, frame, read: show } of maps) {
@@ -329,28 +342,29 @@ function writing(state, model) {
 }
 
 /** The headline. @param {Now} now @param {Run | null} run @param {string | null} more  what the writer would add */
-function sentence({ data, text, letters, step, steps, language, temperature, edits }, run, more) {
+function sentence({ data, text, letters, step, steps, one, still, language, temperature, edits }, run, more) {
   const names = data.class_names;
+  const needs = still ? "Typing needs a running kernel. " : "";
   const goes = more
     ? ` In ${names[language]}, at temperature ${format(temperature, 1)}, it would go on “${more.length > LAST ? `${more.slice(0, LAST)}…` : more}”.`
     : "";
   if (!run) {
     const unread = "This text has not been read yet: Python does that, with a running kernel.";
-    return (data.traced && text ? unread : "Type a word, in any script, to have it read.") + goes;
+    return needs || (data.traced && text ? unread : "Type a word, in any script, to have it read.") + goes;
   }
   const C = names.length;
   const at = (/** @type {number} */ t) => leader(run.beliefs, t, C);
   const chance = (/** @type {number} */ t) => percent(run.beliefs[t * C + at(t)]);
   const read = letters.slice(0, step + 1).map(visible);
-  const between = data.traced && letters.some((one) => one.length > 1) ? " " : ""; // what Python reads may be words
+  const between = one === "step" ? " " : "";
   const word = read.length > LAST ? `…${read.slice(-LAST).join(between)}` : read.join(between);
-  const said = [`After “${word}” the model says ${names[at(step)]} (${chance(step)})`];
+  const said = [`${needs}After “${word}” the model says ${names[at(step)]} (${chance(step)})`];
   if (step < steps - 1) said.push(`, and in the end ${names[at(steps - 1)]} (${chance(steps - 1)})`);
   said.push(".");
   const change = changeOfMind(run.beliefs, C);
   if (change)
     said.push(
-      ` It changed its mind at letter ${change.step + 1}, ${visible(letters[change.step])}: before that it was ${names[change.before]}.`,
+      ` It changed its mind at ${one} ${change.step + 1}, ${visible(letters[change.step])}: before that it was ${names[change.before]}.`,
     );
   const known = data.letters;
   const strange = known === null ? 0 : letters.filter((letter) => !known.includes(letter)).length;
@@ -377,7 +391,8 @@ function trials(model) {
       name: "Where it changes its mind",
       when: (now) => Boolean(turn(now)),
       put: (now) => ({ step: turn(now)?.step ?? 0 }),
-      see: () => "From this letter on another answer leads. Put another letter in its place: does the answer stay?",
+      see: ({ one, fixed }) =>
+        `From this ${one} on another answer leads.${fixed ? "" : " Put another letter in its place: does the answer stay?"}`,
     },
     {
       name: "Keep this unit as it is",
