@@ -117,6 +117,44 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
     assert view.run("(view) => odd(view)") == []
 
 
+PRESS = """(view, place) => {
+  const one = [...view.querySelectorAll(".gru-try li:not([hidden]) button")][place];
+  one.click();
+  return one.textContent;
+}"""
+TOLD = """(view) => [
+  view.querySelector(".gru-see").textContent,
+  ...[...view.querySelectorAll(".gru-try [aria-pressed=true]")].map((one) => one.textContent),
+]"""
+
+
+def settled(view):
+    """What is seen once it stays: a workbench names a new cell a little later."""
+    seen = None
+    while seen != (seen := view.seen()):
+        view.page.wait_for_timeout(150)
+    return seen
+
+
+@every_view
+def test_a_try_button_does_the_same_whatever_was_tried_before(open_view, name):
+    """And says what it does, though the others hold too, or a range is shorter than what it asks for."""
+    view = open_view(name)
+    first = view.seen()
+    alone = []
+    for place in range(view.run("(view) => view.querySelectorAll('.gru-try li:not([hidden])').length")):
+        label = view.run(PRESS, place)
+        alone.append((settled(view), view.run(TOLD)))
+        assert alone[place][1][0], label
+        assert label in alone[place][1], label
+        view.reset()
+        assert view.again(first) == first, f"{label}, then Reset"
+    for place, (seen, told) in [*enumerate(alone)] * 2:
+        label = view.run(PRESS, place)
+        assert view.again(seen) == seen, label
+        assert view.run(TOLD) == told, label
+
+
 @every_view
 def test_what_the_arrow_keys_can_reach_answers_them(open_view, name):
     """Drawings that take the focus."""

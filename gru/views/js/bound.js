@@ -138,13 +138,14 @@ export function tick(state, trait, text) {
 }
 
 /**
- * A button that gives traits the values that they have now.
+ * A button that gives traits, all that a reader can set, the values that they have now.
  * @template Now
  * @param {State<Now>} state
  * @param {readonly string[]} traits
  */
 export function reset(state, traits) {
   const first = Object.fromEntries(traits.map((name) => [name, state.model.get(name)]));
+  Object.assign(state.opening, first);
   const control = button("Reset");
   state.on(control, "click", () => state.put(first));
   return control;
@@ -154,7 +155,8 @@ export function reset(state, traits) {
  * @template Now
  * @typedef {object} Trial
  * @property {string} name  on its button
- * @property {(now: Now) => Values} put  what it sets
+ * @property {(now: Now) => Values} put  what it sets, when all else is as the view opened
+ * @property {readonly string[]} [keeps]  what it is about, and leaves as the reader has it: of "this unit", which one
  * @property {(now: Now) => string} see  what is to be seen then
  * @property {(now: Now) => boolean} [when]  whether it can be tried; always if left out
  */
@@ -166,7 +168,8 @@ const alike = (a, b) => Object.is(a, b) || (a instanceof Object && JSON.stringif
 const holds = (values, now) => Object.entries(values).every(([trait, value]) => alike(held(now, trait), value));
 
 /**
- * What to try: buttons that set the state, and what is to be seen then.
+ * What to try: buttons that set the state, and what is to be seen then. Each first puts back the state with which the
+ * view opened: what it says then is true whatever was done before.
  * @template Now
  * @param {State<Now>} state
  * @param {Trial<Now>[]} trials
@@ -175,12 +178,15 @@ export function tries(state, trials) {
   const seen = make("p", { class: "gru-see" });
   let latest = -1; // pressed here; of several that hold, this one is spoken of
   let given = /** @type {Values} */ ({}); // what it set: "one more" would set something else now
-  const buttons = trials.map(({ name, put }, i) => {
+  const buttons = trials.map(({ name, put, keeps = [] }, i) => {
     const one = make("button", { type: "button", class: "gru-button" }, name);
     state.on(one, "click", () => {
+      const back = Object.fromEntries(Object.entries(state.opening).filter(([trait]) => !keeps.includes(trait)));
+      const values = put(state.supposing(back));
+      state.put({ ...back, ...values });
+      const now = state.pinned(); // within its ranges: the last iteration, where fewer than asked for are enough
       latest = i;
-      given = put(state.pinned());
-      state.put(given);
+      given = Object.fromEntries(Object.keys(values).map((trait) => [trait, held(now, trait)]));
     });
     return one;
   });

@@ -123,7 +123,7 @@ function numbersOf() {
     const run = bias || edits.length ? biased(data, sequence, layer, bias, JSON.stringify(edits)) : before;
     const x = input(data, sequence);
     const [r, z, n, h] = QUANTITIES.map((name) => run[name][step * units + unit]);
-    const change = turn(run.beliefs, data.class_names.length);
+    const change = turn(before.beliefs, data.class_names.length);
     return { before, run, x, at: { r, z, n, h }, order: rows(before, units), events: events(x, steps), change };
   };
 }
@@ -304,16 +304,22 @@ function trials(numbers) {
     {
       name: "Keep this unit as it is",
       when: ({ data, steps }) => !data.reason && data.parts[0].convention !== null && steps > 1,
-      put: ({ layer, step, steps, unit, convention }) => ({
-        quantity: "z",
-        edits: Array.from({ length: steps - step }, (_, i) => ["z", layer, step + i, unit, convention === "writes" ? 0 : 1]),
-      }),
-      see: ({ unit }) => `From this step on unit ${unit + 1} keeps what it has. What else moves, and does the answer stay?`,
+      keeps: ["sequence", "layer", "unit", "step"],
+      put({ layer, step, steps, unit, convention }) {
+        const from = step < steps - 1 ? step : Math.floor((steps - 1) / 2); // after the last step nothing is left to move
+        const held = Array.from({ length: steps - from }, (_, i) => ["z", layer, from + i, unit, convention === "writes" ? 0 : 1]);
+        return { step: from, quantity: "z", edits: held };
+      },
+      see({ unit, step, edits: [first] }) {
+        const [from, which] = first ? [first[2], first[3]] : [step, unit];
+        return `From step ${from + 1} on unit ${which + 1} keeps what it has. What else moves, and does the answer stay?`;
+      },
     },
     {
       name: "Where it changes its mind",
       when: (now) => numbers(now).change !== null,
-      put: (now) => ({ step: numbers(now).change?.step ?? 0 }),
+      keeps: ["sequence"],
+      put: (now) => ({ update_bias: 0, edits: [], step: numbers(now).change?.step ?? 0 }),
       see: () => "From this step on another answer leads. Go one step back and forth: which rows of the state changed?",
     },
     {

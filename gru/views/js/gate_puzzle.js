@@ -212,16 +212,19 @@ const changed = ({ weights }, changes) => ({ weights: weights.map((value, i) => 
 const TRIALS = [
   {
     name: "Keep everything",
+    keeps: ["wish", "hints"],
     put: (now) => changed(now, { 5: MOST, 6: MOST, 7: MOST }),
     see: () => "z is near 1 at every letter: nothing is forgotten, and nothing gets in.",
   },
   {
     name: "Keep nothing",
+    keeps: ["wish", "hints"],
     put: (now) => changed(now, { 5: -MOST, 6: -MOST, 7: -MOST }),
     see: () => "z is near 0 at every letter: the state is what the last letter says, and all before it is gone.",
   },
   {
     name: "A falling line",
+    keeps: ["wish", "hints"],
     put: (now) => ({ ...changed(now, { 5: -5, 10: 1.5, 13: -3 }), units: 1 }),
     see: () =>
       "At A the candidate reads the state with a negative weight: the line of A falls, so a high state becomes low and a low one high.",

@@ -20,6 +20,8 @@ import { view } from "./view.js";
 const TRAITS = ["feedback", "iteration", "unit", "play", "_data"];
 const STRONGEST = 20; // factor on the recurrent weights
 const LOWEST = 1e-12; // end of the axis of errors
+const EDGES = [7, 10, 14, STRONGEST]; // factors on which the edge of chaos is looked for
+const [FEW, MANY] = [0.25, 0.8]; // iterations per step of the sequence: of a run on the edge at least, and at most
 const GHOSTS = 6; // earlier guesses that stay on the drawing
 
 /** @param {import("./state.js").Reader} traits @param {ReturnType<typeof modelOf>} model */
@@ -197,6 +199,23 @@ function sentence({ data, count, iteration, unit }, run) {
 
 /** @returns {import("./bound.js").Trial<Now>[]} */
 function trials() {
+  const model = modelOf(); // of its own: what is drawn is computed once
+  const speed = (/** @type {Data} */ data, /** @type {number} */ feedback) => {
+    const { residuals, exponent: largest } = model({ data, feedback });
+    return { count: residuals.length - 1, rounds: (residuals.length - 1) / data.steps, largest };
+  };
+  /** The feedback between a few rounds and nearly as many as a loop takes; null where a cell has none. */
+  const edge = memo((/** @type {Data} */ data) => {
+    for (const feedback of EDGES) {
+      const { count, rounds } = speed(data, feedback);
+      if (rounds >= FEW && rounds <= MANY) return { feedback, iteration: Math.round(count / 3) };
+    }
+    return null;
+  });
+  const chaos = memo((/** @type {Data} */ data) => {
+    const { rounds, largest, count } = speed(data, STRONGEST);
+    return largest > 0 && rounds > MANY ? { feedback: STRONGEST, iteration: Math.round(count / 2) } : null;
+  });
   return [
     {
       name: "As PyTorch starts it",
@@ -206,12 +225,14 @@ function trials() {
     },
     {
       name: "On the edge",
-      put: () => ({ feedback: 7, iteration: 10 }),
+      when: ({ data }) => edge(data) !== null,
+      put: ({ data }) => edge(data) ?? {},
       see: () => "Play it: the exact part grows from the left, faster than one step per iteration, and the rest swings about.",
     },
     {
       name: "Chaos",
-      put: () => ({ feedback: STRONGEST, iteration: 30 }),
+      when: ({ data }) => chaos(data) !== null,
+      put: ({ data }) => chaos(data) ?? {},
       see: () =>
         "Every state depends on all before it: the exact part grows by hardly more than one step per iteration, as a loop would go.",
     },

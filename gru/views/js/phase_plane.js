@@ -22,6 +22,8 @@ import { view } from "./view.js";
 const TRAITS = ["weights", "input", "start", "step", "sequence", "gate", "gradient", "play", "_data"];
 const STRONGEST = 3; // the input, either way
 const NUDGE = 0.05; // by an arrow key
+const RIDGE = /** @type {Point} */ ([0.6, 0.6]);
+const HIGH = 0.9; // an update gate at which a hop is tiny
 const FROM = /** @type {const} */ (["h1", "h2", "x", "bias", "inner"]);
 const UNITS = /** @type {const} */ ([0, 1]);
 const SUB = ["₁", "₂"];
@@ -75,7 +77,7 @@ function build(context) {
   const time = overTime(state);
   const hop = make("p", { class: "gru-note" });
   time.panel.append(steps.control);
-  const side = make("div", { class: "gru-side" }, time.panel, hop, tries(state, trials(state, numbers)));
+  const side = make("div", { class: "gru-side" }, time.panel, hop, tries(state, trials(state)));
   state.lay(bar(state), says, make("div", { class: "gru-lab" }, square.panel, side), weightSliders(state), about());
   playOnce(context, fall);
   root.setAttribute("aria-label", "The state of two units as a point that moves");
@@ -320,43 +322,69 @@ function hopOf({ step, gradient }, { path, map, rests: all, grads }) {
 }
 
 /**
+ * What to try with the cell with which the view opened; of another cell other things are true.
  * @param {State} state
- * @param {ReturnType<typeof numbersOf>} numbers
  * @returns {import("./bound.js").Trial<Now>[]}
  */
-function trials(state, numbers) {
+function trials(state) {
   const first = /** @type {number[]} */ (state.model.get("weights"));
   const rows = (/** @type {Gate} */ gate, /** @type {("h1" | "h2" | "bias")[]} */ names) =>
     UNITS.flatMap((unit) => names.map((name) => places(gate, unit)[name]));
   const weak = first.map((value, i) => (rows("n", ["h1", "h2"]).includes(i) ? value / 2 : value));
   const still = first.map((value, i) => (rows("z", ["bias"]).includes(i) ? 4 : value));
-  const saddle = (/** @type {Now} */ now) => numbers(now).rests.find(({ kind }) => kind === "saddle");
+  const found = memo((/** @type {Data} */ data) => factsOf(first, weak, still, data));
   return [
     {
       name: "Onto the ridge",
-      put: ({ data }) => ({ sequence: 0, weights: first, input: 0, start: [0.6, 0.6], step: data.hops }),
-      see: (now) =>
-        saddle(now)
-          ? "It comes to the hollow point and stays there; drag it a little to one side, and it falls into that well."
-          : "Drag it a little to one side, and see whether it ends elsewhere.",
+      when: ({ data }) => found(data).ridge,
+      put: ({ data }) => ({ sequence: 0, weights: first, input: 0, start: RIDGE, step: data.hops }),
+      see: () => "It comes to the hollow point and stays there; drag it a little to one side, and it falls into that well.",
     },
     {
       name: "Push with the input",
+      when: ({ data }) => found(data).pushed,
       put: ({ data }) => ({ sequence: 0, weights: first, input: 1, step: data.hops }),
-      see: () =>
-        "A well and the saddle have met and vanished: as long as this input lasts, every state goes to the other well. So one writes.",
+      see: ({ data }) =>
+        found(data).wells
+          ? "A well and the saddle have met and vanished: as long as this input lasts, every state goes to the other well. So one writes."
+          : "The rest has moved: as long as this input lasts, every state goes there, and without it all come back. What was written is forgotten.",
     },
     {
       name: "Weaker weights",
+      when: ({ data }) => found(data).weakened,
       put: ({ data }) => ({ sequence: 0, weights: weak, input: 0, step: data.hops }),
       see: () => "Both wells and the saddle have merged into one rest. All that is left of the start is on the way there: forgetting.",
     },
     {
       name: "Still water",
+      when: ({ data }) => found(data).still,
       put: ({ data }) => ({ sequence: 0, weights: still, input: 0, step: data.hops }),
       see: () => "The update gates are high everywhere: the hops are tiny, and whatever the state is, it stays for long.",
     },
   ];
+}
+
+/**
+ * What is so of a cell, and of it with weaker weights or its update gates held high.
+ * @param {number[]} first
+ * @param {number[]} weak
+ * @param {number[]} still
+ * @param {Data} data
+ */
+function factsOf(first, weak, still, { reset_after: after, hops }) {
+  const kinds = (/** @type {number[]} */ weights, /** @type {number} */ x) => rests(mapOf(weights, x, after)).map(({ kind }) => kind);
+  const alone = (/** @type {string[]} */ all) => all.join() === "rest";
+  const [own, pushed] = [kinds(first, 0), kinds(first, 1)];
+  const wells = own.join() === "rest,rest,saddle";
+  const { path } = run(() => mapOf(first, 0, after), RIDGE, hops);
+  const corners = [-1, 1].flatMap((a) => [-1, 1].map((b) => mapOf(still, 0, after)([a, b]))); // z is least in one of them
+  return {
+    wells,
+    ridge: wells && restAt(path[hops], rests(mapOf(first, 0, after)))?.kind === "saddle",
+    pushed: (wells || alone(own)) && alone(pushed),
+    weakened: wells && alone(kinds(weak, 0)),
+    still: corners.every(({ z }) => Math.min(...z) > HIGH),
+  };
 }
 
 export default view("phase-plane", TRAITS, build);

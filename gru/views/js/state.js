@@ -17,6 +17,8 @@ import { clamp } from "./draw.js";
  * @typedef {object} State
  * @property {Now} now  as it is drawn
  * @property {() => Now} pinned  as it will be drawn, without what is only pointed at; what is drawn may be a frame behind
+ * @property {(values: Values) => Now} supposing  as it would be with these traits
+ * @property {Values} opening  what the view opened with, of all that a reader can set: Reset puts it back
  * @property {() => Now} refresh  the first line of every update: read the state, bring the controls up to date
  * @property {(show: (now: Now) => Words) => void} follow  a control: bring it up to date; gives its words for paper
  * @property {(values: Values, by?: unknown) => void} put  set traits; by: who does, for those who listen
@@ -72,7 +74,7 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
   const listeners = [];
   const printed = make("p", { class: "gru-printed" });
   const pinned = () => read(reader(model.get));
-  const current = () => read(reader((name) => (name in pointed ? pointed[name] : model.get(name))));
+  const supposing = (/** @type {Values} */ values) => read(reader((name) => (name in values ? values[name] : model.get(name))));
   let now = pinned();
   const point = (/** @type {Values} */ values) => {
     if (JSON.stringify(values) === JSON.stringify(pointed)) return;
@@ -85,6 +87,8 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
     on,
     redraw,
     pinned,
+    supposing,
+    opening: {},
     get now() {
       return now;
     },
@@ -97,7 +101,7 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
     preview: (values) => point(values ?? {}),
     follow: (show) => void controls.push(show),
     refresh() {
-      now = current();
+      now = supposing(pointed);
       write(
         printed,
         controls
@@ -151,6 +155,7 @@ export function showing(state, value) {
       return more(state.now);
     },
     pinned: () => more(state.pinned()),
+    supposing: (values) => more(state.supposing(values)),
     refresh: () => more(state.refresh()),
     follow: (show) => state.follow((now) => show(more(now))),
   };

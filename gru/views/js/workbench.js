@@ -349,12 +349,14 @@ const TRIALS = [
   {
     name: "No reset gate",
     put: () => ({ text: AFTER.replace("r * (U_n @ h + b_hn)", "U_n @ h + b_hn"), task: "adding", steps: 20 }),
-    see: () => "Train it. On this task the reset gate is not missed; the sentence under the equations names what is gone.",
+    see: () =>
+      "The task is Adding over 20 steps. Train it: the reset gate is not missed here. The sentence under the equations names what is gone.",
   },
   {
     name: "No update gate",
-    put: () => ({ text: AFTER.replace("(1 - z) * n + z * h", "n"), task: "adding", steps: 20 }),
-    see: () => "Train it, and look at the gradient that reaches the first step: without z there is no way for it to pass straight on.",
+    put: () => ({ text: AFTER.replace(/\(1 - z\) \* n \+ z \* h.*/u, "n"), task: "adding", steps: 20 }),
+    see: () =>
+      "The task is Adding over 20 steps. Train it, and look at the gradient that reaches the first step: without z there is no way for it to pass straight on.",
   },
   {
     name: "Latch over 50 steps",
