@@ -217,6 +217,49 @@ def test_a_chart_draws_values_where_its_numbers_say(page):
     assert drawn["columns"] == ["0", "1", "2", "3"]
 
 
+READ = """([what, x, riding]) => {
+  const plot = document.createElement("div");
+  const lines = $chart.linesIn(plot);
+  const words = (value) => `${value}`;
+  lines.draw({ ...what, lines: what.lines.map((line) => ({ ...line, words })) });
+  lines.read(x, riding);
+  const [ends, readings] = [".gru-end", ".gru-reading"].map((kind) => [...plot.querySelectorAll(kind)]);
+  const places = readings.map((one) => parseFloat(one.style.top));
+  return { ends: ends.map((one) => one.textContent), readings: readings.map((one) => one.textContent), places };
+}"""
+
+
+@pytest.mark.parametrize("steps", [8, 40])
+def test_a_number_stands_at_the_step_that_it_is_of(page, steps):
+    """The end of a line has no number of another step: that stands at the cursor."""
+    upper = {"values": [9, *[8] * (steps - 2), 7], "kind": "gru-line-h", "name": "u"}
+    lower = {"values": [1, *[2] * (steps - 2), 3], "kind": "gru-line-h gru-other", "name": "l"}
+    what = {"x": [0, steps - 1], "y": [0, 10], "lines": [lower, upper]}
+    at_end = {"ends": ["l3", "u7"], "readings": ["", ""]}
+    for x, riding, expected in [
+        (2, False, {"ends": ["l", "u"], "readings": ["2", "8"]}),
+        (2, True, {"ends": ["l2", "u8"], "readings": ["", ""]}),
+        (steps - 1, False, at_end),
+        (None, False, at_end),
+    ]:
+        drawn = page.evaluate(READ, [what, x, riding])
+        low, high = drawn.pop("places")
+        assert drawn == expected, x
+        if x == 2:
+            # Above and below the lines where the cursor is wide, on them where it is narrow and they stand beside it.
+            assert (low, high) == pytest.approx((93, 7) if steps == 8 else (80, 20))
+
+
+def test_all_classes_of_a_line_are_its_names_too(page):
+    kinds = page.evaluate("""() => {
+      const plot = document.createElement("div");
+      const lines = [{ values: [1], kind: "gru-line-h gru-other", name: "h" }];
+      $chart.linesIn(plot).draw({ x: [0, 1], y: [0, 1], lines });
+      return plot.querySelector(".gru-end").className;
+    }""")
+    assert kinds == "gru-end gru-line-h-name gru-other-name"
+
+
 def test_a_logarithmic_chart_leaves_a_gap_where_nothing_can_be_drawn(page):
     values = [1, 0.1, 0, -1, None, 0.01, 1e-9]
     drawn = page.evaluate(CHART, {"x": [0, 6], "y": [1e-4, 1], "log": True, "lines": [{"values": values, "kind": "k"}]})

@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines over a common axis, linear or logarithmic, with their names and values at their ends. */
+/** Lines over a common axis, linear or logarithmic, with their names at their ends and their values at the cursor. */
 
 import { make, renew, set, write } from "./dom.js";
 import { clamp, decades, power, spread, ticks, tidy } from "./draw.js";
@@ -12,7 +12,7 @@ import { panelOf } from "./panel.js";
  * @property {number} [by]  x from one value to the next; 1 if left out
  * @property {string} kind  class of its path: gru-line-z, say; gru-ghost for what was before a change
  * @property {string | Node} [name]  stands at its right end
- * @property {(value: number) => string} [words]  its value, behind its name
+ * @property {(value: number) => string} [words]  its value: at the cursor, or behind its name where that stands at the same step
  */
 /** @typedef {{ low: ArrayLike<number>, high: ArrayLike<number>, from?: number, by?: number, kind: string }} Band */
 /**
@@ -26,8 +26,11 @@ import { panelOf } from "./panel.js";
  * @property {Band[]} [bands]  areas between two lines, below them all
  */
 
+const WIDE = 0.1; // of the plot: so wide a cursor has room for a number between its edges
+
 const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)}%`;
 const text = (/** @type {string | Node} */ name) => (typeof name === "string" ? name : (name.textContent ?? ""));
+const ofName = (/** @type {string} */ kind) => kind.replace(/\S+/g, "$&-name"); // the classes of a line's name
 
 /**
  * Lines in a plot.
@@ -38,12 +41,13 @@ export function linesIn(plot, gap = 0.13) {
   const grid = make("path", { class: "gru-grid" });
   const group = make("g");
   const layer = () => make("div", { class: "gru-words", "aria-hidden": "true" });
-  const [scale, happenings, names] = [layer(), layer(), layer()];
+  const [scale, happenings, names, readings] = [layer(), layer(), layer(), layer()];
   const svg = make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" }, grid, group);
-  plot.prepend(svg, scale, happenings, names);
+  plot.prepend(svg, scale, happenings, names, readings);
   /** @type {Line[]} */
   let named = [];
   let height = (/** @type {number} */ y) => y;
+  let across = (/** @type {number} */ x) => x;
   const drawScale = renewed(scale, (/** @type {[number, string][]} */ rows) =>
     rows.map(([place, word]) => make("span", { class: "gru-tick", style: `top:${percent(place)};--at:${place.toFixed(3)}` }, word)),
   );
@@ -55,7 +59,7 @@ export function linesIn(plot, gap = 0.13) {
   const drawNames = renewed(names, (/** @type {[string, string][]} */ kinds) =>
     kinds.map(([kind], i) => {
       const name = make("span", { class: "gru-name" }, named[i].name ?? "");
-      return make("span", { class: `gru-end ${kind}-name` }, name, make("b", { class: "gru-value" }));
+      return make("span", { class: `gru-end ${ofName(kind)}` }, name, make("b", { class: "gru-value" }));
     }),
   );
 
@@ -64,7 +68,7 @@ export function linesIn(plot, gap = 0.13) {
     draw({ x, y, log = false, lines, yTicks, marks = [], bands = [] }) {
       const [low, high] = log ? [Math.log10(y[0]), Math.log10(y[1])] : y;
       height = (v) => (high - (log ? Math.log10(v) : v)) / (high - low); // from 0 at the top to 1
-      const across = (/** @type {number} */ v) => (v - x[0]) / (x[1] - x[0] || 1);
+      across = (v) => (v - x[0]) / (x[1] - x[0] || 1);
       const usual = () => (log ? decades(low, high, 5).map((e) => [10 ** e, power(e)]) : ticks(low, high, 5).map((v) => [v, tidy(v)]));
       const rows = /** @type {[number, string][]} */ (yTicks ?? usual());
       set(grid, { d: rows.map(([v]) => `M0 ${height(v).toFixed(4)}H1`).join("") });
@@ -76,24 +80,43 @@ export function linesIn(plot, gap = 0.13) {
       drawScale(rows.map(([v, word]) => [height(v), word]));
       drawMarks(marks.map((mark) => [across(mark.x), mark.text]));
       drawNames(named.map(({ kind, name = "" }) => [kind, text(name)]));
+      renew(readings, ...named.map(({ kind }) => make("span", { class: `gru-reading ${ofName(kind)}` })));
       this.read(null);
     },
     /**
-     * What the names at the ends say: the values at x, or the last ones.
+     * Show the values at x, or the last ones. A number stands where it belongs: at the end only if it is the value there.
      * @param {number | null} x
-     * @param {boolean} [riding]  the names stand as high as the lines there, and not as at their ends
+     * @param {boolean} [riding]  the names stand as high as the lines there, and not as at their ends, and have the values
      */
     read(x, riding = false) {
-      const value = (/** @type {Line} */ { values, from = 0, by = 1 }, /** @type {number | null} */ at) =>
-        values[at === null ? values.length - 1 : clamp(Math.round((at - from) / by), 0, values.length - 1)];
-      const wanted = named.map((line) => clamp(height(value(line, riding ? x : null)), 0, 1));
-      spread(wanted, gap).forEach((place, i) => {
-        const end = /** @type {HTMLElement} */ (names.children[i]);
-        end.style.top = percent(place);
-        write(/** @type {Element} */ (end.lastElementChild), named[i].words?.(value(named[i], x)) ?? "");
-      });
+      const last = named.map(({ values }) => values.length - 1);
+      const at = named.map(({ from = 0, by = 1 }, i) => (x === null ? last[i] : clamp(Math.round((x - from) / by), 0, last[i])));
+      const levels = (/** @type {number[]} */ steps) => named.map(({ values }, i) => clamp(height(values[steps[i]]), 0, 1));
+      const step = across(1) - across(0); // as wide is the cursor
+      const wide = step > WIDE;
+      const ends = spread(levels(riding ? at : last), gap);
+      const lines = spread(wide ? aside(levels(at), gap) : levels(at), gap);
+      const where = across(x ?? 0);
+      readings.className = `gru-words gru-readings${wide ? " gru-inside" : where < 0.5 ? " gru-early" : ""}`;
+      readings.style.setProperty("--at", percent(where));
+      readings.style.setProperty("--half", percent(step / 2));
+      for (const [i, { values, words }] of named.entries()) {
+        const [end, reading] = [names, readings].map((layer) => /** @type {HTMLElement} */ (layer.children[i]));
+        const value = words?.(values[at[i]]) ?? "";
+        const atEnd = riding || at[i] === last[i];
+        end.style.top = percent(ends[i]);
+        reading.style.top = percent(lines[i]);
+        write(/** @type {Element} */ (end.lastElementChild), atEnd ? value : "");
+        write(reading, atEnd ? "" : value);
+      }
     },
   };
+}
+
+/** Places above the upper of some heights, and below the lower ones. @param {number[]} heights @param {number} gap */
+function aside(heights, gap) {
+  const order = heights.map((_, i) => i).sort((a, b) => heights[a] - heights[b]);
+  return heights.map((one, i) => clamp(one + (2 * order.indexOf(i) < heights.length ? -gap : gap), 0, 1));
 }
 
 /**

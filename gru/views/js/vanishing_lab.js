@@ -154,7 +154,8 @@ function controls(state, moving) {
  * @param {Gradient} gated
  */
 function say(says, { distance }, rnn, gated) {
-  const left = (/** @type {Gradient} */ { logs }) => written(logs[distance - 1]);
+  const of = (/** @type {Gradient} */ { logs }) => written(logs[distance - 1]);
+  const grown = [rnn, gated].some(({ logs }) => logs[distance - 1] > 0); // a share is at most all of it
   const share = (/** @type {Gradient} */ { factor }) => `${format(100 * factor, 1)} %`;
   const verdict =
     gated.factor > 0.97
@@ -168,7 +169,9 @@ function say(says, { distance }, rnn, gated) {
   headline(
     says,
     verdict,
-    ` ${steps}, ${left(rnn)} of the gradient is left in the tanh RNN and ${left(gated)} in the GRU.`,
+    grown
+      ? ` ${steps}, the gradient is ${of(rnn)} times as large in the tanh RNN and ${of(gated)} times in the GRU.`
+      : ` ${steps}, ${of(rnn)} of the gradient is left in the tanh RNN and ${of(gated)} in the GRU.`,
     ` Of it, a step leaves ${share(rnn)} and ${share(gated)}.`,
   );
 }
