@@ -71,6 +71,12 @@ def test_page_says_what_python_computes(open_views, matrix, power):
     assert float(re.search(r"at most ([\d.]+) in size", says)[1]) == pytest.approx(plane.spectral_radius, abs=6e-3)
     norm = float(re.search(r"steps? stretch(?:es)? a vector at most by ([\d.]+)\.", says)[1])
     assert norm == pytest.approx(plane.norms[power - 1].item(), rel=0.05)
+    title = page.locator(".gru-panel-plane .gru-title").text_content()
+    assert title == f"the circle under J{power if power > 1 else ''}", "what is drawn, not J alone"
+    named = page.locator(".gru-way").evaluate_all(
+        "(all) => all.filter((one) => one.checkVisibility({ visibilityProperty: true })).length"
+    )
+    assert named == page.locator(".gru-kept").get_attribute("d").count("M"), "a name for every direction that is drawn"
 
 
 def test_a_column_can_be_dragged(open_views):

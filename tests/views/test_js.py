@@ -223,7 +223,7 @@ READ = """([what, x, riding]) => {
   const words = (value) => `${value}`;
   lines.draw({ ...what, lines: what.lines.map((line) => ({ ...line, words })) });
   lines.read(x, riding);
-  const [ends, readings] = [".gru-end", ".gru-reading"].map((kind) => [...plot.querySelectorAll(kind)]);
+  const [ends, readings] = [".gru-end", ".gru-value-here"].map((kind) => [...plot.querySelectorAll(kind)]);
   const places = readings.map((one) => parseFloat(one.style.top));
   return { ends: ends.map((one) => one.textContent), readings: readings.map((one) => one.textContent), places };
 }"""

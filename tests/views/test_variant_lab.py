@@ -336,9 +336,9 @@ def test_the_cursor_shows_both_values(opened):
     slide(page, "Step", 16)
     view.step = 15
     after, before = (trace.h[15, 2].item() for trace in (view.after, view.before))
-    shown = {text.replace("−", "-") for text in root.locator(".gru-panel-states .gru-reading").all_inner_texts()}
+    shown = {text.replace("−", "-") for text in root.locator(".gru-panel-states .gru-value-here").all_inner_texts()}
     assert shown == {f"{after:.2f}", f"{before:.2f}"}
-    assert root.locator(".gru-panel-gaps .gru-reading").inner_text() == f"{view.difference[15].item():.2f}"
+    assert root.locator(".gru-panel-gaps .gru-value-here").inner_text() == f"{view.difference[15].item():.2f}"
     box = root.locator(".gru-panel-gaps .gru-plot").bounding_box()
     page.mouse.move(box["x"] + 1.5 * box["width"] / 24, box["y"] + 20)
     page.evaluate(FRAME)

@@ -80,7 +80,7 @@ export function linesIn(plot, gap = 0.13) {
       drawScale(rows.map(([v, word]) => [height(v), word]));
       drawMarks(marks.map((mark) => [across(mark.x), mark.text]));
       drawNames(named.map(({ kind, name = "" }) => [kind, text(name)]));
-      renew(readings, ...named.map(({ kind }) => make("span", { class: `gru-reading ${ofName(kind)}` })));
+      renew(readings, ...named.map(({ kind }) => make("span", { class: `gru-value-here ${ofName(kind)}` })));
       this.read(null);
     },
     /**
@@ -97,7 +97,7 @@ export function linesIn(plot, gap = 0.13) {
       const ends = spread(levels(riding ? at : last), gap);
       const lines = spread(wide ? aside(levels(at), gap) : levels(at), gap);
       const where = across(x ?? 0);
-      readings.className = `gru-words gru-readings${wide ? " gru-inside" : where < 0.5 ? " gru-early" : ""}`;
+      readings.className = `gru-words gru-readings-here${wide ? " gru-within" : where < 0.5 ? " gru-early" : ""}`;
       readings.style.setProperty("--at", percent(where));
       readings.style.setProperty("--half", percent(step / 2));
       for (const [i, { values, words }] of named.entries()) {
@@ -105,6 +105,7 @@ export function linesIn(plot, gap = 0.13) {
         const value = words?.(values[at[i]]) ?? "";
         const atEnd = riding || at[i] === last[i];
         end.style.top = percent(ends[i]);
+        end.style.setProperty("--up", ends[i].toFixed(4));
         reading.style.top = percent(lines[i]);
         write(/** @type {Element} */ (end.lastElementChild), atEnd ? value : "");
         write(reading, atEnd ? "" : value);

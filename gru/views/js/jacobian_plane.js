@@ -133,7 +133,7 @@ function drawPowers(norms, { matrix, powers, sizes: [largest], radius }, first) 
   const low = Math.min(-1, Math.floor(Math.min(...powers.map(log))));
   const high = Math.max(1, Math.ceil(Math.max(...powers.map(log))));
   const within = (/** @type {number} */ value) => 10 ** clamp(Math.log10(value || 1e-300), low - 1, high + 1);
-  const line = (/** @type {number[]} */ values, /** @type {string} */ kind, /** @type {string | undefined} */ name) => ({
+  const line = (/** @type {number[]} */ values, /** @type {string} */ kind, /** @type {string} */ name) => ({
     values: values.map(within),
     from: 1,
     kind,
@@ -144,7 +144,7 @@ function drawPowers(norms, { matrix, powers, sizes: [largest], radius }, first) 
     y: [10 ** low, 10 ** high],
     log: true,
     lines: [
-      ...(matrix.join() === first.matrix.join() ? [] : [line(first.powers, "gru-ghost", undefined)]),
+      ...(matrix.join() === first.matrix.join() ? [] : [line(first.powers, "gru-ghost", "before")]),
       line(of(largest), "gru-line-bound", "σ₁ᵏ"),
       line(of(radius), "gru-line-radius", "ρᵏ"),
       line(powers, "gru-line-norm", "|Jᵏ|"),
@@ -202,6 +202,18 @@ function trials() {
   ];
 }
 
+/**
+ * Where the name of a direction stands: beside the one of its two ends in the drawing that is farther from all else.
+ * @param {[number, number]} way
+ * @param {[number, number][]} taken
+ */
+function farEnd([x, y], taken) {
+  const out = (HALF - 0.3) / Math.max(Math.abs(x), Math.abs(y));
+  const ends = [out, -out].map((by) => /** @type {[number, number]} */ ([by * x - 0.2 * y, by * y + 0.2 * x])); // off the line
+  const room = (/** @type {[number, number]} */ [a, b]) => Math.min(...taken.map(([c, d]) => Math.hypot(a - c, b - d)));
+  return room(ends[0]) >= room(ends[1]) ? ends[0] : ends[1];
+}
+
 /** The plane: the circle, what becomes of it, J's columns with their handles, and the directions that J keeps. */
 function planeOf() {
   const axes = make("path", { class: "gru-grid", d: `M${-HALF} 0H${HALF}M0 ${-HALF}V${HALF}` });
@@ -212,9 +224,11 @@ function planeOf() {
   const arrows = make("path", { class: "gru-arrows" });
   const handles = [0, 1].map(() => make("circle", { class: "gru-handle", r: 0.11 }));
   const names = ["Je₁", "Je₂"].map((name) => make("text", { class: "gru-name", "font-size": 0.2 }, name));
+  const ways = ["λ₁", "λ₂"].map((name) => make("text", { class: "gru-name gru-way", "font-size": 0.2 }, name)); // as the head has them
+  const exponent = make("sup");
   const viewBox = `${-HALF} ${-HALF} ${2 * HALF} ${2 * HALF}`;
-  const svg = make("svg", { viewBox, "aria-hidden": "true" }, axes, circle, image, kept, halves, arrows, ...handles, ...names);
-  const { panel, plot, value } = panelOf("plane", ["the circle under J"], { class: "gru-plane" }, svg);
+  const svg = make("svg", { viewBox, "aria-hidden": "true" }, axes, circle, image, kept, halves, arrows, ...handles, ...ways, ...names);
+  const { panel, plot, value } = panelOf("plane", ["the circle under J", exponent], { class: "gru-plane" }, svg);
   plot.querySelector(".gru-at-step")?.remove(); // there is no time in it
   const place = (/** @type {number} */ x, /** @type {number} */ y) => `${clamp(x, -50, 50).toFixed(3)} ${clamp(-y, -50, 50).toFixed(3)}`;
   return {
@@ -233,12 +247,16 @@ function planeOf() {
         return place(a * x + b * y, c * x + d * y);
       });
       image.setAttribute("d", `M${points.join("L")}`);
-      const { sizes, axes: ways } = singular(powered);
-      halves.setAttribute("d", ways.map(([x, y], i) => `M0 0L${place(sizes[i] * x, sizes[i] * y)}`).join(""));
+      const { sizes, axes: halvesOf } = singular(powered);
+      halves.setAttribute("d", halvesOf.map(([x, y], i) => `M0 0L${place(sizes[i] * x, sizes[i] * y)}`).join(""));
       kept.setAttribute("d", directions.map(([x, y]) => `M${place(-9 * x, -9 * y)}L${place(9 * x, 9 * y)}`).join(""));
       const columns = [0, 1].map((i) => /** @type {[number, number]} */ ([matrix[i], matrix[2 + i]]));
       arrows.setAttribute("d", columns.map(([x, y]) => `M0 0L${place(x, y)}`).join(""));
       const places = besideTips(columns, HALF);
+      for (const [i, way] of ways.entries()) {
+        const [x, y] = directions[i] ? farEnd(directions[i], [...columns, ...places]) : [0, 0];
+        set(way, { x: x.toFixed(3), y: (-y).toFixed(3), visibility: directions[i] ? "visible" : "hidden" });
+      }
       for (const [i, [x, y]] of columns.entries()) {
         set(handles[i], { cx: x.toFixed(3), cy: (-y).toFixed(3) });
         set(names[i], { x: places[i][0].toFixed(3), y: (-places[i][1]).toFixed(3) });
@@ -246,6 +264,7 @@ function planeOf() {
     },
     /** @param {number} k @param {[number, number]} sizes @param {Eigenvalue[]} values @param {[number, number]} powered */
     say(k, sizes, values, powered) {
+      write(exponent, k === 1 ? "" : String(k));
       write(value, `σ ${format(sizes[0])}, ${format(sizes[1])}; λ ${eigenvaluesOf(values)}`);
       const real = values[0][1] === 0;
       plot.setAttribute(
