@@ -161,3 +161,12 @@ def test_what_is_no_edit_is_refused(edit):
             view.edits = [edit]
     with pytest.raises(traitlets.TraitError, match="edits: expected none"):
         explorer("own cell").edits = [["z", 0, 0, 0, 0.5]]
+
+
+def test_a_unit_is_kept_where_something_follows(open_views):
+    """After the last step there is nothing to see of it."""
+    page = open_views(explorer("classifier", step=6))
+    page.get_by_role("button", name="Keep this unit as it is").click()
+    page.evaluate(FRAME)
+    assert page.locator(".gru-see").inner_text().startswith("From step 4 on unit 1 keeps")
+    assert page.locator(".gru-panel-z .gru-held").count() == 4

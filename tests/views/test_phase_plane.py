@@ -205,3 +205,18 @@ def test_python_follows_the_traits():
 def test_bad_arguments(options, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         views.PhasePlane(**options)
+
+
+def test_only_what_is_true_of_the_cell_is_offered(open_views):
+    """Wells and a ridge are spoken of only where there are any."""
+    offered = ".gru-try li:not([hidden]) button"
+    page = open_views(views.PhasePlane())
+    names = ["Onto the ridge", "Push with the input", "Weaker weights", "Still water"]
+    assert page.locator(offered).all_inner_texts() == names
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        page = open_views(views.PhasePlane(nn.GRU(1, 2)))
+    assert page.locator(offered).all_inner_texts() == ["Push with the input", "Still water"]
+    page.get_by_role("button", name="Push with the input").click()
+    page.evaluate(FRAME)
+    assert page.locator(".gru-see").inner_text().startswith("The rest has moved")
