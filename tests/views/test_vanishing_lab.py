@@ -195,6 +195,13 @@ def test_with_fewer_steps_after_more_it_is_as_if_there_had_never_been_more(open_
     assert long.locator(paths).evaluate_all(drawn) == short.locator(paths).evaluate_all(drawn)
 
 
+def test_what_has_grown_is_not_said_to_be_left(open_views):
+    page = open_views(views.VanishingLab(spectral_radius=2.0))
+    assert "20 steps back, the gradient is 12 times as large in the tanh RNN and 0.047 times in the GRU." in says(page)
+    page = open_views(views.VanishingLab())
+    assert re.search(r"20 steps back, \S+ of the gradient is left in the tanh RNN", says(page))
+
+
 def test_the_cursor_follows_pointer_and_slider(open_views):
     page = open_views(views.VanishingLab(hidden_size=8))
     box = page.locator(".gru-panel-norms .gru-plot").bounding_box()
