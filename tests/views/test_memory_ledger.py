@@ -1,5 +1,6 @@
 """MemoryLedger: its accounts are those of gru.ledger, and with a held z of gru.replay; what a hand does with them."""
 
+import calendar
 import re
 
 import pytest
@@ -187,6 +188,58 @@ def test_any_word(open_views):
         assert "NaN" not in page.locator(".gru-view").inner_text()
     page.locator(".gru-type").fill("da")
     assert "“da”" in says(page)
+
+
+def months(**options):
+    """A MemoryLedger of a forecaster that reads three years."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = gru.GRUForecaster(1, 4, 2, quantiles=(0.05, 0.5, 0.95))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(2)
+        model.gru.bias_ih_l0[4:8] = -0.5
+    names = [f"{month} {year}" for year in (95, 96, 97) for month in calendar.month_abbr[1:]]
+    x = 2 * torch.sin(torch.arange(36.0) * 0.52).view(36, 1, 1)
+    return views.MemoryLedger(model, x=x, step_names=names, **({"account": 1} | options))
+
+
+def test_the_account_of_a_forecast_is_the_one_that_is_looked_at(open_views):
+    page = open_views(months(account=4, step=20, held=[[3, 1.0]]))
+    page.get_by_role("button", name="The account of the answer").click()
+    page.evaluate(FRAME)
+    assert page.get_by_label("Account of").input_value() == "6"  # after "all of memory" and "one unit"
+    assert "After Dec 97, the score of answer 5 is" in page.locator(".gru-says").inner_text()
+
+
+OVER_EACH_OTHER = """(all) => {
+  const boxes = all.filter((one) => one.checkVisibility()).map((one) => [one.textContent, one.getBoundingClientRect()]);
+  const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const pairs = boxes.flatMap(([one, a], i) => boxes.slice(0, i).filter(([, b]) => over(a, b)).map(([b]) => one + b));
+  return [boxes.length, pairs];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 760, 1000])
+@pytest.mark.parametrize("account", [-2, 1])
+def test_no_name_of_a_band_covers_another(open_views, width, account):
+    page = open_views(months(account=account), width=width)
+    count, over = page.locator(".gru-author").evaluate_all(OVER_EACH_OTHER)
+    assert over == []
+    assert count > 4
+
+
+def test_who_has_nothing_left_is_not_named_at_the_end(open_views):
+    view = months(follow=2)
+    with torch.no_grad():
+        view._module.gru.bias_ih_l0[4:8] = -4.0  # it keeps next to nothing
+    view.refresh()
+    page = open_views(view)
+    values = page.locator(".gru-flow .gru-end:visible").all_inner_texts()
+    assert any("Mar 95" in value for value in values)  # who is followed is named all the same
+    assert len(values) > 1
+    for value in values:
+        assert "Mar 95" in value or re.search(r"[1-9]", value.split()[-1])
 
 
 def test_a_series_and_the_readers_own_numbers(open_views):

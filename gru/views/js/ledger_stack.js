@@ -15,6 +15,26 @@ const ROOM = 0.055; // the least height of a band that bears its letter, as a sh
 const COLUMNS = 18; // in which letters have room
 const NAMED = 4; // authors with a value at the right end
 const SHORT = 3; // characters of an author's name on a band
+const [WIDE, NARROW] = [68, 24]; // characters that fit side by side, on a page and on a phone
+const LINE = 0.05; // height of a name, as a share of the drawing
+
+/** @typedef {{ x: number, y: number, size: number, s: number, name: string }} Label  x, y: of its middle, 0 to 1; size: of its band */
+
+/**
+ * Names of which none covers another; that of the larger band stays.
+ * @param {Label[]} labels
+ * @param {number} room  characters that fit side by side
+ */
+function apart(labels, room) {
+  /** @type {Label[]} */
+  const kept = [];
+  for (const one of [...labels].sort((a, b) => b.size - a.size)) {
+    const covers = (/** @type {Label} */ { x, y, name }) =>
+      Math.abs(one.y - y) < LINE && Math.abs(one.x - x) * room < (one.name.length + name.length) / 2 + 0.4;
+    if (!kept.some(covers)) kept.push(one);
+  }
+  return kept;
+}
 
 export function stackPanel() {
   const group = make("g");
@@ -33,18 +53,9 @@ export function stackPanel() {
     const low = Math.min(0, ...bands.flatMap((now) => now.map(({ down }) => down[0])));
     const height = (/** @type {number} */ value) => (high - value) / (high - low);
     shown = { bands, height };
-    const T = accounts.length;
     ribbons(group, bands, height);
     zero.setAttribute("d", `M0 ${height(0).toFixed(4)}H1`);
-    const every = Math.ceil(T / COLUMNS);
-    const place = (/** @type {number} */ t, /** @type {number} */ s) =>
-      /** @type {const} */ (["up", "down"]).flatMap((side) => {
-        const [from, to] = bands[t][s][side].map(height);
-        if (Math.abs(to - from) < ROOM || (t - s) % every) return [];
-        const style = `left:${((100 * (t + 0.5)) / T).toFixed(2)}%;top:${(50 * (from + to)).toFixed(2)}%`;
-        return [make("span", { style, class: `gru-author gru-by-${s}` }, names[s].slice(0, SHORT))];
-      });
-    words.replaceChildren(...bands.flatMap((now, t) => now.flatMap((_, s) => place(t, s))));
+    words.replaceChildren(...namesOf(bands, height, names));
     followed = -1;
   });
   const mark = (/** @type {number} */ author) => {
@@ -68,7 +79,9 @@ export function stackPanel() {
       const entries = accounts[step];
       const size = (/** @type {number} */ s) => entries[s].up - entries[s].down;
       const largest = entries.map((_, s) => s).sort((a, b) => size(b) - size(a));
-      const chosen = [...new Set([...(follow <= step ? [follow] : []), ...largest])].slice(0, NAMED);
+      const value = (/** @type {number} */ s) => (account === -2 ? percent(share(entries, s)) : signed(entries[s].up + entries[s].down));
+      const tells = largest.slice(0, NAMED).filter((s) => /[1-9]/u.test(value(s))); // nothing is left of the others
+      const chosen = [...new Set([...(follow <= step ? [follow] : []), ...tells])].slice(0, NAMED);
       const { bands, height } = shown;
       const middle = (/** @type {Bands[number]} */ { up, down }) =>
         (up[1] - up[0] >= down[1] - down[0] ? up[0] + up[1] : down[0] + down[1]) / 2;
@@ -81,10 +94,7 @@ export function stackPanel() {
         one.style.top = `${(100 * places[i]).toFixed(2)}%`;
         one.classList.toggle("gru-followed", s === follow);
         write(/** @type {Element} */ (one.firstElementChild), names[s]);
-        write(
-          /** @type {Element} */ (one.lastElementChild),
-          account === -2 ? percent(share(entries, s)) : signed(entries[s].up + entries[s].down),
-        );
+        write(/** @type {Element} */ (one.lastElementChild), value(s));
       });
       for (const [i, one] of [...ends.children].entries()) /** @type {HTMLElement} */ (one).hidden = i >= chosen.length;
       const told = chosen.map((s, i) => `${names[s]} ${ends.children[i].lastElementChild?.textContent}`).join(", ");
@@ -100,6 +110,31 @@ export function stackPanel() {
       return found < 0 ? null : found;
     },
   };
+}
+
+/**
+ * The names of authors on their bands, as many as there is room for.
+ * @param {Bands[]} bands
+ * @param {(value: number) => number} height
+ * @param {string[]} names
+ */
+function namesOf(bands, height, names) {
+  const T = bands.length;
+  const every = Math.ceil(T / COLUMNS);
+  const labels = (/** @type {number} */ t, /** @type {number} */ s) =>
+    /** @type {const} */ (["up", "down"]).flatMap((side) => {
+      const [from, to] = bands[t][s][side].map(height);
+      const size = Math.abs(to - from);
+      if (size < ROOM || (t - s) % every) return [];
+      return [{ x: (t + 0.5) / T, y: (from + to) / 2, size, s, name: names[s].slice(0, SHORT) }];
+    });
+  const all = bands.flatMap((now, t) => now.flatMap((_, s) => labels(t, s)));
+  const wide = apart(all, WIDE);
+  const narrow = new Set(apart(wide, NARROW));
+  return wide.map((one) => {
+    const style = `left:${(100 * one.x).toFixed(2)}%;top:${(100 * one.y).toFixed(2)}%`;
+    return make("span", { style, class: `gru-author gru-by-${one.s}${narrow.has(one) ? "" : " gru-wide"}` }, one.name);
+  });
 }
 
 /** What stands at the right of the stack: an author and a value. */

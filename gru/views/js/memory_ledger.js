@@ -312,7 +312,8 @@ function sentence(now, run, model) {
 function trials(model) {
   const answer = (/** @type {Whole} */ now) => {
     const run = model.run(now);
-    return run?.beliefs ? leader(run.beliefs, now.steps - 1, now.data.class_names.length) : 0;
+    // A forecaster gives all its answers at once: it is about the one that is looked at.
+    return run?.beliefs ? leader(run.beliefs, now.steps - 1, now.data.class_names.length) : Math.max(0, now.account);
   };
   const some = (/** @type {Whole} */ { steps }) => steps > 1;
   return [
