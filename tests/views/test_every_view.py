@@ -129,9 +129,9 @@ TOLD = """(view) => [
 
 
 def settled(view):
-    """What is seen once it stays: a workbench names a new cell a little later."""
+    """What is seen once it stays: a workbench names a new cell a little later, and until then its sentence is busy."""
     seen = None
-    while seen != (seen := view.seen()):
+    while seen != (seen := view.seen()) or view.count("[aria-busy='true']"):
         view.page.wait_for_timeout(150)
     return seen
 

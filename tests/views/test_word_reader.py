@@ -286,3 +286,15 @@ def test_what_was_tried_stays_said_though_it_would_set_more_now(open_views):
     page.get_by_role("button", name="Reset").click()
     page.evaluate(FRAME)
     assert page.locator(".gru-see").inner_text() == ""
+
+
+def test_a_word_of_the_readers_own_stays_when_something_is_tried(open_views):
+    page = open_views(words(text="abe", step=1))
+    page.get_by_label("Type a word").fill("bananas")
+    page.get_by_role("button", name="Keep this unit as it is").click()
+    page.evaluate(FRAME)
+    assert page.get_by_label("Type a word").input_value() == "bananas"
+    assert "From letter 4 on" in page.locator(".gru-see").text_content()
+    page.get_by_role("button", name="Reset").click()
+    page.evaluate(FRAME)
+    assert page.get_by_label("Type a word").input_value() == "abe"

@@ -166,7 +166,7 @@ function typing(state) {
     if (input.value !== word) input.value = word;
     return `${label} ${word.slice(0, LONGEST)}`;
   });
-  const network = list(state, "network", "Network", { names: ({ data }) => data.networks.map(({ name }) => name) });
+  const network = list(state, "network", "Network", { begins: true, names: ({ data }) => data.networks.map(({ name }) => name) });
   return make("div", { class: "gru-bar gru-top" }, labelled(label, input), network, reset(state, ["word", "step", "network"]));
 }
 

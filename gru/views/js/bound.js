@@ -79,14 +79,16 @@ export function slide(state, input, trait, { from = 0, put }) {
  * @param {State<Now>} state
  * @param {string} trait  an index
  * @param {string} text  its label
- * @param {{ names: (now: Now) => string[], from?: number, put?: (value: number, now: Now) => Values }} options
- *   from: the trait's value at the first name; put: what it sets, where that is more than its trait
+ * @param {{ names: (now: Now) => string[], from?: number, put?: (value: number, now: Now) => Values, begins?: boolean }} options
+ *   from: the trait's value at the first name; put: what it sets, where that is more than its trait; begins: it says what is looked at
  */
-export function list(state, trait, text, { names, from = 0, put }) {
+export function list(state, trait, text, { names, from = 0, put, begins = false }) {
   const { control, input, show } = listOf(text);
   state.on(input, "change", () => {
     const value = Number(input.value) + from;
-    state.put(put?.(value, state.pinned()) ?? { [trait]: value });
+    const values = put?.(value, state.pinned()) ?? { [trait]: value };
+    if (begins) state.begin(values);
+    else state.put(values);
   });
   state.follow((now) => {
     const all = names(now);
@@ -147,7 +149,7 @@ export function reset(state, traits) {
   const first = Object.fromEntries(traits.map((name) => [name, state.model.get(name)]));
   Object.assign(state.opening, first);
   const control = button("Reset");
-  state.on(control, "click", () => state.put(first));
+  state.on(control, "click", () => state.begin(first));
   return control;
 }
 
@@ -169,7 +171,7 @@ const holds = (values, now) => Object.entries(values).every(([trait, value]) => 
 
 /**
  * What to try: buttons that set the state, and what is to be seen then. Each first puts back the state with which the
- * view opened: what it says then is true whatever was done before.
+ * view opened, but for what the reader has chosen to look at: what it says then is true whatever was done before.
  * @template Now
  * @param {State<Now>} state
  * @param {Trial<Now>[]} trials

@@ -301,18 +301,21 @@ function trials() {
     {
       name: "A higher end",
       when: free,
+      keeps: ["start"],
       put: last((value, _, spread, i) => (i < 0.5 ? value : value + spread)),
       see: () => "The forecast begins as high as the past ends. How many steps does it stay there?",
     },
     {
       name: "A flat last season",
       when: free,
+      keeps: ["start"],
       put: last((_, mean) => mean),
       see: () => "“The same as last season” is flat now, too. Does the model still know what season it is?",
     },
     {
       name: "Upside down",
       when: free,
+      keeps: ["start"],
       put: last((value, mean) => 2 * mean - value),
       see: () => "Last season's line follows what was drawn. Does the model believe it?",
     },

@@ -214,6 +214,7 @@ function drawingsOf(state, numbers) {
 /** @param {State} state */
 function controls(state) {
   const sequence = list(state, "sequence", "Sequence", {
+    begins: true,
     names: ({ data }) => data.sequences.map(({ name }) => name),
     put(chosen, { data, step, steps }) {
       const last = data.sequences[chosen].steps - 1; // after the last step of one comes the last step of the next
@@ -221,6 +222,7 @@ function controls(state) {
     },
   });
   const layer = list(state, "layer", "Layer", {
+    begins: true,
     names: ({ data }) => data.parts.map(({ name }) => name),
     put: (chosen, { data, unit }) => ({ layer: chosen, unit: Math.min(unit, data.parts[chosen].hidden_size - 1) }),
   });

@@ -276,6 +276,7 @@ function sizePanel(state) {
 function controls(state) {
   const units = (/** @type {Now} */ { H }) => ["all units", ...Array.from({ length: H }, (_, i) => `unit ${i + 1}`)];
   const sequence = list(state, "sequence", "Sequence", {
+    begins: true,
     names: ({ data }) => data.names,
     put(chosen, { data, T, loss_step: s, step }) {
       const next = data.steps[chosen]; // after the end of one sequence comes the end of the next
@@ -283,6 +284,7 @@ function controls(state) {
     },
   });
   const layer = list(state, "layer", "Layer", {
+    begins: true,
     names: ({ data }) => data.parts.map(({ name }) => name),
     put(chosen, { data, unit, loss_unit: lossUnit }) {
       const last = data.parts[chosen].hidden_size - 1;

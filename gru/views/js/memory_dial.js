@@ -161,6 +161,7 @@ const draw =
 /** @param {State} state */
 function controls(state) {
   const layer = list(state, "layer", "Layer", {
+    begins: true,
     names: ({ parts }) => parts.map(({ name }) => name),
     // A dial that stands where the model is goes to where the next part is.
     put(next, { parts, part, k, z_keeps: keeps }) {

@@ -162,7 +162,7 @@ function controls(state) {
   state.on(input, "input", () => {
     const text = input.value.toWellFormed?.() ?? input.value;
     const count = words() ? plain(text).length : ownNumbers(text).length || state.pinned().data.sequences[state.pinned().sequence].x.length;
-    state.put({ text, held: [], step: Math.max(0, count - 1), follow: Math.min(state.pinned().follow, Math.max(0, count - 1)) });
+    state.begin({ text, held: [], step: Math.max(0, count - 1), follow: Math.min(state.pinned().follow, Math.max(0, count - 1)) });
   });
   const box = labelled(words() ? "Type a word" : "Your own numbers", input);
   state.follow(({ text, data }) => {
@@ -171,6 +171,7 @@ function controls(state) {
     return box.hidden ? null : `${box.firstElementChild?.textContent} ${text.slice(0, LONGEST)}`;
   });
   const sequence = list(state, "sequence", "Sequence", {
+    begins: true,
     names: ({ data }) => data.sequences.map(({ name }) => name),
     put: (chosen, { data }) => ({ sequence: chosen, text: "", held: [], step: data.sequences[chosen].x.length - 1, follow: 0 }),
   });
@@ -326,6 +327,7 @@ function trials(model) {
     {
       name: "It writes nothing",
       when: some,
+      keeps: ["follow"],
       put: ({ follow, steps }) => ({ held: [[follow, 1]], step: steps - 1 }),
       see: ({ names, follow }) =>
         `z of ${names[follow]} is 1: its band is gone. The others are not what they were either: what came later was written without it.`,
@@ -333,6 +335,7 @@ function trials(model) {
     {
       name: "Keep all from here on",
       when: some,
+      keeps: ["follow"],
       put: ({ follow, steps }) => ({ held: Array.from({ length: steps - 1 - follow }, (_, i) => [follow + 1 + i, 1]), step: steps - 1 }),
       see: () => "With z at 1 nothing is written and nothing narrows: the stack runs on as it is.",
     },

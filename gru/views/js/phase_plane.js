@@ -134,6 +134,7 @@ function bar(state) {
     return null;
   });
   const sequence = list(state, "sequence", "Input", {
+    begins: true,
     names: ({ data }) => ["constant", ...data.sequences.map(({ name }) => name)],
     put: (chosen, { data }) => ({ sequence: chosen, step: chosen ? data.sequences[chosen - 1].x.length : data.hops }),
   });

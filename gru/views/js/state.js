@@ -18,10 +18,11 @@ import { clamp } from "./draw.js";
  * @property {Now} now  as it is drawn
  * @property {() => Now} pinned  as it will be drawn, without what is only pointed at; what is drawn may be a frame behind
  * @property {(values: Values) => Now} supposing  as it would be with these traits
- * @property {Values} opening  what the view opened with, of all that a reader can set: Reset puts it back
+ * @property {Values} opening  of all that a reader can set, what Try buttons start from: what the view opened with, and `begin`
  * @property {() => Now} refresh  the first line of every update: read the state, bring the controls up to date
  * @property {(show: (now: Now) => Words) => void} follow  a control: bring it up to date; gives its words for paper
  * @property {(values: Values, by?: unknown) => void} put  set traits; by: who does, for those who listen
+ * @property {(values: Values) => void} begin  set traits that say what is looked at, such as a word of the reader's own
  * @property {(listener: (values: Values, by: unknown) => void) => void} listen  be told what a hand on the page sets
  * @property {(values: Values | null) => void} preview  show traits as if they were set; null ends it
  * @property {(...children: Node[]) => void} lay  what the view consists of, from top to bottom
@@ -96,6 +97,10 @@ export function stateOf({ model, root, signal, on, put, redraw }, read) {
       for (const listener of listeners) listener(values, by);
       point({});
       put(values);
+    },
+    begin(values) {
+      Object.assign(this.opening, values);
+      this.put(values);
     },
     listen: (listener) => void listeners.push(listener),
     preview: (values) => point(values ?? {}),

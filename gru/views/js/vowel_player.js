@@ -110,6 +110,7 @@ function playerOf(state) {
 /** @param {State} state */
 function controls(state) {
   const utterance = list(state, "utterance", "Utterance", {
+    begins: true,
     names: ({ data }) => data.names,
     put: (which, { data, step }) => ({ utterance: which, step: Math.min(step, data.cepstra[which].length / data.order - 1) }),
   });

@@ -161,7 +161,7 @@ function typing(state) {
   const input = make("input", { type: "text", class: "gru-type", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   state.on(input, "input", () => {
     const text = input.value.toWellFormed?.() ?? input.value;
-    state.put({ text, edits: [], step: Math.max(0, plain(text).length - 1) });
+    state.begin({ text, edits: [], step: Math.max(0, plain(text).length - 1) });
   });
   const { still } = state.pinned();
   const label = still ? "Text" : "Type a word";
@@ -397,11 +397,13 @@ function trials(model) {
     {
       name: "Keep this unit as it is",
       when: ({ fixed, steps }) => !fixed && steps > 1,
-      put: ({ step, steps, unit }) => ({
-        quantity: "z",
-        edits: Array.from({ length: steps - step }, (_, i) => ["z", 0, step + i, unit, 1]),
-      }),
-      see: ({ unit }) => `From this letter on unit ${unit + 1} keeps what it has. What else moves, and does the answer stay?`,
+      keeps: ["unit"],
+      put({ step, steps, unit }) {
+        const from = step < steps - 1 ? step : Math.floor((steps - 1) / 2); // after the last letter nothing is left to move
+        return { quantity: "z", edits: Array.from({ length: steps - from }, (_, i) => ["z", 0, from + i, unit, 1]) };
+      },
+      see: ({ unit, edits: [first] }) =>
+        `From letter ${(first?.[2] ?? 0) + 1} on unit ${(first?.[3] ?? unit) + 1} keeps what it has. What else moves, and does the answer stay?`,
     },
     {
       name: "One letter more",

@@ -14,7 +14,7 @@ import { TASKS } from "./bench_tasks.js";
 import { CELLS } from "./cells.js";
 import { askedFor } from "./bench_link.js";
 import { button, origin } from "./controls.js";
-import { headline, make, write } from "./dom.js";
+import { headline, make, set, write } from "./dom.js";
 import { percent, power, short } from "./draw.js";
 import { editor } from "./editor.js";
 import { showing, stateOf } from "./state.js";
@@ -104,7 +104,8 @@ function build(context) {
   return () => {
     const now = state.refresh();
     const busy = session.training;
-    if (session.name(now.text)) redraw();
+    const naming = session.name(now.text);
+    if (naming) redraw();
     written.draw(now, session.reading);
     buttons.draw(now);
     over.draw(now);
@@ -112,6 +113,7 @@ function build(context) {
     root.classList.toggle("gru-untrained", !now.updates);
     if (busy && performance.now() - spoken < SPOKEN) return; // nobody can listen as fast as it learns
     spoken = performance.now();
+    set(says, { "aria-busy": String(naming) });
     headline(says, "", ...sentence(now, session));
   };
 }
