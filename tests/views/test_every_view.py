@@ -131,7 +131,7 @@ TOLD = """(view) => [
 def settled(view):
     """What is seen once it stays: a workbench names a new cell a little later, and until then its sentence is busy."""
     seen = None
-    while seen != (seen := view.seen()) or view.count("[aria-busy='true']"):
+    while seen != (seen := view.seen()) or view.root.locator("[aria-busy='true']").count():
         view.page.wait_for_timeout(150)
     return seen
 
