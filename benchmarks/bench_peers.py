@@ -25,6 +25,7 @@ if hasattr(os, "sched_setaffinity"):  # one core for every library's threads; be
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+import bench_layer
 import torch
 from bench_layer import inference, ratios, table, training
 from torch import nn
@@ -34,16 +35,7 @@ import gru
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHAPES = [
-    (1, 1, 16, 16),
-    (2, 1, 16, 16),
-    (10, 1, 16, 16),
-    (100, 1, 16, 16),
-    (100, 32, 32, 64),
-    (200, 64, 64, 128),
-    (500, 32, 128, 256),
-    (50, 128, 28, 512),
-]  # T, B, D, H
+SHAPES = [(1, 1, 16, 16), (2, 1, 16, 16), (10, 1, 16, 16), *bench_layer.SHAPES]  # T, B, D, H
 
 
 def jax_ways(layer: nn.GRU, x: torch.Tensor, grad: torch.Tensor) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -71,6 +71,15 @@ def item(name: str, index: object, values: Sequence[T]) -> T:
     return values[index]
 
 
+def chosen(name: str, index: object, values: Sequence[T]) -> list[T]:
+    """What an index of a list stands for: one value, or those of a slice; raise TypeError or IndexError otherwise."""
+    if isinstance(index, slice):
+        return list(values[index])
+    index = index.item() if isinstance(index, Tensor) and index.dim() == 0 else index
+    within(name, index, -len(values), len(values) - 1)
+    return [values[index]]
+
+
 def flag(name: str, value: object) -> None:
     """Raise TypeError unless ``value`` is a bool."""
     if not isinstance(value, bool):

@@ -35,7 +35,7 @@ from gru.cells import ElmanCell, check_step
 from gru.equations import Weights, step
 from gru.inspect.record import record, recording
 from gru.inspect.recurrences import known_weights
-from gru.inspect.run import PerRecurrence, Run, Sweep, joined, one_or_list
+from gru.inspect.run import PerRecurrence, Run, Sweep, asking, joined, one_or_list
 
 PATHS = ("carry", "candidate", "update", "reset")
 
@@ -215,17 +215,12 @@ def gradient_flow(
         if not isinstance(value, Tensor) or value.numel() != 1:
             got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"loss: expected a scalar tensor, got {got}")
-        wrt = [_asking(output) for run in runs for output in run.outputs]
+        wrt = [asking(output) for run in runs for output in run.outputs]
         found = torch.autograd.grad(value.sum(), wrt, allow_unused=True) if value.requires_grad else [None]
         if all(gradient is None for gradient in found):
             raise ValueError("loss: expected a value that depends on the states, got one that does not")
     into = iter([torch.zeros_like(state) if grad is None else grad for grad, state in zip(found, wrt, strict=True)])
     return Flow([_entry(run, [next(into) for _ in run.outputs], *own) for run, own in zip(runs, breaks, strict=True)])
-
-
-def _asking(state: Tensor) -> Tensor:
-    """A state to differentiate with respect to; what a model ran under no_grad is out of the loss's reach."""
-    return state if state.requires_grad else state.detach().requires_grad_()
 
 
 def _breaks(run: Run) -> tuple[list[int], bool]:
@@ -235,7 +230,7 @@ def _breaks(run: Run) -> tuple[list[int], bool]:
         if received is None or not received.requires_grad:  # it starts anew, or cuts the graph
             starts.append(t)
         elif not torch.equal(run.before[t].nan_to_num(), run.states[t].nan_to_num()):
-            found = torch.autograd.grad(received.sum(), _asking(output), retain_graph=True, allow_unused=True)
+            found = torch.autograd.grad(received.sum(), asking(output), retain_graph=True, allow_unused=True)
             starts += [t] if found[0] is None else []
             changed |= found[0] is not None
     return starts, changed
@@ -378,7 +373,7 @@ def _step_jacobians(run: Run, t0: int, t1: int) -> Tensor:
 
 
 def _by_autograd(run: Run) -> Iterator[Tensor]:
-    *earlier, last = map(_asking, run.outputs)
+    *earlier, last = map(asking, run.outputs)
     rows = [
         torch.autograd.grad(unit.sum(), earlier, retain_graph=True, materialize_grads=True)
         for unit in torch.atleast_2d(last).flatten(1).unbind(-1)

@@ -30,7 +30,7 @@ from gru import _arguments, bptt
 from gru.cells import cell_weights, check_step, class_of, has_plain_linears, keeps_equations
 from gru.equations import Gates, Weights, step
 from gru.inspect.recurrences import as_gates, count_of, find, gates_function
-from gru.inspect.run import Link, Run, Sweep, detached, run_of_sweeps, run_sweep, tolerance
+from gru.inspect.run import Link, Run, Sweep, asking, detached, run_of_sweeps, run_sweep, tolerance
 from gru.layer import GRU, layout_of, run_layers, suffixes_of, weights_of
 
 
@@ -236,19 +236,21 @@ class _CellTape(_Tape):
             x, received = bound.arguments[of_x], bound.arguments.get(of_h)
             read = self.zeros(method, x) if received is None else received
             if torch.is_grad_enabled():
-                read = tree_map(lambda h: h if h.requires_grad else h.detach().requires_grad_(), read)
+                read = tree_map(asking, read)
             before = tree_leaves(read)[0].detach().clone()  # the model may use the same tensors again
             bound.arguments |= {of_x: x.detach() if self.recorder.hold_inputs else x, of_h: read}
             self.gates = None
             output = method(*bound.args, **bound.kwargs)
             gates = self.gates_at(method, output, x, read)
             states = self.states_in(output, x, read)
+            kept = [*map(asking, states)] if torch.is_grad_enabled() else states  # made of x alone, say
             if self.recorder.is_open:
                 first, h = tree_leaves(received)[0], tree_leaves(read)[0]
-                self.calls.append(_CellCall(x.detach().clone(), first, h, before, states[0], gates))
-                self.recorder.last = states[0]
+                self.calls.append(_CellCall(x.detach().clone(), first, h, before, kept[0], gates))
+                self.recorder.last = kept[0]
             # The model may write into what it gets.
-            return tree_map(lambda leaf: leaf.clone() if any(leaf is h for h in states) else leaf, output)
+            pairs = [*zip(states, kept, strict=True)]
+            return tree_map(lambda leaf: next((h.clone() for state, h in pairs if leaf is state), leaf), output)
         finally:
             self.inside = False
 

@@ -108,8 +108,15 @@ class Run:
         return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
 
     def check_mixes(self) -> None:
-        """Raise TypeError unless a new state is a mean of the old one and n: else it is no sum over steps."""
+        """Raise TypeError unless a new state is a mean of the old one and n: else it is no sum over steps.
+
+        Raise ValueError where NaN or infinity hides what it is.
+        """
         if self.z_keeps is None:
+            _, z, n = self.gates
+            if z is not None and not all(values.isfinite().all() for values in (z, n, self.states)):
+                expected = "finite z, n and h, which tell how a new state is made"
+                raise ValueError(f"{self.name}: expected {expected}, got NaN or infinity among them")
             raise TypeError(
                 f"{self.name}: expected a cell whose new state is (1 - z) n + z h, or (1 - z) h + z n, got "
                 f"{type(self.module).__name__}; there is no ledger of it, and in a replay only h can be held"
@@ -172,6 +179,11 @@ def detached(weights: Weights) -> Weights:
     return Weights(*(None if tensor is None else tensor.detach() for tensor in weights[:4]), weights.reset_after)
 
 
+def asking(state: Tensor) -> Tensor:
+    """A state to differentiate with respect to; what a model ran under no_grad is out of a loss's reach."""
+    return state if state.requires_grad else state.detach().requires_grad_()
+
+
 class _Passing(torch.autograd.Function):
     """The states of a sweep, and the way of their gradients back to its x and h0."""
 
@@ -216,8 +228,7 @@ class PerRecurrence:
         return len(self._entries)
 
     def __getitem__(self, k: int | slice) -> Self:
-        found = self._entries[k]
-        return type(self)(found if isinstance(k, slice) else [found])
+        return type(self)(_arguments.chosen("k", k, self._entries))
 
     def __repr__(self) -> str:
         start = f"{type(self).__name__}("

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from gru import _arguments
 from gru.inspect.record import record
 from gru.inspect.run import Run, one_or_list
 
@@ -37,12 +38,13 @@ class Trace:
         return len(self.names)
 
     def __getitem__(self, k: int | slice) -> "Trace":
-        names = self.names[k]
+        names = _arguments.chosen("k", k, self.names)
         if len(self) == 1 and names:
             return self
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        own = {key: value[k] if isinstance(value, list) else value for key, value in values.items()}
-        return Trace(**own | {"names": [names] if isinstance(k, int) else names})
+        lists = {key: value for key, value in values.items() if isinstance(value, list)}
+        own = {key: one_or_list(_arguments.chosen("k", k, value)) for key, value in lists.items()}
+        return Trace(**values | own | {"names": names})
 
 
 def trace_of(runs: list[Run]) -> Trace:

@@ -524,6 +524,21 @@ def test_jacobian_norms_of_an_empty_batch_and_of_half_precision():
     torch.testing.assert_close(half.double(), expected, rtol=0.1, atol=0.01)
 
 
+@pytest.mark.parametrize("text", ["h = x", "h = tanh(x) + 0 * h"])
+def test_states_that_do_not_depend_on_each_other_have_a_flow(text):
+    """The loss reaches the last state alone, also where not even a parameter would ask autograd for anything."""
+    cell, x = gru.FormulaCell(text, D, D), torch.randn(T, B, D)
+    expected = torch.zeros(T + 1, B, D)
+    expected[-1] = 1
+    assert torch.equal(gru.gradient_flow(cell, x).grads, expected)
+    expected[1:] = 2 * gru.trace(cell, x).h
+    assert torch.equal(gru.gradient_flow(cell, x, loss=lambda states: states.square().sum()).grads, expected)
+    assert torch.equal(gru.jacobian_norms(cell, x), torch.zeros(T))
+    model = gru.FormulaClassifier(cell, 2)
+    flow = gru.gradient_flow(model, x, loss=lambda logits: logits[:, 1].sum())
+    torch.testing.assert_close(flow.grads[-1], model.head.weight.detach()[1].expand(B, D))
+
+
 def test_a_loss_that_reads_no_state_says_so():
     cell, x = gru.ResetAfterCell(D, H), torch.randn(T, B, D)
     with pytest.raises(ValueError, match=r"loss: expected a value that depends on the states"):

@@ -162,6 +162,17 @@ def test_a_run_that_is_not_a_number_is_no_changed_state(x):
     assert gru.solve(layer, x).states.isnan().all()
 
 
+def test_nan_that_hides_what_a_cell_of_ones_own_does_is_named(x):
+    cell = Minimal(D, H).double()
+    with torch.no_grad():
+        cell.candidate.bias[0] = torch.nan
+    refused = pytest.raises(ValueError, match=r"Minimal: expected finite z, n and h, .* got NaN or infinity among them")
+    with refused:
+        gru.ledger(cell, x)
+    with refused:
+        gru.replay(cell, x, edits=[gru.Edit("z", 1.0)])
+
+
 def test_bad_arguments(x):
     ledger = gru.ledger(gru.GRU(D, H).double(), x)
     with pytest.raises(IndexError, match="t: expected 0 to 9, the number of steps, got 10"):

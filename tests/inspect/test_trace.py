@@ -5,6 +5,7 @@ import gc
 import weakref
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from own_cells import Minimal
@@ -629,3 +630,25 @@ def test_an_attribute_of_ones_own_called_states_says_nothing(own):
     torch.testing.assert_close(gru.gradient_flow(cell, x).grads, flow, **EXACT)
     torch.testing.assert_close(gru.replay(cell, x, edits=[gru.Edit("z", 0.5)])[0], held, **EXACT)
     torch.testing.assert_close(gru.solve(cell, x).states, expected.h, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("look", [trace, gru.gradient_flow, gru.ledger], ids=["trace", "flow", "ledger"])
+def test_one_recurrence_is_chosen_as_an_element_of_a_list_is(look):
+    one, both = look(gru.GRU(3, 4), torch.randn(5, 2, 3)), look(gru.GRU(3, 4, 2), torch.randn(5, 2, 3))
+    for k in (np.int64(1), torch.tensor(1), -1, slice(1, 2)):
+        assert both[k].names == ["l1"]
+        assert len(both[k]) == 1
+    assert one[np.int64(0)].names == one[torch.tensor(0)].names == ["l0"]
+    for k in (True, np.True_, torch.tensor(True), torch.tensor(1.0), torch.tensor([1]), "l1", None, 1.0):
+        with pytest.raises(TypeError, match=r"k: expected a whole number, got"):
+            both[k]
+    with pytest.raises(IndexError, match=r"k: expected -2 to 1, got 2"):
+        both[2]
+    assert [found.names for found in both] == [["l0"], ["l1"]]
+
+
+def test_a_slice_of_one_recurrence_is_that_recurrence():
+    both = trace(gru.GRU(3, 4, 2), torch.randn(5, 2, 3))
+    assert both[1:].h is both[1].h is both.h[1]
+    assert both[1:][0].h is both.h[1]
+    assert both[:].names == both.names
