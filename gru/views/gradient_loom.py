@@ -70,7 +70,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         sequence, layer (int).
         loss_step (int, 1 to T): the state that the loss reads; at first the last.
         loss_unit (int): the unit that the loss reads, counted from 0; -1 for the sum of all.
-        step (int, 0 to T): the state at the cursor.
+        step (int, 0 to T): the state at the cursor; at first 0, where the gradient has gone all the way back.
         unit (int): the unit whose gradient is drawn; -1 for all.
         muted (list): names of muted threads.
         log (bool): whether the scale is logarithmic.
@@ -132,7 +132,6 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         shown = traits.get("sequence", 0)
         T = len(self._inputs[shown if shown in range(count) else 0])
         traits.setdefault("loss_step", T)
-        traits.setdefault("step", max(0, min(T, traits["loss_step"]) * 2 // 3))
         super().__init__(_data=data, **traits)
 
     def refresh(self) -> None:

@@ -4,7 +4,7 @@
 import { choice, list, reset, slider, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
-import { colourOf, make, write } from "./dom.js";
+import { colourOf, headline, make, write } from "./dom.js";
 import { clamp, percent, power, short } from "./draw.js";
 import { PATHS } from "./flow.js";
 import { inputStrip } from "./input_strip.js";
@@ -57,7 +57,7 @@ function build(context) {
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const where = make("p", { class: "gru-where" });
   const bars = controls(state);
-  state.lay(bars.above, says, drawings.element, drawings.lead, bars.below, tries(state, trials()), where);
+  state.lay(bars.above, says, drawings.element, bars.below, tries(state, trials()), where);
   root.setAttribute("aria-label", "Gradient on its way back");
 
   const about = memo((/** @type {Data} */ { parts, device, apart, loss }) => {
@@ -73,7 +73,7 @@ function build(context) {
     about(now.data);
     drawings.draw(now, found, colourOf(root, "ground"));
     says.setAttribute("aria-live", drawings.playing() ? "off" : "polite"); // nobody can listen as fast as it plays
-    write(says, sentence(now, found));
+    headline(says, ...sentence(now, found));
   };
 }
 
@@ -138,8 +138,9 @@ function drawingsOf(state) {
   const input = inputStrip();
   const size = sizePanel(state);
   const ribbons = PATHS.map(ribbonPanel);
-  const lead = make("p", { class: "gru-note" });
-  const stack = score(state, [...input.panels, size.panel, ...ribbons.map(({ panel }) => panel)], {
+  const lead = leadOf();
+  // The input last: it stands beside the steps' numbers, and what the view is about comes first.
+  const stack = score(state, [size.panel, lead.element, ...ribbons.map(({ panel }) => panel), ...input.panels], {
     count: ({ T }) => T + 1,
     names: ({ data, sequence }) => data.step_names[sequence] && ["0", ...data.step_names[sequence]],
     from: 0,
@@ -179,14 +180,11 @@ function drawingsOf(state) {
         const own = muted.includes(path) ? null : towards(threads[path], totals);
         draw(own, muted ? towards(before.threads[path], before.totals) : null, { T, end, thick });
       }
-      lead.hidden = !threads.candidate;
-      const [hair, whole] = log ? scale.map((end) => power(Math.round(Math.log10(end)))) : ["0", short(Math.max(scale[1], -scale[0]))];
-      write(lead, `Ribbons: a hair is ${hair}, the whole height ${whole}; a hollow one works against the others.`);
+      lead.say(PATHS.filter((path) => threads[path]).length, scale, log);
     },
   );
   return {
     element: stack.element,
-    lead,
     playing: stack.playing,
     /** @param {Now} now @param {Numbers} found @param {string} theme */
     draw(now, found, theme) {
@@ -198,27 +196,50 @@ function drawingsOf(state) {
       const run = one.cells?.gru.run;
       const [z, r] = run && step < end ? [gateAt(run.z, step, H, unit), gateAt(run.r, step, H, unit)] : [null, null];
       const words = {
-        carry: z === null ? "straight on" : `z keeps ${percent(z)}`,
-        candidate: part.single ? "through the tanh" : "through n",
-        update: "through z",
-        reset: r === null ? "through r" : `r lets ${percent(r)} in`,
+        carry: z === null ? "h, kept by z" : `z keeps ${percent(z)} of h`,
+        candidate: part.single ? "h, read by the tanh" : r === null ? "h, read by n" : `n reads ${percent(r)} of h`,
+        update: "h, read by gate z",
+        reset: "h, read by gate r",
       };
-      for (const ribbon of ribbons) {
-        ribbon.read(step < end ? (drawn.threads[ribbon.path]?.[step] ?? null) : null, muted.includes(ribbon.path), words[ribbon.path]);
+      const sum = openThreads(now, found).reduce((all, { value }) => all + value, 0);
+      for (const { path, read } of ribbons) {
+        const brought = step < end ? (drawn.threads[path]?.[step] ?? null) : null;
+        read(brought, sum, muted.includes(path), words[path]);
       }
       stack.show(now, now.data.loss ? [] : [end]);
+      lead.at(step);
       size.read(now);
       input.read(step - 1);
     },
   };
 }
 
+/** What the ribbons are, above them: how many, what their thickness says, and over the numbers beside them what those are. */
+function leadOf() {
+  const [what, how, at] = [make("b"), make("span"), make("span")];
+  const element = make("div", { class: "gru-lead gru-note" }, make("span", {}, what, how), at);
+  return {
+    element,
+    /** @param {number} count  of threads @param {[number, number]} scale @param {boolean} log */
+    say(count, scale, log) {
+      element.hidden = !count;
+      const [hair, whole] = log ? scale.map((end) => power(Math.round(Math.log10(end)))) : ["0", short(Math.max(scale[1], -scale[0]))];
+      write(what, `Its ${count > 1 ? "four ways" : "one way"} back through each step.`);
+      const hollow = count > 1 ? "hollow works against the rest" : "hollow is against it";
+      write(how, ` Thicker is more: a hair is ${hair}, the full height ${whole}; ${hollow}.`);
+    },
+    /** @param {number} step */
+    at: (step) => write(at, `share at step ${step}`),
+  };
+}
+
 /** The gradient at every state, and the place of the loss, which can be dragged. @param {State} state */
 function sizePanel(state) {
   const { panel, plot, note } = strip("size", ["gradient"], "gru-lines gru-tall");
-  const lines = linesIn(plot, 0.14);
+  const lines = linesIn(plot, 0.26); // a name, and under it a value where it is long
   const loss = make("span", { class: "gru-loss", "aria-hidden": "true" }, make("b", {}, "loss"));
-  plot.append(loss);
+  const way = make("span", { class: "gru-way", "aria-hidden": "true" }, "← the gradient flows back");
+  plot.append(way, loss);
   dragging(state, loss, ({ clientX }) => {
     const { left, width } = plot.getBoundingClientRect();
     const { T } = state.pinned();
@@ -256,13 +277,16 @@ function sizePanel(state) {
           line(totals, "gru-line-total", tanh ? "GRU" : ""),
         ],
       });
-      write(note, unit < 0 ? "|dL/dh|" : `dL/dh of unit ${unit + 1}${log ? ", without sign" : ""}`);
+      write(note, unit < 0 ? "how much the loss feels h, |dL/dh|" : `dL/dh of unit ${unit + 1}${log ? ", without sign" : ""}`);
     },
     /** @param {Now} now */
     read({ step, T, loss_step: lossStep, data, part, log }) {
       lines.read(step + 0.5, true);
       loss.hidden = data.loss;
-      loss.style.left = `${(100 * (lossStep + 0.5)) / (T + 1)}%`;
+      const place = (lossStep + 0.5) / (T + 1);
+      loss.style.left = `${100 * place}%`;
+      way.style.right = `${100 * (1 - place)}%`;
+      way.style.visibility = place < 0.55 ? "hidden" : ""; // there is no room for it
       const along = part.reverse ? ", counted as this layer takes them" : "";
       plot.setAttribute(
         "aria-label",
@@ -305,35 +329,42 @@ function controls(state) {
   };
 }
 
+/** The threads that are not muted, and what each brings to the state at the cursor. @param {Now} now @param {Numbers} found */
+const openThreads = ({ step, muted }, { drawn: { threads } }) =>
+  PATHS.flatMap((path) => (threads[path] && !muted.includes(path) ? [{ path, value: threads[path][step] }] : []));
+
 /**
- * The headline.
+ * The headline: what has come back to the state at the cursor; by which thread; and what is only heard.
  * @param {Now} now
  * @param {Numbers} found
+ * @returns {[string, string, string?]}
  */
-function sentence(now, { drawn: { totals, threads }, before, tanh, begin }) {
+function sentence(now, found) {
   const { data, part, step: t, loss_step: s, unit: u, muted } = now;
+  const { totals, threads } = found.drawn;
   const state = `h${subscript(t)}`;
   const of = data.parts.length > 1 ? ` of ${part.name}` : "";
   const reads = `${now.loss_unit < 0 ? "the sum of all units" : `unit ${now.loss_unit + 1}`}${of}`;
-  if (t > s) return `The loss reads ${reads} after step ${s}: it does not depend on ${state}, which comes later.`;
+  if (t > s) return ["No gradient here.", ` The loss reads ${reads} after step ${s}: it does not depend on ${state}, which comes later.`];
   const size = u < 0 ? `|dL/d${state}| is ${short(totals[t])}` : `unit ${u + 1} of ${state} has the gradient ${short(totals[t])}`;
-  if (t === s) return `Here, after step ${s}, the loss reads ${data.loss ? "the last state" : reads}: ${size}. From here it flows left.`;
+  if (t === s)
+    return [
+      "The gradient starts here.",
+      ` After step ${s} the loss reads ${data.loss ? "the last state" : reads}: ${size}. It flows left.`,
+    ];
 
-  const open = PATHS.flatMap((path) => (threads[path] && !muted.includes(path) ? [{ path, value: threads[path][t] }] : []));
-  const brought = open.reduce((sum, { value }) => sum + Math.abs(value), 0);
-  const [first] = [...open].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  const against = open.filter(({ value }) => value * totals[t] < 0).map(({ path }) => path);
-  const share = u < 0 && !data.loss ? `, ${percentOf(totals[t] / begin)} of what was sent in` : "";
-  const most = open.length > 1 && brought ? `; ${percent(Math.abs(first.value) / brought)} comes by ${first.path}` : "";
+  const shares = u < 0 && !data.loss;
+  const amount = (/** @type {number} */ value) => (shares ? percentOf(value / found.begin) : short(value));
   const order = part.reverse ? ", which takes its steps from the end," : of && ",";
   const back = data.loss
     ? `Of your loss,${of && ` in ${part.name}${order}`}`
     : `${s - t} step${s - t > 1 ? "s" : ""} back from the loss${of}${order || ","}`;
-  const said = [`${back} ${size}${share}${most}.`];
-  if (against.length) said.push(`${capital(against.join(" and "))} work${against.length > 1 ? "" : "s"} against it.`);
+  const left =
+    totals[t] > 1.005 * found.begin ? `its gradient has grown to ${amount(totals[t])}` : `${amount(totals[t])} of its gradient is left`;
+  const said = [mostOf(now, found)];
   if (muted.length && Object.keys(threads).length)
-    said.push(`Muted: ${muted.join(", ")}; with all threads it would be ${short(before.totals[t])}.`);
-  else if (tanh) said.push(`In a tanh RNN it is ${short(tanh[t])}.`);
+    said.push(`Muted: ${muted.join(", ")}; with all threads it would be ${amount(found.before.totals[t])}.`);
+  else if (found.tanh) said.push(`Without its gates, as a tanh RNN, it would be ${amountBeside(totals[t], found.tanh[t], amount)}.`);
   if (!part.weights) {
     said.push(
       part.single
@@ -341,7 +372,35 @@ function sentence(now, { drawn: { totals, threads }, before, tanh, begin }) {
         : "The equations of this cell are not known, so its threads are not told apart.",
     );
   }
-  return said.join(" ");
+  const rest = said.map((one) => one && ` ${one}`).join("");
+  return [`${back} ${shares ? left : size}.`, rest, shares ? ` ${capital(size)}.` : ""];
+}
+
+/**
+ * What the tanh RNN has: so many times less or more, where that is plain.
+ * @param {number} own
+ * @param {number} tanh
+ * @param {(value: number) => string} amount
+ */
+function amountBeside(own, tanh, amount) {
+  const less = Math.abs(own / tanh);
+  const times = (/** @type {number} */ ratio) => short(Number(ratio.toPrecision(2)));
+  if (less >= 10 && Number.isFinite(less)) return `${times(less)} times less`;
+  return less <= 0.1 && less > 0 ? `${times(1 / less)} times more` : amount(tanh);
+}
+
+/** By which thread the most has come to the state at the cursor. @param {Now} now @param {Numbers} found */
+function mostOf(now, found) {
+  const open = openThreads(now, found);
+  const sum = open.reduce((all, { value }) => all + value, 0);
+  const [first] = [...open].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  if (open.length < 2 || !sum) return "";
+  const share = first.value / sum;
+  if (share < 0 || share > 3) return "Here the threads work against each other, and little is left.";
+  const against = open.filter(({ value }) => value * sum < 0).map(({ path }) => path);
+  if (share > 1.005)
+    return `The ${first.path} brings ${percent(share)} of that; the ${against.join(" and the ")} take${against.length > 1 ? "" : "s"} some back.`;
+  return `${percent(share)} of that comes by the ${first.path}.`;
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */

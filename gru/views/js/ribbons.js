@@ -3,14 +3,18 @@
 
 import { tick } from "./controls.js";
 import { make, write } from "./dom.js";
-import { short } from "./draw.js";
+import { percent, short } from "./draw.js";
 import { strip } from "./panel.js";
 
 /** @typedef {import("./flow.js").Path} Path */
 
 const FINE = 10000; // a drawing's own units along each side: whole numbers are quick to write
 const MIDDLE = FINE / 2;
+const LARGEST = 9.99; // a share that is written
 const OF = { carry: "h", candidate: "n", update: "z", reset: "r" }; // what a thread runs through, whose colour it has
+
+/** A share of one with a true minus sign. @param {number} share */
+const signedPercent = (share) => percent(share).replace("-", "−");
 
 /** @param {Path} path */
 export function ribbonPanel(path) {
@@ -29,8 +33,8 @@ export function ribbonPanel(path) {
     shapes.against,
   );
   const { panel, plot, note } = strip(path, [control], `gru-lane gru-lane-${OF[path]}`, svg);
-  const value = make("output", { class: "gru-value gru-end", "aria-live": "off" });
-  plot.append(value);
+  const [share, value] = [make("b"), make("span", { class: "gru-value gru-note" })];
+  plot.append(make("output", { class: "gru-end", "aria-live": "off" }, share, value));
   return {
     path,
     panel,
@@ -49,15 +53,24 @@ export function ribbonPanel(path) {
     },
     /**
      * @param {number | null} brought  at the cursor; null where none flows
+     * @param {number} sum  what all that are not muted bring there
      * @param {boolean} muted
      * @param {string} words  what its gate does there
      */
-    read(brought, muted, words) {
+    read(brought, sum, muted, words) {
       input.checked = !muted;
-      const text = muted ? "muted" : brought === null ? "–" : short(brought);
+      const text = muted ? "" : brought === null ? "–" : short(brought);
+      // Where all but cancel each other, shares of what is left say nothing.
+      const part = muted
+        ? "muted"
+        : brought === null || Math.abs(brought) > LARGEST * Math.abs(sum) || !sum
+          ? ""
+          : signedPercent(brought / sum);
+      write(share, part);
       write(value, text);
       write(note, words);
-      plot.setAttribute("aria-label", `Ribbon of the ${path} thread: at the cursor ${muted ? "muted" : brought === null ? "none" : text}`);
+      const spoken = muted ? "muted" : brought === null ? "none" : part ? `${text}, ${part} of the gradient` : text;
+      plot.setAttribute("aria-label", `Ribbon of the ${path} thread: at the cursor ${spoken}`);
     },
   };
 }
