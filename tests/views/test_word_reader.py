@@ -282,10 +282,24 @@ def test_what_was_tried_stays_said_though_it_would_set_more_now(open_views):
         assert page.locator(".gru-see").inner_text() == button.get_attribute("title")
     page.get_by_label("Step", exact=True).press("Home")
     page.evaluate(FRAME)
+    assert "From letter 2 on" in page.locator(".gru-see").inner_text()
     assert button.get_attribute("aria-pressed") == "true", "it is still held, from the step on at which it was pressed"
     page.get_by_role("button", name="Reset").click()
     page.evaluate(FRAME)
     assert page.locator(".gru-see").inner_text() == ""
+
+
+def test_a_button_to_try_says_before_it_is_pressed_what_it_does(open_views):
+    page = open_views(words(text="abeda", step=1))
+    button = page.get_by_role("button", name="Keep this unit as it is")
+    for step in (2, 4, 3):
+        page.get_by_label("Step", exact=True).fill(str(step))
+        page.evaluate(FRAME)
+        promised = button.get_attribute("title")
+        assert f"From letter {step} on" in promised
+        button.click()
+        page.evaluate(FRAME)
+        assert page.locator(".gru-see").inner_text() == promised
 
 
 def test_a_word_of_the_readers_own_stays_when_something_is_tried(open_views):

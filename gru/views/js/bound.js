@@ -213,7 +213,7 @@ export function tries(state, trials) {
     trials.forEach(({ see }, i) => {
       set(items[i], { hidden: !sets[i] });
       set(buttons[i], { "aria-pressed": String(meant[i]) });
-      if (sets[i]) set(buttons[i], { title: see(now) });
+      if (sets[i]) set(buttons[i], { title: see({ ...now, ...sets[i] }) }); // what pressing it would do
     });
     set(element, { hidden: !sets.some(Boolean) });
     const told = trials[meant[latest] ? latest : meant.indexOf(true)];

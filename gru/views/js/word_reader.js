@@ -397,7 +397,7 @@ function trials(model) {
     {
       name: "Keep this unit as it is",
       when: ({ fixed, steps }) => !fixed && steps > 1,
-      keeps: ["unit"],
+      keeps: ["unit", "step"],
       put({ step, steps, unit }) {
         const from = step < steps - 1 ? step : Math.floor((steps - 1) / 2); // after the last letter nothing is left to move
         return { quantity: "z", edits: Array.from({ length: steps - from }, (_, i) => ["z", 0, from + i, unit, 1]) };
