@@ -27,7 +27,7 @@ class AlignmentView(View, module="alignment_view", state=STATE):
 
     The page computes all of it, for any text that is typed. A letter that is not in the alphabet is read as "other".
     For a model of your own with another input, give ``encode``: then Python reads each text, and a page without a
-    kernel shows the first one alone.
+    kernel shows the first one alone, and says so.
 
     Args:
         module: a :class:`gru.writers.EncoderDecoder` with attention; without encode it reads letters as vectors with

@@ -89,13 +89,25 @@ def own(**options):
     return views.AlignmentView(made, symbols=SYMBOLS, encode=codes, step_names=str.split, **options)
 
 
-def test_a_text_is_read_by_a_function_of_the_readers_own(open_views):
-    view = own(text="sieben und neunzig")
+def test_a_text_is_read_by_a_function_of_the_readers_own(open_views, with_kernel):
+    view = own(text="sieben und neunzig", examples=["acht"])
     symbols, looks = view.answer
     assert len(symbols) > 1
     assert looks.shape == (len(symbols), 3)
     page = open_views(view)
     page.get_by_text(f"It writes {''.join(symbols)}.").wait_for()
+    assert page.locator(".gru-says").inner_text().startswith("Typing needs a running kernel. It writes ")
+    assert page.get_by_label("Text").get_attribute("readonly") is not None
+    assert "Type" not in page.locator(".gru-top").inner_text()
+    assert page.locator(".gru-try").is_hidden()  # its examples cannot be read
+    page.get_by_label("Step", exact=True).press("End")  # what was read can be looked at
+    page.get_by_text(f"Symbol {len(symbols)}").wait_for()
+    page.get_by_label("As a table").check()
+    page.locator(".gru-cell").first.wait_for()
+
+    page = with_kernel(view)
+    assert page.locator(".gru-says").inner_text().startswith("It writes ")
+    page.get_by_role("button", name="acht").wait_for()
     assert page.locator(".gru-from").all_inner_texts() == ["sieben", "und", "neunzig"]
     assert int(page.locator(".gru-says").inner_text().split("letter ")[1].split(",")[0]) == looks[0].argmax() + 1
     page.get_by_label("Type a number in words").fill("acht und neunzig")

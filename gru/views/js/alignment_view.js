@@ -41,24 +41,36 @@ const written = memo((/** @type {Data} */ data, /** @type {string} */ text) => {
   return { letters, found };
 });
 
-/** @param {import("./state.js").Reader} traits */
-function read({ whole, flag, text, sent }) {
+/** @param {import("./state.js").Reader} traits @param {boolean} [alone]  no Python behind the page */
+function read({ whole, flag, text, sent }, alone = false) {
   const data = /** @type {Data} */ (sent("_data"));
   const typed = text("text");
   const { letters, found } = written(data, typed);
   const count = found?.symbols.length ?? 0;
-  return { data, text: typed, letters, found, count, step: whole("step", 0, Math.max(0, count - 1)), matrix: flag("matrix") };
+  return {
+    data,
+    text: typed,
+    letters,
+    found,
+    count,
+    step: whole("step", 0, Math.max(0, count - 1)),
+    matrix: flag("matrix"),
+    still: alone && data.traced !== null, // no other text can be read
+  };
 }
 
 /** @param {import("./view.js").Context} context */
 function build(context) {
   const { root } = context;
-  const state = stateOf(context, read);
+  const state = stateOf(context, (traits) => read(traits, context.model.alone));
+  const { still } = state.pinned();
+  const label = still ? "Text" : "Type a number in words";
   const input = make("input", { type: "text", class: "gru-type", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  input.readOnly = still;
   state.on(input, "input", () => state.put({ text: input.value.toWellFormed?.() ?? input.value }));
   state.follow(({ text }) => {
     if (input.value !== text) input.value = text;
-    return `Type a number in words ${text.slice(0, LONGEST)}`;
+    return `${label} ${text.slice(0, LONGEST)}`;
   });
   let playing = false;
   const steps = transport(state, "step", {
@@ -73,7 +85,7 @@ function build(context) {
   const bar = make(
     "div",
     { class: "gru-bar gru-top" },
-    labelled("Type a number in words", input),
+    labelled(label, input),
     tick(state, "matrix", "As a table"),
     reset(state, ["text", "step", "matrix"]),
   );
@@ -88,7 +100,7 @@ function build(context) {
     drawing.draw(now, playing);
     says.setAttribute("aria-live", playing ? "off" : "polite");
     write(says, sentence(now));
-    write(where, now.data.traced ? `${origin(now.data.device, null)} Every new text is read there, and needs a running kernel.` : origin());
+    write(where, now.data.traced ? origin(now.data.device, null) : origin());
   };
 }
 
@@ -192,17 +204,19 @@ function most(values) {
 }
 
 /** @param {Now} now */
-function sentence({ data, text, letters, found, count, step }) {
+function sentence({ data, text, letters, found, count, step, still }) {
+  const needs = still ? "Typing needs a running kernel. " : "";
+  if (!letters.length && still) return needs.trim();
   if (!letters.length && data.traced && text) return "This text has not been read yet: Python does that, with a running kernel.";
   if (!letters.length) return "Type a number in words, in one of its languages or in none.";
-  if (!found || !count) return `To “${letters.slice(0, 20).join("")}” it writes nothing.`;
+  if (!found || !count) return `${needs}To “${letters.slice(0, 20).join("")}” it writes nothing.`;
   const look = found.looks[step];
   const t = most(look);
   const alphabet = data.letters;
   const strange = alphabet === null ? 0 : letters.filter((letter) => !alphabet.includes(letter)).length;
   const cut = alphabet !== null && [...text].length > LONGEST ? ` Only the first ${LONGEST} letters are read.` : "";
   return (
-    `It writes ${found.symbols.map((symbol) => data.symbols[symbol]).join("")}. Symbol ${step + 1}, ${data.symbols[found.symbols[step]]} ` +
+    `${needs}It writes ${found.symbols.map((symbol) => data.symbols[symbol]).join("")}. Symbol ${step + 1}, ${data.symbols[found.symbols[step]]} ` +
     `(${percent(found.chances[step])}), looks most at letter ${t + 1}, ${letters[t].trim() || "␣"} (${percent(look[t])} of its attention).` +
     `${strange ? ` Letters that it does not know: ${strange}.` : ""}${cut}`
   );
@@ -214,6 +228,7 @@ function trials({ model }) {
   return [
     ...examples.map((text) => ({
       name: text,
+      when: (/** @type {Now} */ { still }) => !still,
       put: () => ({ text }),
       see: () => "Go through its symbols: do the lines run side by side, or do they cross?",
     })),
