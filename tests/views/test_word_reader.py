@@ -292,14 +292,20 @@ def test_what_was_tried_stays_said_though_it_would_set_more_now(open_views):
 def test_a_button_to_try_says_before_it_is_pressed_what_it_does(open_views):
     page = open_views(words(text="abeda", step=1))
     button = page.get_by_role("button", name="Keep this unit as it is")
-    for step in (2, 4, 3):
+    for step in (2, 4, 3):  # the first as it opens
         page.get_by_label("Step", exact=True).fill(str(step))
         page.evaluate(FRAME)
         promised = button.get_attribute("title")
-        assert f"From letter {step} on" in promised
+        assert f"From letter {step} on unit 1 keeps" in promised
         button.click()
         page.evaluate(FRAME)
         assert page.locator(".gru-see").inner_text() == promised
+    page.get_by_role("button", name="A script it has never seen").click()  # of three letters
+    page.evaluate(FRAME)
+    assert button.get_attribute("title") == promised
+    button.click()
+    page.evaluate(FRAME)
+    assert page.locator(".gru-see").inner_text() == promised
 
 
 def test_a_word_of_the_readers_own_stays_when_something_is_tried(open_views):

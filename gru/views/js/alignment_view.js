@@ -100,7 +100,7 @@ function build(context) {
     drawing.draw(now, playing);
     says.setAttribute("aria-live", playing ? "off" : "polite");
     write(says, sentence(now));
-    write(where, now.data.traced ? origin(now.data.device, null) : origin());
+    write(where, now.data.traced ? `${origin(now.data.device, null)}${still ? "" : " Every new text is read there."}` : origin());
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { button, choice as choiceOf, list as listOf, slider as sliderOf, tick as tickOf } from "./controls.js";
 import { make, set, write } from "./dom.js";
+import { memo } from "./state.js";
 
 /** @typedef {import("./state.js").Values} Values */
 /**
@@ -166,6 +167,14 @@ export function reset(state, traits) {
 /** @param {unknown} a @param {unknown} b */
 const alike = (a, b) => Object.is(a, b) || (a instanceof Object && JSON.stringify(a) === JSON.stringify(b));
 
+/**
+ * What Try buttons start from, but for these traits.
+ * @template Now
+ * @param {State<Now>} state
+ * @param {readonly string[]} keeps
+ */
+const openedWith = ({ opening }, keeps) => Object.fromEntries(Object.entries(opening).filter(([trait]) => !keeps.includes(trait)));
+
 /** Whether the state has these values. @param {Values} values @param {unknown} now */
 const holds = (values, now) => Object.entries(values).every(([trait, value]) => alike(held(now, trait), value));
 
@@ -183,15 +192,27 @@ export function tries(state, trials) {
   const buttons = trials.map(({ name, put, keeps = [] }, i) => {
     const one = make("button", { type: "button", class: "gru-button" }, name);
     state.on(one, "click", () => {
-      const back = Object.fromEntries(Object.entries(state.opening).filter(([trait]) => !keeps.includes(trait)));
+      const back = openedWith(state, keeps);
       const values = put(state.supposing(back));
-      state.put({ ...back, ...values });
+      state.put({ ...back, ...values }, tries);
       const now = state.pinned(); // within its ranges: the last iteration, where fewer than asked for are enough
       latest = i;
       given = Object.fromEntries(Object.keys(values).map((trait) => [trait, held(now, trait)]));
     });
     return one;
   });
+  // What pressing would lead to, of those that are about what the reader has chosen: computed when that or the opening changes.
+  const ahead = trials.map(({ put, keeps = [] }) =>
+    memo((/** @type {string} */ _opening, /** @type {string} */ _kept, /** @type {unknown} */ _data) => {
+      const before = state.supposing(openedWith(state, keeps));
+      return { ...before, ...put(before) };
+    }),
+  );
+  const led = (/** @type {number} */ i, /** @type {Now} */ now) => {
+    const { keeps, put } = trials[i];
+    const kept = keeps?.map((trait) => state.model.get(trait));
+    return kept ? ahead[i](JSON.stringify(state.opening), JSON.stringify(kept), state.model.get("_data")) : { ...now, ...put(now) };
+  };
   const items = buttons.map((one) => make("li", {}, one));
   const element = make(
     "div",
@@ -213,7 +234,7 @@ export function tries(state, trials) {
     trials.forEach(({ see }, i) => {
       set(items[i], { hidden: !sets[i] });
       set(buttons[i], { "aria-pressed": String(meant[i]) });
-      if (sets[i]) set(buttons[i], { title: see({ ...now, ...sets[i] }) }); // what pressing it would do
+      if (sets[i]) set(buttons[i], { title: see(led(i, now)) });
     });
     set(element, { hidden: !sets.some(Boolean) });
     const told = trials[meant[latest] ? latest : meant.indexOf(true)];

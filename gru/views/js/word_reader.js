@@ -75,6 +75,9 @@ function build(context) {
     const { quantity, step, unit, units } = now;
     return { ...now, value_here: model.run(now)?.[quantity][step * units + unit] ?? 0 };
   });
+  state.listen(({ step }, by) => {
+    if (step !== undefined && by !== tries) state.opening.step = step; // the letter that the reader looks at
+  });
   const drawings = drawingsOf(state, model);
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const where = make("p", { class: "gru-where" });
@@ -144,7 +147,8 @@ function modelOf() {
     },
   );
   return {
-    run: (/** @type {Traits} */ { data, text, edits }) => /** @type {Run | null} */ (computed(data, text, JSON.stringify(edits))),
+    run: (/** @type {Traits} */ { data, text, edits }) =>
+      /** @type {Run | null} */ (edits.length ? computed(data, text, JSON.stringify(edits)) : untouched(data, text, "[]")),
     /** The units in the order of the word as nobody has touched it: rows stay where they are while a cell is moved. */
     order: (/** @type {Traits} */ { data, text, steps }) => {
       const run = /** @type {Run | null} */ (untouched(data, text, "[]"));
@@ -397,7 +401,7 @@ function trials(model) {
     {
       name: "Keep this unit as it is",
       when: ({ fixed, steps }) => !fixed && steps > 1,
-      keeps: ["unit", "step"],
+      keeps: ["unit"],
       put({ step, steps, unit }) {
         const from = step < steps - 1 ? step : Math.floor((steps - 1) / 2); // after the last letter nothing is left to move
         return { quantity: "z", edits: Array.from({ length: steps - from }, (_, i) => ["z", 0, from + i, unit, 1]) };
