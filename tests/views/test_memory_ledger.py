@@ -242,6 +242,39 @@ def test_who_has_nothing_left_is_not_named_at_the_end(open_views):
         assert "Mar 95" in value or re.search(r"[1-9]", value.split()[-1])
 
 
+LAID_OUT = """(view) => {
+  const { left, right } = view.getBoundingClientRect();
+  const kinds = ".gru-end > *, .gru-labels > *, .gru-step-now, .gru-transport *, select";
+  const seen = [...view.querySelectorAll(kinds)].filter((one) => one.checkVisibility());
+  const out = seen.filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && (box.left < left - 1 || box.right > right + 1) && !one.closest(".gru-unseen");
+  });
+  const presses = [...view.querySelectorAll(".gru-press")].map((one) => one.getBoundingClientRect());
+  const label = view.querySelector(".gru-transport .gru-value").getBoundingClientRect();
+  const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  return {
+    out: out.map((one) => one.outerHTML),
+    under: presses.filter((one, i) => over(one, label) || presses.slice(0, i).some((other) => over(one, other))).length,
+    narrow: presses.filter(({ width, height }) => width < height).length,
+    page: document.documentElement.scrollWidth,
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 620, 1000])
+def test_long_names_of_steps_fit(open_views, width):
+    names = [f"a step with a long name {i:04d}" for i in range(6)]
+    view = views.MemoryLedger(gru.GRUForecaster(1, 4, 2), x=torch.randn(6, 1, 1), step_names=names)
+    assert {len(name) for name in names} == {28}
+    page = open_views(view, width=width)
+    for key in ("Home", "ArrowRight", "End"):
+        page.get_by_label("Step", exact=True).press(key)
+        page.evaluate(FRAME)
+        found = page.locator(".gru-view").evaluate(LAID_OUT)
+        assert found == {"out": [], "under": 0, "narrow": 0, "page": width}
+
+
 def test_a_series_and_the_readers_own_numbers(open_views):
     model = gru.GRUForecaster(1, 4, 2)
     x = torch.randn(6, 2, 1)

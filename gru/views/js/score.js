@@ -88,11 +88,11 @@ export function score(
   /** @type {{ label: Element, i: number, few: boolean }[]} */
   let shown = [];
   const nameSteps = (/** @type {string[]} */ all, /** @type {number[]} */ events, /** @type {Now} */ now) => {
-    const place = (/** @type {number} */ i) => `left:${(100 * (i + 0.5)) / all.length}%`;
+    const place = (/** @type {number} */ i) => (i + 0.5) / all.length;
     const marked = ticks?.(now).map((i, k) => /** @type {[number, boolean]} */ ([i, k % 2 === 0])) ?? sparse(all, from);
-    renew(labels, ...marked.map(([i]) => make("span", { style: place(i) }, all[i])));
+    renew(labels, ...marked.map(([i]) => make("span", { style: `--at-step:${place(i)}` }, all[i])));
     shown = marked.map(([i, few], k) => ({ label: labels.children[k], i, few }));
-    renew(over, ...events.map((i) => make("i", { class: "gru-event", style: place(i) })));
+    renew(over, ...events.map((i) => make("i", { class: "gru-event", style: `left:${100 * place(i)}%` })));
   };
   return {
     element,
