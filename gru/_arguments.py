@@ -52,7 +52,7 @@ def whole_number(name: str, value: object) -> None:
 
 def generator(seed: object) -> torch.Generator:
     """Random numbers on the CPU, whatever the default device; raise TypeError unless ``seed`` is an integer."""
-    whole_number("seed", seed)
+    within("seed", seed, -(2**63), 2**64 - 1, error=ValueError)
     return torch.Generator("cpu").manual_seed(int(seed))
 
 

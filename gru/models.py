@@ -96,7 +96,7 @@ class _LastState(nn.Module):
 
     def _both_ends(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         # The backward direction would begin in the padding, so it must not be there at all.
-        if lengths is not None:
+        if lengths is not None and len(lengths):  # of no sequences nothing can be packed
             if _batched(lengths):
                 raise NotImplementedError("lengths: expected None for two directions under torch.func.vmap")
             x = pack_padded_sequence(x, lengths.cpu(), batch_first=self.batch_first, enforce_sorted=False)

@@ -1399,7 +1399,7 @@ class _Hidden(nn.Module):
             self.register_parameter(name, parameter)
 
     def forward(self, x, h):
-        return self.held[0].double()(x, h)
+        return self.held[0].to(x.dtype)(x, h)
 
 
 @pytest.mark.parametrize(
@@ -1439,3 +1439,26 @@ def test_the_checks_take_names_from_the_cells_and_nothing_else_from_the_package(
     }
     others = {module for module in modules if not module.startswith("gru.checks")}
     assert others == {"gru.cells"}, "what is compared with must not be what is checked"
+
+
+class _Double(Six):
+    """Right in double precision alone, as one makes it who takes the check's dtype for granted."""
+
+    def forward(self, x, h):
+        return super().forward(x, h).double()
+
+
+class _DoubleStart(Layer):
+    def start(self, x, h0):
+        return torch.zeros(x.shape[1], self.hidden_size, dtype=torch.float64) if h0 is None else h0
+
+
+@pytest.mark.parametrize(
+    ("check", "candidate", "words"),
+    [("check_cell", _Double, "got torch.float64"), ("check_layer", _DoubleStart, "got Double and Float")],
+)
+def test_what_works_in_double_precision_alone_is_not_right(check, candidate, words):
+    report = getattr(checks, check)(candidate, hints=2)
+    assert report.found == ["wrong_dtype"], report
+    assert "With weights and inputs of torch.float32" in report.message
+    assert words in report.message

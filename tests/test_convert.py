@@ -715,3 +715,10 @@ def test_cells_with_equations_of_their_own_are_refused():
             TypeError, match=f"expected a cell with the equations of its class, got {type(cell).__name__}"
         ):
             function(cell)
+
+
+def test_a_file_that_is_not_onnx_is_named(tmp_path):
+    path = tmp_path / "notes.onnx"
+    path.write_text("not a model")
+    with pytest.raises(ValueError, match=r"model: expected an ONNX file, got '.*notes\.onnx', which is not one"):
+        convert.from_onnx(path)

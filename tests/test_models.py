@@ -244,3 +244,8 @@ def test_a_layer_that_cannot_be_read_is_named():
     ]:
         with pytest.raises(error, match=message):
             LayerClassifier(layer, C)
+
+
+def test_two_directions_of_no_sequences():
+    model = gru.GRUClassifier(3, 4, 2, bidirectional=True)
+    assert model(torch.zeros(5, 0, 3), torch.zeros(0, dtype=torch.int64)).shape == (0, 2)

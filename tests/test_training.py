@@ -103,6 +103,11 @@ def test_whole_numbers_may_be_numpy_s():
     assert fit(classifier(), **numpy).loss == fit(classifier(), seed=5, epochs=2, batch_size=8).loss
 
 
+def test_a_seed_that_no_generator_takes_is_named():
+    with pytest.raises(ValueError, match=r"seed: expected -9223372036854775808 to 18446744073709551615, got 1180591"):
+        fit(classifier(), seed=2**70)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_other_seed_other_result(dropout):
     first, second = classifier(dropout=dropout), classifier(dropout=dropout)

@@ -81,6 +81,10 @@ class Check(ABC):
     def compare_at(self, candidate: Candidate, sizes: Sizes, numbers: Range = USUAL) -> str:
         """What is wrong where the inputs have these sizes and numbers, in words; "" where the candidate is right."""
 
+    @abstractmethod
+    def in_single(self, candidate: Candidate) -> list[Tensor]:
+        """What the candidate makes of the inputs in single precision."""
+
     def name_cut(self, got: dict[str, Tensor], inputs: dict[str, Tensor], explanation: Any) -> Finding | None:
         """A name for these wrong gradients that says more than "cut", if one is known."""
         return None
@@ -120,6 +124,7 @@ class Check(ABC):
             if not self.found:
                 self.compare_sizes([LARGE], CALM)
                 self.compare_in_eval_mode()
+                self.compare_in_single()
         elif not self.has("depends_on_earlier_calls"):
             self.tell_leads()
 
@@ -176,6 +181,19 @@ class Check(ABC):
             self.known.append(f"In eval mode it is not right: {first}")
         elif again:
             self.found.append(Finding("depends_on_earlier_calls", f"In eval mode, called again: {again}"))
+
+    def compare_in_single(self) -> None:
+        """Whether an instance in single precision, as models are trained, answers in that."""
+        candidate = self.new()
+        candidate.module.float()
+        try:
+            with torch.no_grad():
+                dtypes = {result.dtype for result in self.in_single(candidate)} - {torch.float32}
+            wrong = f"expected torch.float32, got {dtypes.pop()}." if dtypes else ""
+        except Halt as halt:
+            wrong = halt.finding.detail
+        if wrong:
+            self.found.append(Finding("wrong_dtype", f"With weights and inputs of torch.float32: {wrong}"))
 
     def wrong_at(self, candidate: Candidate | None, sizes: Sizes, numbers: Range = USUAL) -> str:
         """What a candidate, by default a fresh one, gets wrong at these; an error is wrong as well."""

@@ -102,6 +102,9 @@ class CellCheck(Check):
         cut = compare.gradient_cut(gradients, compare.gradients([right], inputs | leaves))
         return cut.detail if cut else ""
 
+    def in_single(self, candidate: Candidate) -> list[Tensor]:
+        return [self.call_again(candidate, 0, self.x.float(), self.h.float())]
+
     # What its numbers mean
 
     def explain(self) -> list[Changes] | None:

@@ -213,6 +213,10 @@ class LayerCheck(Check):
                 return wrong
         return ""
 
+    def in_single(self, candidate: Candidate) -> list[Tensor]:
+        x, given = self.x.float(), [None] if self.h0 is None else [None, self.h0.float()]
+        return [result for h0 in given for result in self.call(candidate, x, h0) if result is not None]
+
     def compare_lengths_at(self, candidate: Candidate, x: Tensor, h0: Tensor | None, states: Tensor) -> str:
         """What is wrong with lengths, the longest of which may end before x does."""
         steps, batch, _ = states.shape

@@ -122,9 +122,13 @@ def _directions(shape: tuple[int, ...], direction: str | None) -> int:
 
 def _from_model(model: Any, which: str | int | None) -> GRU:
     import onnx
+    from google.protobuf.message import DecodeError
 
     if not hasattr(model, "graph"):
-        model = onnx.load(os.fspath(model))
+        try:
+            model = onnx.load(os.fspath(model))
+        except DecodeError:
+            raise ValueError(f"model: expected an ONNX file, got {os.fspath(model)!r}, which is not one") from None
     ours = [node for node in model.graph.node if node.op_type == "GRU" and node.domain in ("", "ai.onnx")]
     node = _choose(ours, which, model)
     says = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}

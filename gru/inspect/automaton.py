@@ -157,7 +157,8 @@ class _Teacher:
                 x = self.encode(self.written(word))
                 if not isinstance(x, Tensor) or x.dim() < 2 or x.shape[self.batch_axis] != 1:
                     got = _arguments.shape(x) if isinstance(x, Tensor) else type(x).__name__
-                    raise ValueError(f"encode: expected the model's input of one word, (T, 1, D), got {got} for {word}")
+                    got = f"{got} for {self.written(word)!r}"
+                    raise ValueError(f"encode: expected the model's input of one word, (T, 1, D), got {got}")
                 groups.setdefault(tuple(x.shape), []).append((word, x))
         with torch.no_grad(), eval_mode(self.model):
             for group in groups.values():

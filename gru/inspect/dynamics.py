@@ -245,19 +245,24 @@ def solve(
     T, B, H = run.before.shape
     inputs, first = run.x.double().flatten(0, 1), run.states[:1].double()
     # A gated state is a mean of candidates and the state it began with: no guess need leave this box.
-    bound = max(1.0, float(first.abs().max())) if run.weights is not None else torch.inf
+    bound = max(1.0, _largest(first)) if run.weights is not None else torch.inf
     with torch.no_grad():
         states, residuals, ended = first.new_zeros(T, B, H), [], _ended(run)
         while True:
             before = torch.cat((first, states[:-1])).flatten(0, 1)  # (TB, H)
             after = F(inputs, before).unflatten(0, (T, B)).masked_fill(ended, 0)
             gap = (after - states).unsqueeze(-1)  # (T, B, H, 1)
-            residuals.append(float(gap.abs().max()))
+            residuals.append(_largest(gap))
             if residuals[-1] <= tolerance or len(residuals) > T:
                 return Solution(states, len(residuals) - 1, residuals)
             moves = _linear_recurrence(J(inputs, before).unflatten(0, (T, B)), gap).squeeze(-1)
             moved = (states + moves).clamp(-bound, bound).masked_fill(ended, 0)
             states = torch.where(moved.isfinite(), moved, after)  # products of Jacobians overflow where runs part
+
+
+def _largest(numbers: Tensor) -> float:
+    """The largest size of any of these; 0 of an empty batch."""
+    return float(numbers.abs().max()) if numbers.numel() else 0.0
 
 
 def _ended(run: Run) -> Tensor:

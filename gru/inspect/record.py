@@ -231,7 +231,7 @@ class _CellTape(_Tape):
             return self.gates
         self.inside = True
         try:
-            bound = self.signature_of(method).bind(*args, **kwargs)
+            bound = self.signature_of(method).bind_partial(*args, **kwargs)
             of_x, of_h = list(bound.signature.parameters)[:2]
             x, received = bound.arguments[of_x], bound.arguments.get(of_h)
             read = self.zeros(method, x) if received is None else received

@@ -105,8 +105,14 @@ def step_function(cell: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
 
 def as_gates(cell: nn.Module, found: object) -> Gates:
     """What a cell's ``gates`` gave, in the order r, z, n, h."""
+    name = f"{type(cell).__name__}.gates"
     try:
-        return Gates(found.r, found.z, found.n, found.h)
+        gates = Gates(found.r, found.z, found.n, found.h)
     except AttributeError:
-        name, got = type(cell).__name__, type(found).__name__
-        raise TypeError(f"{name}.gates: expected a result with fields r, z, n, h, got {got}") from None
+        raise TypeError(f"{name}: expected a result with fields r, z, n, h, got {type(found).__name__}") from None
+    for field, value in zip("hrzn", (gates.h, *gates[:3]), strict=True):
+        _arguments.is_tensor(f"{name}, {field}", value)
+        if value.shape != gates.h.shape:
+            expected, got = _arguments.shape(gates.h), _arguments.shape(value)
+            raise ValueError(f"{name}, {field}: expected shape {expected}, as h has, got {got}")
+    return gates

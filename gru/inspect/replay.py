@@ -68,6 +68,8 @@ class Edit:
 
 def _numbers(name: str, index: Index, size: int) -> Tensor:
     """The numbers that an index means, of 0 to size - 1."""
+    if isinstance(index, bool):  # torch would take it for a mask of all
+        raise TypeError(f"{name}: expected numbers, a slice or a mask, got {index}")
     if isinstance(index, Sequence | Tensor):  # a tensor may lie where the module does
         index = index.cpu() if isinstance(index, Tensor) else list(index)
     try:

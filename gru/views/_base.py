@@ -135,7 +135,7 @@ class View(anywidget.AnyWidget):
             the path.
 
         Raises:
-            ValueError: path ends in something else.
+            TypeError, ValueError: path is not one, or ends in something else.
 
         >>> import os, tempfile
         >>> from gru import views
@@ -144,13 +144,15 @@ class View(anywidget.AnyWidget):
         ...     path.name, "https://" in path.read_text(encoding="utf-8")
         ('dial.html', False)
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path: expected a str or a path, got {type(path).__name__}")
         path = Path(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f'path: expected a name that ends in ".html", got {str(path)!r}')
         page = _PAGE.format(
             **{name: both[0] for name, both in NEUTRAL.items()},
             **{f"dark_{name}": both[1] for name, both in NEUTRAL.items()},
-            title=html.escape(type(self).__name__ if title is None else title),
+            title=html.escape(type(self).__name__ if title is None else str(title)),
             body=self.to_html(),
             licence=LICENCE,
             script=page_script(self.script),

@@ -15,6 +15,7 @@ import traitlets
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from gru import _arguments
 from gru.devices import device_name
 from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import record
@@ -64,18 +65,21 @@ def read_sequences(
         raise TypeError(f"x: expected a padded tensor or a list of (T_i, D), got a {kind}; {hint} gives a list")
     if isinstance(x, Tensor):
         shape = "(B, T, D)" if batch_first else "(T, B, D)"
-        if x.dim() < 2:
-            raise ValueError(f"x: expected shape {shape} or a list of (T_i, D), got {tuple(x.shape)}")
-        sequences = list(x.detach().unbind(0 if batch_first else 1))
-        steps = [len(sequence) for sequence in sequences] if lengths is None else [int(length) for length in lengths]
+        time = 1 if batch_first else 0
+        if x.dim() < 2 or not x.shape[time]:
+            raise ValueError(f"x: expected shape {shape} with T >= 1, or a list of (T_i, D), got {tuple(x.shape)}")
+        sequences = list(x.detach().unbind(1 - time))
+        steps = [x.shape[time]] * len(sequences) if lengths is None else list(map(_number, lengths))
         if len(steps) != len(sequences):
             raise ValueError(f"lengths: expected {len(sequences)}, one per sequence, got {len(steps)}")
-        if bad := [length for length in steps if not 1 <= length <= x.shape[1 if batch_first else 0]]:
-            raise ValueError(f"lengths: expected 1 to {x.shape[1 if batch_first else 0]}, got {bad[0]}")
+        for length in steps:
+            _arguments.within("lengths", length, 1, x.shape[time], error=ValueError)
         sequences = [sequence[:length] for sequence, length in zip(sequences, steps, strict=True)]
     else:
         if lengths is not None:
             raise ValueError("lengths: expected none with a list of sequences, each of which has its own length")
+        if not isinstance(x, Iterable):
+            raise TypeError(f"x: expected a padded tensor or a list of (T_i, D), got {type(x).__name__}")
         sequences = list(x)
         for i, sequence in enumerate(sequences):
             if not isinstance(sequence, Tensor) or sequence.dim() < 1 or not len(sequence):
@@ -85,6 +89,11 @@ def read_sequences(
     if not sequences:
         raise ValueError("x: expected at least one sequence, got none")
     return sequences
+
+
+def _number(value: object) -> object:
+    """The number in a tensor; what is not a tensor stays."""
+    return value.item() if isinstance(value, Tensor) else value
 
 
 def as_read_by(module: nn.Module, x: Tensor) -> Tensor:

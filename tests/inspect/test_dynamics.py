@@ -250,3 +250,9 @@ def test_a_tolerance_is_a_number(tolerance):
         gru.solve(layer, torch.zeros(3, 1, D), tolerance=tolerance)
     with pytest.raises(TypeError, match=words):
         gru.fixed_points(layer, torch.zeros(D), torch.zeros(1, H), tolerance=tolerance)
+
+
+def test_solve_of_an_empty_batch():
+    found = gru.solve(gru.GRU(D, H), torch.randn(5, 0, D))
+    assert found.states.shape == (5, 0, H)
+    assert (found.iterations, found.residuals) == (0, [0.0])

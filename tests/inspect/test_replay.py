@@ -239,6 +239,7 @@ def test_what_cannot_be_held_is_refused_by_name():
         (gru.Edit("z", 1.0, steps=8), IndexError, "steps: expected numbers from 0 to 7, got 8"),
         (gru.Edit("z", 1.0, units=[0, 5]), IndexError, "units: expected numbers from 0 to 4"),
         (gru.Edit("z", 1.0, samples=7), IndexError, "samples: expected numbers from 0 to 2, got 7"),
+        (gru.Edit("z", 1.0, steps=True), TypeError, "steps: expected numbers, a slice or a mask, got True"),
         (gru.Edit("z", 1.0, recurrence=1), IndexError, "recurrence: expected 0 to 0, got 1"),
         (gru.Edit("z", torch.ones(4)), ValueError, r"\(steps, samples, units\) = \(8, 3, 5\), got \(4,\)"),
     ]:

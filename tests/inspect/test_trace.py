@@ -652,3 +652,34 @@ def test_a_slice_of_one_recurrence_is_that_recurrence():
     assert both[1:].h is both[1].h is both.h[1]
     assert both[1:][0].h is both.h[1]
     assert both[:].names == both.names
+
+
+class _Gates(Minimal):
+    """A cell whose gates have another r."""
+
+    def gates(self, x, h):
+        return super().gates(x, h)._replace(r=self.r)
+
+
+@pytest.mark.parametrize(
+    ("r", "error", "words"),
+    [
+        (None, TypeError, r"_Gates\.gates, r: expected a Tensor, got NoneType"),
+        (1.0, TypeError, r"_Gates\.gates, r: expected a Tensor, got float"),
+        (torch.ones(1), ValueError, r"_Gates\.gates, r: expected shape \(2, 4\), as h has, got \(1,\)"),
+    ],
+)
+def test_gates_that_are_not_tensors_like_the_state_are_refused(r, error, words):
+    cell = _Gates(3, 4)
+    cell.r = r
+    with pytest.raises(error, match=words):
+        trace(cell, torch.randn(5, 2, 3))
+
+
+def test_a_cell_that_does_not_tell_its_size_asks_for_its_first_state():
+    cell, x = Minimal(3, 4), torch.randn(5, 2, 3)
+    expected = trace(cell, x).h
+    del cell.hidden_size
+    assert torch.equal(trace(cell, x, torch.zeros(2, 4)).h, expected)
+    with pytest.raises(TypeError, match=r"Minimal: expected its first state as an argument"):
+        trace(cell, x)

@@ -87,6 +87,8 @@ def test_a_saved_view_holds_no_other_view(tmp_path):
 
 
 def test_only_html_is_written(tmp_path):
+    with pytest.raises(TypeError, match=r"path: expected a str or a path, got NoneType"):
+        views.MemoryDial().save(None)
     with pytest.raises(ValueError, match=re.escape('path: expected a name that ends in ".html"')):
         views.MemoryDial().save(tmp_path / "dial.png")
     assert not list(tmp_path.iterdir())

@@ -174,6 +174,17 @@ MODEL = gru.GRUClassifier(D, 5, 4)
         (lambda: views.GateExplorer("model", X), TypeError, "module: expected a torch.nn.Module, got str"),
         (lambda: views.GateExplorer(nn.Linear(D, 2), X), TypeError, "module: expected a cell"),
         (lambda: views.GateExplorer(MODEL, X[0, 0]), ValueError, r"x: expected shape \(T, B, D\).* got \(3,\)"),
+        (
+            lambda: views.GateExplorer(MODEL, X[:0]),
+            ValueError,
+            r"x: expected shape \(T, B, D\) with T >= 1.* got \(0, 3, 3\)",
+        ),
+        (lambda: views.GateExplorer(MODEL, None), TypeError, r"x: expected a padded tensor or a list.*got NoneType"),
+        (
+            lambda: views.GateExplorer(MODEL, X, lengths=[1.5, 2, 3]),
+            TypeError,
+            "lengths: expected a whole number, got 1.5",
+        ),
         (lambda: views.GateExplorer(MODEL, []), ValueError, "x: expected at least one sequence"),
         (lambda: views.GateExplorer(MODEL, [X[:, 0], "no"]), ValueError, r"x\[1\]: expected a tensor .* got str"),
         (lambda: views.GateExplorer(MODEL, [X[:0, 0]]), ValueError, r"x\[0\]: expected .* got \(0, 3\)"),
