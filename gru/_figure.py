@@ -1,12 +1,13 @@
 """What the figures of :mod:`gru.plots` are made of: one style, heat maps, lines named at their ends, rows of dots."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -89,6 +90,7 @@ def rows(
     results: dict[str, Sequence], kind: str, value: str, height: float, margin: float
 ) -> Iterator[tuple[Picture, Axes]]:
     """A figure with a row for each name, the first at the top; ``kind`` and ``value`` are what errors call them."""
+    check_named("results", results)
     if not results or not all(len(values) for values in results.values()):
         raise ValueError(f"results: expected at least one {kind}, each with at least one {value}")
     with matplotlib.rc_context(STYLE):
@@ -100,6 +102,12 @@ def rows(
         ax.margins(y=margin)
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="y", length=0)
+
+
+def check_named(argument: str, values: object) -> None:
+    """Raise TypeError unless these are values by their names."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{argument}: expected a dict from names to values, got {type(values).__name__}")
 
 
 def dots_at(ax: Axes, row: int, values: Sequence[float], middle: float, **look: float) -> None:
@@ -118,4 +126,5 @@ def numbers(values: Tensor | Sequence[float]) -> np.ndarray:
 
 
 def array(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.float() if tensor.dtype is torch.bfloat16 else tensor  # which NumPy does not have
     return tensor.detach().cpu().numpy()

@@ -322,6 +322,8 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
 
 def _batched(tensor: Tensor) -> bool:
     """Whether a tensor stands for many, under torch.func.vmap: it has no values to look at."""
+    if torch.compiler.is_dynamo_compiling():  # it warns of what it cannot trace
+        return False
     while _functorch.is_functorch_wrapped_tensor(tensor):
         if _functorch.is_batchedtensor(tensor):
             return True

@@ -19,7 +19,21 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from gru import _arguments
-from gru._figure import LINES, STYLE, TEXT, Picture, array, dots_at, heat, name_ends, numbers, ramp, rows, words_at
+from gru._figure import (
+    LINES,
+    STYLE,
+    TEXT,
+    Picture,
+    array,
+    check_named,
+    dots_at,
+    heat,
+    name_ends,
+    numbers,
+    ramp,
+    rows,
+    words_at,
+)
 from gru.history import History
 from gru.inspect.trace import Trace
 from gru.palette import COLOURS
@@ -87,6 +101,8 @@ def gates(
     >>> type(gates(gru.trace(gru.GRU(3, 8), torch.randn(10, 4, 3)), sequence=[0, 2])).__name__
     'Picture'
     """
+    if not isinstance(trace, Trace):
+        raise TypeError(f"trace: expected what gru.trace gives, got {type(trace).__name__}")
     if isinstance(trace.h, list):
         raise ValueError(
             f"trace: expected one layer, got {len(trace)}: {', '.join(trace.names)}; choose one, such as trace[0]"
@@ -131,6 +147,8 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
     >>> type(confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))).__name__
     'Picture'
     """
+    _arguments.is_tensor("answers", answers)
+    _arguments.is_tensor("targets", targets)
     predicted = answers.argmax(1) if answers.dim() == 2 else answers
     if predicted.shape != targets.shape or targets.dim() != 1 or not len(targets):
         raise ValueError(
@@ -220,6 +238,7 @@ def curves(
     >>> type(curves({"z = 0.9": [0.9**t for t in range(5)]}, x="steps", y="what is left")).__name__
     'Picture'
     """
+    check_named("lines", lines)
     if not lines:
         raise ValueError("lines: expected at least one")
     runs_of = {name: np.atleast_2d(numbers(values)) for name, values in lines.items()}

@@ -213,6 +213,16 @@ def test_compiled_it_gives_the_same_values_and_gradients(backend, reset_after):
         torch.testing.assert_close(compiled(packed)[0].data, layer(packed)[0].data, rtol=0, atol=1e-12)
 
 
+def test_compile_of_a_classifier_with_lengths_is_silent():
+    """The values of lengths are for Python to read; nothing that Dynamo would warn of is asked on the way."""
+    model, x, lengths = gru.GRUClassifier(3, 4, 2), torch.randn(6, 2, 3), torch.tensor([6, 2])
+    with torch.no_grad():
+        compiled = torch.compile(model, backend="eager")
+        torch.testing.assert_close(compiled(x, lengths), model(x, lengths))
+        with pytest.raises(ValueError, match="lengths: expected 1 to 6"):
+            compiled(x, lengths + 1)
+
+
 # Several processes
 
 

@@ -155,6 +155,23 @@ def test_classes_are_whole_numbers():
         plots.confusion(torch.tensor([0, 1]), torch.tensor([0.0, 1.0]))
 
 
+def test_what_is_drawn_is_of_the_right_kind():
+    for draw, message in [
+        (lambda: plots.gates(gru.GRU(3, 4)), "trace: expected what gru.trace gives, got GRU"),
+        (lambda: plots.curves([1.0, 2.0], x="x", y="y"), "lines: expected a dict from names to values, got list"),
+        (lambda: plots.dots([1.0, 2.0], x="x"), "results: expected a dict from names to values, got list"),
+        (lambda: plots.confusion([0, 1], torch.tensor([0, 1])), "answers: expected a Tensor, got list"),
+    ]:
+        with pytest.raises(TypeError, match=re.escape(message)):
+            draw()
+
+
+def test_half_precision_is_drawn():
+    layer, x = gru.GRU(3, 4).bfloat16(), torch.randn(5, 2, 3).bfloat16()
+    plots.gates(gru.trace(layer, x))
+    plots.curves({"norm": gru.gradient_flow(layer, x).norms[:, 0]}, x="step", y="norm")
+
+
 def test_errors(trace):
     stacked = gru.trace(gru.GRU(3, 8, num_layers=2), torch.randn(10, 4, 3))
     formula = gru.trace(gru.FormulaCell("h = tanh(W @ x + U @ h)", 3, 8), torch.randn(10, 4, 3))

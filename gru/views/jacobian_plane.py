@@ -40,7 +40,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
         power (int, 1 to 20): k.
 
     Raises:
-        TypeError: an unknown keyword.
+        TypeError: an unknown keyword, or a matrix without numbers.
         TraitError: a matrix that is not four numbers from -2 to 2, or a power outside its range.
 
     Source: Golub and Van Loan, Matrix Computations, sections 2.4 and 7.3.
@@ -54,9 +54,11 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
     power = traitlets.Int(1, min=1, max=POWERS).tag(sync=True)
 
     def __init__(self, matrix: Tensor | list[float] = (0.9, 1.1, -0.1, 0.6), **traits: Any) -> None:
-        if isinstance(matrix, Tensor):
-            matrix = matrix.flatten()
-        super().__init__(matrix=[float(entry) for entry in matrix], **traits)
+        try:
+            entries = torch.as_tensor(matrix, dtype=torch.float64, device="cpu").flatten().tolist()
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"matrix: expected a tensor (2, 2) or four numbers, got {matrix!r}") from None
+        super().__init__(matrix=entries, **traits)
 
     @property
     def jacobian(self) -> Tensor:

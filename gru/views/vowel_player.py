@@ -79,7 +79,7 @@ class VowelPlayer(View, module="vowel_player", state=STATE):
         **traits: Any,
     ) -> None:
         _arguments.is_tensor("x", x)
-        if x.dim() != 3 or not x.shape[1]:
+        if x.dim() != 3 or 0 in x.shape[:2]:
             raise ValueError(f"x: expected cepstra (T, B, N), got {_arguments.shape(x)}")
         T, B, _ = x.shape
         steps = [T] * B if lengths is None else [int(length) for length in lengths]

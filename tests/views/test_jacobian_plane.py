@@ -102,6 +102,9 @@ def test_bad_values_are_named():
     for name, value in [("matrix", [1.0, 2.0, 3.0]), ("matrix", [0.0, 0.0, 0.0, 2.5]), ("power", 0), ("power", 21)]:
         with pytest.raises(traitlets.TraitError, match=name):
             views.JacobianPlane(**{name: value})
+    for value in ("a", None, [None] * 4):
+        with pytest.raises(TypeError, match=r"matrix: expected a tensor \(2, 2\) or four numbers, got"):
+            views.JacobianPlane(value)
     with pytest.raises(TypeError, match="did you mean matrix"):
         views.JacobianPlane(matrx=[1.0, 0.0, 0.0, 1.0])
 

@@ -122,6 +122,7 @@ def test_bad_arguments_are_named():
     for make, error, message in [
         (lambda: views.VowelPlayer([1.0]), TypeError, "x: expected a Tensor"),
         (lambda: views.VowelPlayer(x[0]), ValueError, r"x: expected cepstra \(T, B, N\)"),
+        (lambda: views.VowelPlayer(x[:0]), ValueError, r"x: expected cepstra \(T, B, N\)"),
         (lambda: views.VowelPlayer(x, [9]), ValueError, "lengths: expected 2 numbers"),
         (lambda: views.VowelPlayer(x, names=["a"]), ValueError, "names: expected 2"),
         (lambda: views.VowelPlayer(x, pitch=20), traitlets.TraitError, "pitch"),
