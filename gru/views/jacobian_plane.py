@@ -29,7 +29,9 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
         J v = lambda v                       |J^k|^(1/k) -> rho          as k grows
 
     So the largest singular value bounds every single step, and the spectral radius decides the long run. The view draws
-    the circle's image under J^k, and beside it ``|J^k|`` between the bound and rho^k, for k = 1 to 20.
+    the circle's image under J^k, and says of its longest and shortest direction what has become of it; beside it
+    ``|J^k|`` between the bound and rho^k, and the least that J^k stretches, for k = 1 to 20. The matrix that it begins
+    with keeps one direction (lambda = 1) and halves the other.
 
     Args:
         matrix: J, a (2, 2) tensor or its four entries row by row, each from -2 to 2.
@@ -53,7 +55,7 @@ class JacobianPlane(View, module="jacobian_plane", state=STATE):
     matrix = traitlets.List(ENTRY, minlen=4, maxlen=4).tag(sync=True)
     power = traitlets.Int(1, min=1, max=POWERS).tag(sync=True)
 
-    def __init__(self, matrix: Tensor | list[float] = (0.9, 1.1, -0.1, 0.6), **traits: Any) -> None:
+    def __init__(self, matrix: Tensor | list[float] = (0.9, 0.2, 0.2, 0.6), **traits: Any) -> None:
         try:
             entries = torch.as_tensor(matrix, dtype=torch.float64, device="cpu").flatten().tolist()
         except (TypeError, ValueError, RuntimeError):

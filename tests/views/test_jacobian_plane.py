@@ -60,7 +60,9 @@ def test_a_singular_value_speaks_of_one_step_and_eigenvalues_of_many():
     torch.testing.assert_close(turn.norms, torch.ones(20).double(), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize(("matrix", "power"), [([0.9, 1.1, -0.1, 0.6], 1), ([0.7, 2.0, 0.0, 0.7], 8)])
+@pytest.mark.parametrize(
+    ("matrix", "power"), [([0.9, 1.1, -0.1, 0.6], 1), ([0.9, 0.2, 0.2, 0.6], 3), ([0.7, 2.0, 0.0, 0.7], 8)]
+)
 def test_page_says_what_python_computes(open_views, matrix, power):
     plane = views.JacobianPlane(matrix=matrix, power=power)
     page = open_views(plane)
@@ -69,14 +71,164 @@ def test_page_says_what_python_computes(open_views, matrix, power):
     sizes = [float(size) for size in re.search(r"at most by ([\d.]+) and at least by ([\d.]+)", says).groups()]
     assert sizes == pytest.approx(plane.singular_values.tolist(), abs=6e-3)
     assert float(re.search(r"at most ([\d.]+) in size", says)[1]) == pytest.approx(plane.spectral_radius, abs=6e-3)
-    norm = float(re.search(r"steps? stretch(?:es)? a vector at most by ([\d.]+)\.", says)[1])
-    assert norm == pytest.approx(plane.norms[power - 1].item(), rel=0.05)
-    title = page.locator(".gru-panel-plane .gru-title").text_content()
-    assert title == f"the circle under J{power if power > 1 else ''}", "what is drawn, not J alone"
+    least, most = re.search(r"steps? a vector of length 1 is (\S+) to (\S+) long\.", says).groups()
+    assert float(most) == pytest.approx(plane.norms[power - 1].item(), rel=0.05)
+    expected = torch.linalg.svdvals(torch.linalg.matrix_power(plane.jacobian, power))[-1].item()
+    assert float(least) == pytest.approx(expected, rel=0.05, abs=6e-5)
+    head = page.locator(".gru-panel-plane .gru-value").text_content()
+    assert head == f"after {power} step{'s' if power > 1 else ''}", "what is drawn, not J alone"
     named = page.locator(".gru-way").evaluate_all(
         "(all) => all.filter((one) => one.checkVisibility({ visibilityProperty: true })).length"
     )
     assert named == page.locator(".gru-kept").get_attribute("d").count("M"), "a name for every direction that is drawn"
+
+
+# The fates in the drawing, and whether all that is drawn of the ellipse lies within the square that is shown.
+DRAWN = """() => {
+  const svg = document.querySelector(".gru-plane svg");
+  const { x, y, width, height } = svg.querySelector(".gru-image").getBBox();
+  const shown = (one) => one.getAttribute("visibility") === "visible";
+  const half = svg.viewBox.baseVal.width / 2;
+  return {
+    fates: [...svg.querySelectorAll(".gru-fate")].filter(shown).map((one) => one.textContent),
+    beyond: svg.querySelector(".gru-beyond").textContent,
+    reach: Math.max(-x, -y, x + width, y + height) / half,
+    circle: Number(svg.querySelector(".gru-circle").getAttribute("r")),
+    across: [...svg.querySelectorAll(".gru-unit")].map((one) => one.textContent),
+  };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("matrix", "power", "verdict", "fates"),
+    [
+        ([0.9, 0.2, 0.2, 0.6], 1, "One direction is kept, the other is forgotten", ["kept", "shorter"]),
+        ([0.9, 0.2, 0.2, 0.6], 6, "One direction is kept, the other is forgotten", ["kept", "forgotten"]),
+        ([0.8, -0.6, 0.6, 0.8], 9, "Nothing is forgotten: every direction is kept", ["every way kept"]),
+        ([1.0, 1.0, 0.0, 1.0], 2, "Nothing is forgotten: each step shears it further", ["longer", "shorter"]),
+        ([0.7, 2.0, 0.0, 0.7], 1, "A step can stretch, and still all is forgotten", ["longer", "shorter"]),
+        ([0.5, 0.0, 0.0, 0.4], 9, "All is forgotten, step by step", ["all forgotten"]),
+        ([1.5, 0.0, 0.0, 1.2], 2, "Every direction grows", ["longer", "longer"]),
+        ([1.5, 0.0, 0.0, -1.0], 2, "One direction grows, the other is kept", ["longer", "kept"]),
+        ([0.0, 0.0, 0.0, 0.0], 1, "All is forgotten", ["all forgotten"]),
+    ],
+)
+def test_the_drawing_says_what_becomes_of_its_directions(open_views, matrix, power, verdict, fates):
+    plane = views.JacobianPlane(matrix=matrix, power=power)
+    page = open_views(plane)
+    page.evaluate(FRAME)
+    assert page.locator(".gru-says b").inner_text().startswith(verdict)
+    drawn = page.evaluate(DRAWN)["fates"]
+    assert [text.split(" × ")[0] for text in drawn] == fates
+    sizes = torch.linalg.svdvals(torch.linalg.matrix_power(plane.jacobian, power)).tolist()
+    for text, size in zip(drawn, sizes, strict=False):
+        assert number(text.split(" × ")[1]) == pytest.approx(size, rel=0.06, abs=6e-5)
+
+
+def number(text):
+    """As short() in draw.js writes it."""
+    digits, _, power = text.partition("·10")
+    return float(digits) * 10 ** int("".join("-" if c == "⁻" else str("⁰¹²³⁴⁵⁶⁷⁸⁹".index(c)) for c in power) or 0)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "power"),
+    [([0.9, 0.2, 0.2, 0.6], 20), ([0.7, 2.0, 0.0, 0.7], 4), ([2.0, 2.0, 2.0, 2.0], 1), ([2.0, 2.0, 2.0, 2.0], 20)],
+)
+def test_the_ellipse_is_never_cut(open_views, matrix, power):
+    """Where it outgrows the frame, all is drawn smaller, by a number that is said; the axes have it too."""
+    plane = views.JacobianPlane(matrix=matrix, power=power)
+    page = open_views(plane)
+    page.evaluate(FRAME)
+    drawn = page.evaluate(DRAWN)
+    assert drawn["reach"] <= 1
+    rows = torch.linalg.matrix_power(plane.jacobian, power).norm(dim=1).max().item()
+    zoom = 1 / drawn["circle"]
+    assert drawn["reach"] * 2.4 * zoom == pytest.approx(rows, rel=0.01), "as long as it says"
+    if rows <= 2.3:
+        assert zoom == 1
+        assert drawn["beyond"] == ""
+        return
+    assert rows / 2.4 < zoom < 3 * rows / 2.4
+    said = re.fullmatch("zoomed out (.*) times, to fit", drawn["beyond"])[1]
+    assert number(said) == pytest.approx(zoom, rel=0.05)
+    assert number(drawn["across"][4]) == pytest.approx(2 * zoom, rel=0.05)
+    assert "zoomed out" in page.locator(".gru-plane").get_attribute("aria-label")
+
+
+MEETING = """() => {
+  const shown = (one) => one.getAttribute("visibility") === "visible";
+  const words = [...document.querySelectorAll(".gru-plane .gru-name")].filter(shown);
+  const ends = (one) => {
+    const { x, y, width, height } = one.getBBox(); // a line's height: letters fill the middle of it
+    return [[x, x + width], [y + 0.2 * height, y + 0.8 * height]];
+  };
+  const over = ([from, to], [start, end]) => Math.min(to, end) - Math.max(from, start) > 0.02;
+  const meet = (a, b) => ends(a).every((side, i) => over(side, ends(b)[i]));
+  return words.flatMap((one, i) => words.slice(i + 1).filter((other) => meet(one, other))
+    .map((other) => `${one.textContent} meets ${other.textContent}`));
+}"""
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [[0.9, 0.2, 0.2, 0.6], [0.8, -0.6, 0.6, 0.8], [0.7, 2.0, 0.0, 0.7], [1.1, 0.2, 0.2, 0.4], [1.8, 0.6, 0.4, 1.2]],
+)
+def test_no_word_of_the_drawing_lies_on_another(open_views, matrix):
+    """Of the matrices that the view offers, at every power, as played."""
+    page = open_views(views.JacobianPlane(matrix=matrix))
+    slider = page.get_by_label("Step", exact=True)
+    for power in range(1, 21):
+        slider.fill(str(power))
+        page.evaluate(FRAME)
+        assert page.evaluate(MEETING) == [], power
+
+
+def test_a_drag_keeps_its_scale_where_the_drawing_zooms_out(open_views):
+    """What the pointer holds stays where a unit was when it was pressed: nothing runs away from it."""
+    page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0], power=6))
+    page.locator(".gru-plane").scroll_into_view_if_needed()
+    box = page.locator(".gru-plane svg").bounding_box()
+    unit = min(box["width"], box["height"]) / 4.8
+
+    def at(x, y):
+        return box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 - y * unit
+
+    page.mouse.move(*at(1, 0))
+    page.mouse.down()
+    for x in (1.5, 1.8, 1.2):
+        page.mouse.move(*at(x, 0))
+        page.evaluate(FRAME)
+        assert page.locator(".gru-matrix output").first.inner_text() == f"{x:.2f}"
+    page.mouse.up()
+    assert "zoomed out" in page.locator(".gru-beyond").text_content()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.2, 2), st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=1)), max_size=6
+    )
+)
+def test_words_stand_inside_and_where_they_cover_least(page, words):
+    half, tall = 2.4, 0.2
+    asked = [{"wide": wide, "tall": tall, "places": places} for wide, places in words]
+    found = page.evaluate("([words, half]) => $plane.placed(words, [[0, 0, 1, 1]], half)", [asked, half])
+    boxes = [(0, 0, 1, 1)]
+
+    def covered(x, y, wide):
+        shared = lambda a, b, w, v: max(0, min(a + w / 2, b + v / 2) - max(a - w / 2, b - v / 2))  # noqa: E731
+        return sum(shared(x, a, wide, w) * shared(y, b, tall, t) for a, b, w, t in boxes)
+
+    for (wide, places), (x, y) in zip(words, found, strict=True):
+        assert abs(x) <= half - wide / 2 + 1e-9
+        assert abs(y) <= half - tall / 2 + 1e-9
+        inside = [
+            (min(half - wide / 2, max(wide / 2 - half, a)), min(half - tall / 2, max(tall / 2 - half, b)))
+            for a, b in places
+        ]
+        assert covered(x, y, wide) == pytest.approx(min(covered(a, b, wide) for a, b in inside), abs=1e-9)
+        boxes.append((x, y, wide, tall))
 
 
 def test_a_column_can_be_dragged(open_views):

@@ -49,6 +49,47 @@ export function besideTips(tips, half) {
   return names;
 }
 
+/** @typedef {[x: number, y: number, wide: number, tall: number]} Box  x, y: its middle */
+
+/** The area that two boxes share. @param {Box} one @param {Box} other */
+function shared([x, y, wide, tall], [a, b, w, t]) {
+  const along = Math.min(x + wide / 2, a + w / 2) - Math.max(x - wide / 2, a - w / 2);
+  const up = Math.min(y + tall / 2, b + t / 2) - Math.max(y - tall / 2, b - t / 2);
+  return Math.max(0, along) * Math.max(0, up);
+}
+
+/**
+ * Where words stand, one after the other: at the first of a word's places, each moved into the drawing, where it covers least
+ * of what stands already.
+ * @param {{ wide: number, tall: number, places: [number, number][] }[]} words  one of no width stands at 0, and covers nothing
+ * @param {Box[]} taken
+ * @param {number} half  half the width of the drawing
+ * @returns {[number, number][]}
+ */
+export function placed(words, taken, half) {
+  const boxes = [...taken];
+  return words.map(({ wide, tall, places }) => {
+    if (!wide) return [0, 0];
+    const within = (/** @type {number} */ v, /** @type {number} */ size) => Math.min(half - size / 2, Math.max(size / 2 - half, v));
+    const tried = places.map(([x, y]) => /** @type {Box} */ ([within(x, wide), within(y, tall), wide, tall]));
+    const covered = tried.map((one) => boxes.reduce((sum, box) => sum + shared(one, box), 0));
+    const best = tried[covered.indexOf(Math.min(...covered))];
+    boxes.push(best);
+    return [best[0], best[1]];
+  });
+}
+
+/**
+ * Half of a width in which something fits: the one that is given, or so many times it, 2, 4, 10, 20, ..
+ * @param {number} extent
+ * @param {number} half
+ */
+export function fits(extent, half) {
+  for (let tens = 1; ; tens *= 10) {
+    for (const times of [1, 2, 4]) if (!(extent > 0.96 * half * tens * times)) return half * tens * times;
+  }
+}
+
 /**
  * How far a matrix stretches at most and at least, and the directions of the ellipse that it makes of the unit circle.
  * @param {Matrix} matrix
