@@ -98,6 +98,8 @@ def pinball_loss(forecast: Tensor, wanted: Tensor, quantiles: Sequence[float]) -
     if forecast.shape != (*wanted.shape, len(quantiles)):
         expected = f"{_arguments.shape(wanted)} with one more axis of {len(quantiles)}"
         raise ValueError(f"forecast: expected shape {expected}, got {_arguments.shape(forecast)}")
+    if outside := [quantile for quantile in quantiles if not 0 < quantile < 1]:
+        raise ValueError(f"quantiles: expected numbers between 0 and 1, got {outside[0]}")
     q = torch.as_tensor(quantiles, dtype=forecast.dtype, device=forecast.device)
     over = wanted.unsqueeze(-1) - forecast
     return torch.maximum(q * over, (q - 1) * over).mean()

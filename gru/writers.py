@@ -61,6 +61,8 @@ class GRUWriter(nn.Module):
     def __init__(self, letters: int, hidden_size: int, conditions: int = 0) -> None:
         super().__init__()
         _arguments.size("letters", letters)
+        if conditions:
+            _arguments.size("conditions", conditions)
         self.letters, self.conditions, self.END = letters, conditions, letters
         self.gru = GRU(letters + conditions, hidden_size)
         self.head = nn.Linear(hidden_size, letters + 1)
@@ -118,10 +120,13 @@ class GRUWriter(nn.Module):
         Returns:
             its letters, with those of the start.
         """
-        if _arguments.number("temperature", temperature) <= 0:
+        if not _arguments.number("temperature", temperature) > 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature}")
+        _arguments.whole_number("longest", longest)
         draw, device = _arguments.generator(seed), self.head.weight.device
         word = list(start or [])
+        for letter in word:
+            _arguments.within("start", letter, 0, self.letters - 1, error=ValueError)
         kinds = None if condition is None else torch.tensor([condition], device=device)
         h, inputs = None, self.inputs(torch.tensor(word, dtype=torch.int64, device=device).view(-1, 1), kinds)
         while len(word) < longest:
@@ -142,6 +147,9 @@ class GRUWriter(nn.Module):
             raise ValueError(f"condition: expected {expected}, got {'None' if condition is None else 'some'}")
         if condition is None:
             return None
+        _arguments.is_tensor("condition", condition)
+        if condition.dtype != torch.int64:
+            raise ValueError(f"condition: expected torch.int64, got {condition.dtype}")
         if condition.shape != (B,):
             raise ValueError(f"condition: expected shape ({B},), got {_arguments.shape(condition)}")
         if B and not 0 <= condition.min() <= condition.max() < self.conditions:
@@ -174,7 +182,9 @@ class EncoderDecoder(nn.Module):
         self, input_size: int, answers: int, encoder_size: int, decoder_size: int, attention: int | None = None
     ) -> None:
         super().__init__()
-        _arguments.size("answers", answers)
+        sizes = {"answers": answers, "encoder_size": encoder_size, "decoder_size": decoder_size}
+        for name, value in (sizes if attention is None else sizes | {"attention": attention}).items():
+            _arguments.size(name, value)
         width = 2 * encoder_size
         self.answers, self.END = answers, answers
         self.encoder = GRU(input_size, encoder_size, bidirectional=True)
@@ -201,6 +211,8 @@ class EncoderDecoder(nn.Module):
         states, summary = self.encode(x, lengths)
         s = self.bridge(summary).tanh()  # (B, S)
         inputs = _shifted("answers", answers, self.answers, x.dtype)  # (K + 1, B, A)
+        if inputs.shape[1] != len(s):
+            raise ValueError(f"answers: expected shape (K, {len(s)}), got {_arguments.shape(answers)}")
         if self.attention is None:
             context = summary.expand(len(inputs), -1, -1)
             out, _ = self.decoder(torch.cat([inputs, context], 2), s.unsqueeze(0))
@@ -219,6 +231,10 @@ class EncoderDecoder(nn.Module):
         Args:
             x, lengths: as in :meth:`forward`.
         """
+        _arguments.is_tensor("x", x)
+        if x.dim() != 3 or not x.shape[0] or not x.shape[1]:
+            expected = f"(T, B, {self.encoder.input_size}) with at least one step and sequence"
+            raise ValueError(f"x: expected shape {expected}, got {_arguments.shape(x)}")
         check_lengths(lengths, x.shape[0], x.shape[1])
         packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
         states, last = self.encoder(packed)
@@ -269,6 +285,8 @@ class EncoderDecoder(nn.Module):
             longest: how many symbols at most.
         """
         _arguments.size("width", width)
+        _arguments.whole_number("longest", longest)
+        _arguments.is_tensor("x", x)
         lengths = torch.tensor([len(x)])
         states, summary = self.encode(x.unsqueeze(1), lengths)
         keys = None if self.attention is None else self.key(states)
@@ -310,14 +328,18 @@ def _shifted(name: str, ids: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     if ids.dim() != 2 or ids.dtype != torch.int64:
         expected = "torch.int64 of shape (symbols, B)"
         raise ValueError(f"{name}: expected {expected}, got {ids.dtype} of shape {_arguments.shape(ids)}")
+    if ids.numel() and ids.min() < 0:
+        raise ValueError(f"{name}: expected numbers from 0 on, got {int(ids.min())}")
     hot = one_hot(ids.clamp(max=count), count + 1)[..., :count]
     return torch.cat([hot.new_zeros(1, *hot.shape[1:]), hot]).to(dtype)
 
 
 def _cross_entropy(name: str, logits: Tensor, ids: Tensor, lengths: Tensor, end: int) -> Tensor:
     """The mean over all symbols that are to be said: those of each answer, and its END."""
+    _arguments.is_tensor(name, lengths)
     lengths = lengths.to(ids.device)
-    if lengths.shape != ids.shape[1:] or (lengths > len(ids)).any():
+    outside = (lengths < 0) | (lengths > len(ids))
+    if lengths.shape != ids.shape[1:] or lengths.is_floating_point() or outside.any():
         got = f"{lengths.tolist()}" if lengths.dim() < 2 else f"shape {_arguments.shape(lengths)}"
         raise ValueError(f"{name}: expected {ids.shape[1]} numbers of symbols, 0 to {len(ids)}, got {got}")
     steps = torch.arange(len(logits), device=ids.device).unsqueeze(1)  # (K + 1, 1)

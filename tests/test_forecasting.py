@@ -76,6 +76,11 @@ def test_pinball_by_hand(wanted):
     assert loss == pytest.approx(total / (B * K * 2))
 
 
+def test_pinball_of_what_is_no_quantile():
+    with pytest.raises(ValueError, match=r"quantiles: expected numbers between 0 and 1, got 2"):
+        forecasting.pinball_loss(torch.zeros(3, 1), torch.zeros(3), (2,))
+
+
 def test_pinball_is_least_at_the_quantile():
     values = torch.arange(101.0, dtype=torch.float64)
     for level in (0.1, 0.5, 0.9):

@@ -1,5 +1,6 @@
 """Models that write: teacher forcing against single steps, greedy against beam, attention over what was read alone."""
 
+import math
 import re
 
 import numpy as np
@@ -112,6 +113,54 @@ def test_bad_writers():
         writer().write(0, temperature=0)
     with pytest.raises(ValueError, match="letters must be greater than zero"):
         GRUWriter(0, 4)
+    with pytest.raises(ValueError, match="conditions must be greater than zero, got: -1"):
+        GRUWriter(3, 4, -1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"condition": 1.5}, ValueError, "condition: expected torch.int64, got torch.float32"),
+        ({"temperature": math.nan}, ValueError, "temperature: expected a number above 0, got nan"),
+        ({"longest": 2.5}, TypeError, "longest: expected a whole number, got 2.5"),
+        ({"start": [9]}, ValueError, "start: expected 0 to 4, got 9"),
+        ({"start": [-1]}, ValueError, "start: expected 0 to 4, got -1"),
+        ({"start": [1.5]}, TypeError, "start: expected a whole number, got 1.5"),
+    ],
+)
+def test_what_a_writer_cannot_write_from_is_named(options, error, words):
+    module = GRUWriter(5, 8, 2)
+    with pytest.raises(error, match=re.escape(words)):
+        module.write(**{"condition": 0} | options)
+
+
+@pytest.mark.parametrize("attention", [5, None])
+def test_what_an_encoder_decoder_cannot_read_is_named(attention):
+    module, (x, *_) = model(attention), sequences()
+    answers = torch.zeros(K, B, dtype=torch.int64)
+    for given, error, words in [
+        (([1.0], LENGTHS, answers), TypeError, "x: expected a Tensor, got list"),
+        ((x[:, 0], LENGTHS, answers), ValueError, "x: expected shape (T, B, "),
+        ((x[:, :0], LENGTHS[:0], answers[:, :0]), ValueError, "with at least one step and sequence, got ("),
+        ((x, LENGTHS, answers[:, :1]), ValueError, f"answers: expected shape (K, {B}), got ({K}, 1)"),
+    ]:
+        with pytest.raises(error, match=re.escape(words)):
+            module(*given)
+    with pytest.raises(TypeError, match=r"longest: expected a whole number, got 2.5"):
+        module.beam(x[:, 0], 2, 2.5)
+    with pytest.raises(ValueError, match=r"decoder_size must be greater than zero, got: 0"):
+        EncoderDecoder(4, 10, 6, 0)
+
+
+def test_losses_of_words_that_cannot_be():
+    module, ids = GRUWriter(5, 8), torch.tensor([[0, 1], [3, 4]])
+    for lengths in (torch.tensor([2, -1]), torch.tensor([2.0, 1.0])):
+        with pytest.raises(ValueError, match=r"lengths: expected 2 numbers of symbols, 0 to 2, got \["):
+            module.loss(ids, lengths)
+    with pytest.raises(TypeError, match=r"lengths: expected a Tensor, got list"):
+        module.loss(ids, [2, 1])
+    with pytest.raises(ValueError, match=r"ids: expected numbers from 0 on, got -1"):
+        module.loss(ids - 1, torch.tensor([2, 1]))
 
 
 @pytest.mark.parametrize("attention", [5, None])
