@@ -51,7 +51,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gru import _arguments, _tensors, _walk
+from gru import _arguments, _memory, _tensors, _walk
 from gru._walk import engine as engine  # gru.bptt.engine() says which walk runs
 from gru.equations import Weights, step
 
@@ -193,8 +193,8 @@ def forward(
         of the gates' blocks those from ``first_block`` on.
     """
     (T, B, _), H = x.shape, h0.shape[1]
-    states = x.new_empty(T + keep, B, H)
-    gates = x.new_empty(T, B, (4 - first_block) * H) if keep else None
+    states = _memory.new_empty(x, T + keep, B, H)
+    gates = _memory.new_empty(x, T, B, (4 - first_block) * H) if keep else None
     if _walk.suits(x, h0, weights):
         _walk.forward(x, h0, weights, states, gates, first_block)
         return states, gates
@@ -271,7 +271,7 @@ def walk_back(x: Tensor, weights: Weights, states: Tensor, gates: Tensor, grad_s
 
     The arguments are those of :func:`backward`.
     """
-    grads, deltas = states.new_empty(states.shape), gates.new_empty(gates.shape)
+    grads, deltas = _memory.new_empty(x, *states.shape), _memory.new_empty(x, *gates.shape)
     if _walk.suits(x, states, weights):
         _walk.backward(weights, states, gates, grad_states, grads, deltas)
         return grads, deltas
