@@ -49,8 +49,7 @@ BEGIN = f"""async (view) => {{
   const key = slider && (slider.value === slider.max ? "ArrowLeft" : "ArrowRight");
   return [beyond.map((one) => one.outerHTML), key];
 }}"""
-# Where the hand takes hold of the focused slider, clear of what sticks to an edge of a phone, and where it leads it to:
-# away from where the keys have led.
+# Where the hand takes hold of the focused slider, clear of what sticks to an edge, and where it leads it to.
 HOLD = """() => {
   const slider = document.activeElement;
   slider.scrollIntoView({ block: "center", behavior: "instant" });
@@ -88,12 +87,12 @@ ANSWER = """(form) => {
 }"""
 
 
-def of_views(page: Page) -> list[str]:
-    """Each is ready, says what it shows, keeps within its edges, and its first slider moves it by key and by mouse."""
-    return [fault for view in page.query_selector_all(".gru-view") for fault in _of_view(page, view)]
+def of_views(page: Page, by_mouse: bool) -> list[str]:
+    """Each is ready, says what it shows, keeps within its edges, and its first slider moves it, by mouse or by keys."""
+    return [fault for view in page.query_selector_all(".gru-view") for fault in _of_view(page, view, by_mouse)]
 
 
-def _of_view(page: Page, view: ElementHandle) -> list[str]:
+def _of_view(page: Page, view: ElementHandle, by_mouse: bool) -> list[str]:
     name, state = view.evaluate("(view) => [view.dataset.view, view.dataset.state]")
     if not name or state != "ready":
         return [f"a view that is not ready: {name} {view.inner_text()}"]
@@ -101,15 +100,16 @@ def _of_view(page: Page, view: ElementHandle) -> list[str]:
     faults, key = view.evaluate(BEGIN)
     if not key:  # what such a view answers to is tested in tests/views
         return faults
-    for _ in range(5):
-        page.keyboard.press(key)
-    moved = view.evaluate(SEEN_ANEW, PATIENCE)
-    start, end, height = page.evaluate(HOLD)
-    page.mouse.move(start, height)
-    page.mouse.down()
-    page.mouse.move(end, height, steps=3)
-    page.mouse.up()
-    if not (moved and view.evaluate(SEEN_ANEW, PATIENCE)):
+    if by_mouse:
+        start, end, height = page.evaluate(HOLD)
+        page.mouse.move(start, height)
+        page.mouse.down()
+        page.mouse.move(end, height, steps=3)
+        page.mouse.up()
+    else:
+        for _ in range(5):
+            page.keyboard.press(key)
+    if not view.evaluate(SEEN_ANEW, PATIENCE):
         faults.append(f"{name}: the slider moved and the view did not")
     if re.search(r"NaN|undefined|Infinity", view.inner_text()):
         faults.append(f"{name}: what is no number")
@@ -210,28 +210,42 @@ UNWRAP_AGAIN = """() => {
 
 
 # Whether words can be read takes axe most of its time: of those that look alike, in elements of the same kinds from the
-# body down, it judges the first. (tests/views has each word of each view judged.)
-MARK_EACH_LOOK = """() => {
+# body down, it judges the first, on whichever page that is. (tests/views has each word of each view judged.)
+MARK_EACH_LOOK = """(before) => {
+  const short = (text) => {
+    let [a, b] = [0, 1];
+    for (let i = 0; i < text.length; i += 1) {
+      a = Math.imul(a ^ text.charCodeAt(i), 0x01000193);
+      b = Math.imul(b ^ text.charCodeAt(i), 0x85ebca6b);
+    }
+    return `${a} ${b}`;
+  };
   const ways = new Map();
-  const seen = new Set();
+  const seen = new Set(before);
   for (const one of document.body.querySelectorAll("*")) {
     const { color, backgroundColor, backgroundImage, opacity, fontSize, fontWeight } = getComputedStyle(one);
     const kind = [one.localName, one.getAttribute("class"), one.matches(":disabled, [aria-disabled=true]")];
-    const way = [ways.get(one.parentElement), kind, color, backgroundColor, backgroundImage, opacity].join();
+    const way = short([ways.get(one.parentElement), kind, color, backgroundColor, backgroundImage, opacity].join());
     ways.set(one, way);
     const words = [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
     const look = [way, fontSize, fontWeight, words, one.checkVisibility()].join();
     if (!seen.has(look)) one.dataset.judged = "";
     seen.add(look);
   }
+  return [...seen];
 }"""
 JUDGE_THESE = 'axe.configure({ rules: [{ id: "color-contrast", selector: "[data-judged]" }] });'
 
 
-def violations(page: Page) -> list:
-    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)"""
+def violations(page: Page, judged: set[str] | None = None) -> list:
+    """What axe objects to. (No preload: it would fetch the styles once more, which a file may not.)
+
+    Of the looks of words in `judged` none is judged again; those of this page are added.
+    """
     page.evaluate(UNWRAP_AGAIN)
-    page.evaluate(MARK_EACH_LOOK)
+    looks = page.evaluate(MARK_EACH_LOOK, list(judged or ()))
+    if judged is not None:
+        judged.update(looks)
     options = {"preload": False, "resultTypes": ["violations"]}
     found = Axe(AXE_SCRIPT + JUDGE_THESE).run(page, options=options).response["violations"]
     return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]

@@ -76,7 +76,7 @@ def test_page(
 ) -> None:
     """All that holds for every page, looked at in one visit; over HTTP in a tab of its own that begins with nothing."""
     base = _base(source, request)
-    wrong, opened = {}, None
+    wrong, opened, judged = {}, None, set()
     for name in pages[part::PARTS]:
         url = f"{base}/{name}"
         if source == "http" or not opened:
@@ -90,13 +90,13 @@ def test_page(
         if name == "index.html":  # which leads on at once
             opened.page.wait_for_url("**/book/index.html")
         settle(opened)
-        found += faults.of_views(opened.page)
+        found += faults.of_views(opened.page, by_mouse=source == "http")
         if source == "file":
             found += faults.of_quizzes(opened.page)
         found += [*faults.of_formulas(opened.page, dark), *faults.too_wide(opened.page)]
         found += [*faults.of_fonts(opened.page, known_fonts), *faults.noise(opened, base)]
         if source == "http":
-            found += [*faults.overweight(opened, base, site), *faults.violations(opened.page)]
+            found += [*faults.overweight(opened, base, site), *faults.violations(opened.page, judged)]
             opened.page.context.close()
         if found:
             wrong[name] = found

@@ -97,7 +97,10 @@ def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callabl
         *shown: views.View | str, width: int = 1000, dark: bool = False, init: str = "", **options: object
     ) -> Page:
         body = "".join(f"<div>{one if isinstance(one, str) else one.to_html()}</div>" for one in shown)
-        (tmp_path / "gru-views.js").write_text(views.page_script(), encoding="utf-8")
+        # Of what no view here needs, a page need not read the script; an element that is given as text may be any.
+        scripts = {None if isinstance(one, str) else one.script for one in shown}
+        script = views.page_script() if None in scripts else views.page_script(*sorted(scripts))
+        (tmp_path / "gru-views.js").write_text(script, encoding="utf-8")
         (tmp_path / "page.html").write_text(PAGE.format(body=body), encoding="utf-8")
         how = (init, *sorted(options.items()))
         page = tab(how, init, options)
@@ -108,7 +111,8 @@ def open_views(browser: Browser, tabs: dict, tmp_path: Path) -> Iterator[Callabl
         for event, hear in heard.items():
             page.on(event, hear)
         page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_function(SETTLED)
+        if not page.evaluate(SETTLED):
+            page.wait_for_function(SETTLED)
         return page
 
     open_views.complaints = complaints

@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import cycle
 from pathlib import Path
 
 from browsers import PATIENCE
@@ -49,19 +50,21 @@ class Shown:
         """Whether presses in three places of a drawing are seen: press(x, y), again until two of them differ."""
         end = time.monotonic() + PATIENCE
         states = set()
-        while time.monotonic() < end:
-            for x, y in ((0.15, 0.3), (0.55, 0.7), (0.3, 0.5)):
-                box = plot.bounding_box()
-                press(box["x"] + x * box["width"], box["y"] + y * box["height"])
-                states.add(json.dumps(self.seen()))
-            if len(states) > 1:
-                return True
-        return False
+        for x, y in cycle(((0.15, 0.3), (0.55, 0.7), (0.3, 0.5))):
+            box = plot.bounding_box()
+            press(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            states.add(json.dumps(self.seen()))
+            if len(states) > 1 or time.monotonic() > end:
+                return len(states) > 1
 
     def reset(self, key=None):
         """Press Reset, by mouse or with this key."""
         button = self._element("resetOf")
         button.press(key) if key else button.click()
+
+    def restart(self):
+        """Reset at once, without a hand: a hand takes as long as all else that a test does with a control."""
+        self.run("reset")
 
     def count(self, kind):
         """How many of this kind can be seen and moved now."""
@@ -77,10 +80,6 @@ class Shown:
         cursor = "(one) => getComputedStyle(one).cursor"
         return [one for one in plots if one.evaluate(cursor) in ("crosshair", "pointer")]
 
-    def label(self, control):
-        """What to call a control when it fails."""
-        return control.evaluate("(one) => `${one.labels?.[0]?.innerText ?? ''} ${one.innerText} ${one.value}`.trim()")
-
     def _on_this_view(self, function):
         return f"(argument) => ({function})(document.querySelectorAll('.gru-view')[{self.index}], argument)"
 
@@ -88,12 +87,9 @@ class Shown:
         return self.page.evaluate_handle(self._on_this_view(function), argument).as_element()
 
 
-def is_slider(control):
-    return control.evaluate("(one) => one.type === 'range'")
-
-
-# What a hand knows of a control before it moves it: how it is moved, how it stands, and where it is.
+# What a hand knows of a control before it moves it: what it is called, how it is moved, how it stands, and where it is.
 KNOWN = """(one) => {
+  const label = `${one.labels?.[0]?.innerText ?? ""} ${one.innerText} ${one.value}`.trim();
   const { localName, type, value, checked } = one;
   const kind = { input: type, select: "select" }[localName] ?? "button";
   const stands = (type === "radio" && checked) || one.ariaPressed === "true";
@@ -101,13 +97,12 @@ KNOWN = """(one) => {
   if (kind === "range") one.scrollIntoView({ block: "center", behavior: "instant" }); // clear of what sticks
   const { left, top, width, height } = one.getBoundingClientRect();
   const share = (value - one.min) / (one.max - one.min);
-  return { kind, value, checked, stands, other, left, width, middle: top + height / 2, share };
+  return { label, kind, value, checked, stands, other, left, width, middle: top + height / 2, share };
 }"""
 
 
-def by_mouse(view, control):
-    """Move a control as a hand does; False if there is nowhere to move it to."""
-    known = control.evaluate(KNOWN)
+def by_mouse(view, control, known):
+    """Move a control as a hand does that knows this of it; False if there is nowhere to move it to."""
     if known["kind"] == "select":
         # The list that opens is the system's own and out of reach here.
         if known.get("other") is not None:
@@ -130,8 +125,7 @@ def by_mouse(view, control):
     return True
 
 
-def by_keyboard(view, control):
-    known = control.evaluate(KNOWN)
+def by_keyboard(view, control, known):
     control.focus()
     if known["kind"] == "text":
         view.page.keyboard.press("b")

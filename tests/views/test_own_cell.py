@@ -8,7 +8,7 @@ import inspect
 import pytest
 import torch
 from torch import nn
-from views.shown import ACTING, Shown, by_keyboard
+from views.shown import ACTING, KNOWN, Shown, by_keyboard
 
 import gru
 from gru import views
@@ -89,5 +89,6 @@ def test_views_show_it(cell, x, kind, open_views):
     assert shown.root.get_attribute("data-state") == "ready"
     assert "by Python" in shown.root.inner_text()
     before = shown.seen()
-    assert by_keyboard(shown, shown.control("input[type=range]"))
+    slider = shown.control("input[type=range]")
+    assert by_keyboard(shown, slider, slider.evaluate(KNOWN))
     assert shown.changed(before, "says", "drawing") == ["says", "drawing"]
