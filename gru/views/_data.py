@@ -7,6 +7,7 @@ Glossary
 """
 
 import base64
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -159,14 +160,18 @@ def batches_of_one(
 ) -> Iterator[tuple[Tensor, dict[str, Any]]]:
     """What to call a module with for each sequence, so that no padding can matter to any model.
 
-    Of a keyword of its forward that is a tensor with one entry per sequence, each gets its own.
+    Of a keyword of its forward that is a tensor with one entry per sequence, each gets its own. Lengths that its
+    forward demands, and that are not among the keywords, are those of the sequences.
     """
     batch_axis = 0 if is_batch_first(module) else 1
+    forward = inspect.signature(module.forward).parameters
+    demanded = [name for name, one in forward.items() if name.endswith("lengths") and one.default is one.empty]
     for i, x in enumerate(inputs):
         own = {
             name: value[i : i + 1] if isinstance(value, Tensor) and value.shape[:1] == (len(inputs),) else value
             for name, value in keywords.items()
         }
+        own = {name: torch.tensor([len(x)], device="cpu") for name in demanded} | own
         yield as_read_by(module, x).unsqueeze(batch_axis), own
 
 

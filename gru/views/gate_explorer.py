@@ -62,7 +62,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         module: a cell, a layer, ``torch.nn.GRU`` or ``GRUCell``, or a model that contains some, on any device.
         x: sequences, as the module reads a batch of them, (T, B, D), or (B, T, D) where it is ``batch_first``; or a
             list of (T_i, D). A page carries all of them, so choose a few.
-        lengths: valid steps of each sequence of a padded batch (B,); all where None.
+        lengths: valid steps of each sequence of a padded batch (B,); all where None. Each sequence is read alone, and
+            a model whose forward demands lengths gets its own.
         names: what to call each sequence.
         step_names: what stands below the steps, letters or months, say: one list for all sequences, or one for each.
         targets: the true class of each, from 0 to C - 1.

@@ -359,5 +359,12 @@ def test_keywords_of_the_model_s_forward():
     assert view.step == 3
     torch.testing.assert_close(view.probabilities[-1], model(text, lengths).softmax(-1)[1], rtol=0, atol=1e-5)
     assert views.MemoryDial(model, text, text_lengths=lengths).measured is not None
+    own = views.GateExplorer(
+        model, text, lengths=lengths, sequence=1, head=model.fc
+    )  # under the view's own name for them
+    assert torch.equal(own.trace.h, view.trace.h)
+    assert torch.equal(own.probabilities, view.probabilities)
+    sequences = [text[:length, i] for i, length in enumerate(lengths)]
+    assert views.GradientLoom(model, sequences, loss=lambda logits: logits.sum()).flow.norms.shape == (12, 1)
     with pytest.raises(TypeError, match=r"unknown keyword 'xyz'; it takes module, x, lengths, names, .*head, sequence"):
         views.GateExplorer(gru.GRU(3, 4), torch.randn(5, 2, 3), xyz=1)
