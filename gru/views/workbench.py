@@ -13,7 +13,7 @@ import traitlets
 from gru.formula import FormulaCell, FormulaClassifier
 from gru.history import History
 from gru.views._base import Number, View
-from gru.views._data import check_weights
+from gru.views._data import check_weights, counted
 
 # D and C of each task, as js/bench_tasks.js has them; a test holds the two together.
 TASKS = {"latch": (8, 8), "adding": (2, 0), "copy": (6, 6), "parity": (2, 2), "since": (3, 2), "counting": (2, 6)}
@@ -137,6 +137,6 @@ class Workbench(View, module="workbench", state=STATE):
     def describe(self) -> str:
         shown = self.text if len(self.text) < 400 else f"{self.text[:400]} ..."
         return (
-            f"Interactive view: a recurrent cell of {self.units} units, written as equations ({shown}), and how it "
-            f"learns the task {self.task} over {self.steps} steps. It needs JavaScript."
+            f"Interactive view: a recurrent cell of {counted(self.units, 'unit')}, written as equations ({shown}), and "
+            f"how it learns the task {self.task} over {self.steps} steps. It needs JavaScript."
         )

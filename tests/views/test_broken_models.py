@@ -1,15 +1,22 @@
-"""What a view does with a model or labels that it cannot draw: it says so when it is made, not when it is shown."""
+"""What a view does with a model or labels that it cannot draw: it says so when it is made, not when it is shown.
+
+And what it says of the smallest that it can.
+"""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 import torch
 import traitlets
 from torch import nn
-from views.models import SMALL
+from views.conftest import FRAME
+from views.models import SMALL, automaton
 
 import gru
 from gru import views
+from gru.writers import EncoderDecoder, GRUWriter
 
 REREAD = ["alignment-view", "automaton-reader", "forecast-lab", "memory-ledger", "word-reader"]
 
@@ -81,3 +88,80 @@ def test_steps_may_be_called_by_numbers():
 def test_one_is_one():
     assert "state of 1 unit at every step" in views.GateExplorer(gru.GRU(2, 1), torch.zeros(3, 1, 2)).describe()
     assert "weights with 1 unit, run" in views.VariantLab(gru.ResetAfterCell(2, 1)).describe()
+
+
+def of_size(n):
+    """Views of models and sequences in which all is n: T, B, D, H, classes, letters; of nothing, where n is 0."""
+    torch.manual_seed(0)
+    m = max(1, n)
+    x = torch.randn(m, m, m)
+    names = [f"class {i}" for i in range(m)]
+    letters, text = "ab"[:m], "ab"[:n]
+    reader, writer = gru.GRUClassifier(m + 1, m, m), GRUWriter(m + 1, m, m)
+    translator, forecaster = EncoderDecoder(m + 1, m, m, m, attention=m), gru.GRUForecaster(1, m, m, quantiles=(0.5,))
+    with torch.no_grad():
+        translator.head.bias[-1] -= 9  # the answer is not empty
+    return [
+        views.AlignmentView(translator, letters, symbols=list("01")[:m], examples=["a"], text=text),
+        automaton(word=text),
+        views.CellAnatomy(gru.ResetAfterCell(m, m), x[:, 0]),
+        views.ForecastLab(forecaster, torch.randn(8), context=m, season=m, drawn=[[m - 1, 1.0]] if n else []),
+        views.GateExplorer(gru.GRUClassifier(m, m, m), x, edits=[["z", 0, 0, 0, 1.0]] * n),
+        views.GateExplorer(gru.GRU(m, m), x),
+        views.GatePuzzle(units=m, hints=n),
+        views.MemoryDial(gru.GRU(m, m), x, steps=10, step=n),
+        views.MemoryLedger(reader, letters, class_names=names, text=text),
+        views.MemoryLedger(forecaster, x=x[:, :, :1]),
+        views.ParallelNewton(gru.ResetAfterCell(m, m), x[:, 0], iteration=n),
+        views.PhasePlane(sequences=[x[:, 0, 0]] * m, step=n),
+        views.VanishingLab(hidden_size=m + 1, distance=m),
+        views.VariantLab(gru.ResetAfterCell(m, m), x[:, 0], units=m),
+        views.VowelPlayer(torch.randn(m, m, 12) / 9),
+        views.WeightLayouts(),
+        views.WordReader(reader, letters, class_names=names, writer=writer, text=text),
+        views.WordReader(reader, letters, class_names=names, text=text and text[:-1] + "z" * n),
+        views.Workbench(steps=2, units=m, batch=m),
+    ]
+
+
+WORDS = """(view) => {
+  const attributes = ["aria-label", "aria-valuetext", "title"];
+  const told = [...view.querySelectorAll(attributes.map((name) => `[${name}]`).join())].flatMap((one) =>
+    attributes.map((name) => one.getAttribute(name)));
+  return [view.innerText, view.querySelector(".gru-says").textContent, ...told].filter(Boolean).map((words) =>
+    `${view.dataset.view}: ${words}`);
+}"""
+COUNTED = (
+    "author|band|cell|class|classe|hop|input|iteration|letter|number|parameter|point|quantitie|quantity|round|sequence|state"
+    "|step|symbol|time|unit|update|value|weight|word"
+)
+WRONG = re.compile(
+    rf"(?<![\d.,−×])1 (?:{COUNTED})s\b|\b(?:all|each of|first|other|those) 1 [a-z]|\b1 (?:are|have)\b"
+    rf"|(?<![\d.,−×])(?<!step )(?<!unit )(?<!class )[02] (?:{COUNTED})\b(?! of)",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_one_is_one_on_the_page(open_views, n):
+    """No "1 states", "all 1" or "2 step" in what is read or only heard, wherever one looks and whatever one tries."""
+    shown = of_size(n)
+    said = {view.describe() for view in shown}
+    page = open_views(*shown)
+
+    def listen(view):
+        page.evaluate(FRAME)
+        said.update(view.evaluate(WORDS))
+
+    for view in page.locator(".gru-view").all():
+        listen(view)
+        for key in ("Home", "ArrowRight", "End"):
+            for slider in view.locator(".gru-scrub input:visible:enabled").all():
+                slider.press(key)
+                listen(view)
+        for button in view.locator(".gru-try button:visible").all():
+            button.click()
+            listen(view)
+    assert len(said) > 100
+    found = {text[max(0, one.start() - 40) : one.end() + 20] for text in said for one in WRONG.finditer(text)}
+    assert sorted(found) == []

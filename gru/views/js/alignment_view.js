@@ -5,7 +5,7 @@ import { answer, unpack } from "./align.js";
 import { reset, tick, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { labelled, make, write } from "./dom.js";
-import { percent } from "./draw.js";
+import { counted, percent } from "./draw.js";
 import { memo, stateOf } from "./state.js";
 import { playOnce, transport } from "./transport.js";
 import { view } from "./view.js";
@@ -142,7 +142,9 @@ function pictureOf(state) {
       plot.style.setProperty("--symbols", String(Math.max(1, K)));
       plot.setAttribute(
         "aria-label",
-        K ? `${K} symbols below ${T} letters; symbol ${step + 1} looks most at letter ${most(found?.looks[step] ?? []) + 1}` : "No answer",
+        K
+          ? `${counted(K, "symbol")} below ${counted(T, "letter")}; symbol ${step + 1} looks most at letter ${most(found?.looks[step] ?? []) + 1}`
+          : "No answer",
       );
       words.replaceChildren(
         ...letters.map((letter, t) =>

@@ -3,7 +3,7 @@
 
 import { arrowsOf, at, clustersOf, entry, placesOf } from "./automaton.js";
 import { make, write } from "./dom.js";
-import { percent } from "./draw.js";
+import { counted, format, percent } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo } from "./state.js";
 import { visible } from "./words.js";
@@ -82,7 +82,7 @@ export function machinePanel() {
       states.forEach((element, k) => element.classList.toggle("gru-lit", k === state));
       write(value, `state ${state}`);
       const came = before === null || letter === null ? "" : `, where “${visible(letters[letter])}” leads from state ${before}`;
-      plot.setAttribute("aria-label", `A machine of ${states.length} states, now in state ${state}${came}`);
+      plot.setAttribute("aria-label", `A machine of ${counted(states.length, "state")}, now in state ${state}${came}`);
     },
   };
 }
@@ -146,8 +146,8 @@ export function planePanel() {
       hop.setAttribute("d", step ? `M${at(places[step - 1])}L${at(places[step])}` : "");
       stops.setAttribute("d", point(places.slice(0, step)));
       here.setAttribute("d", point([places[step]]));
-      const [x, y] = way[step].map((one) => one.toFixed(2));
-      plot.setAttribute("aria-label", `The plane of the network’s states: after ${step} letters it is at ${x} and ${y}`);
+      const [x, y] = way[step].map((one) => format(one));
+      plot.setAttribute("aria-label", `The plane of the network’s states: after ${counted(step, "letter")} it is at ${x} and ${y}`);
     },
   };
 }

@@ -3,7 +3,7 @@
 
 import { linesIn } from "./chart.js";
 import { make, renew } from "./dom.js";
-import { percent } from "./draw.js";
+import { counted, percent } from "./draw.js";
 import { changeOfMind, leader } from "./explorer.js";
 import { strip } from "./panel.js";
 
@@ -107,7 +107,10 @@ export function beliefPanel() {
         }),
       );
       const end = percent(beliefs[(steps - 1) * C + main]);
-      plot.setAttribute("aria-label", `Lines: probability of ${C} classes over ${steps} steps; ${names[main]} ends at ${end}`);
+      plot.setAttribute(
+        "aria-label",
+        `Lines: probability of ${counted(C, "class", "classes")} over ${counted(steps, "step")}; ${names[main]} ends at ${end}`,
+      );
     },
     /** @param {number} step @param {boolean} riding */
     read: (step, riding) => lines.read(step + 0.5, riding),

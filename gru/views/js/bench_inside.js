@@ -5,7 +5,7 @@ import { Look } from "./bench_run.js";
 import { list } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { colourOf, letter, make, renew, write } from "./dom.js";
-import { format, power, short } from "./draw.js";
+import { counted, format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
 import { score } from "./score.js";
@@ -108,7 +108,9 @@ function quantityMaps(place) {
         const most = values.reduce((top, value) => Math.max(top, Number.isFinite(value) ? Math.abs(value) : 0), 1);
         map.draw(values, { steps: T, units: columns, low: isGate ? 0 : -most, high: most, colours });
         write(map.note, isGate ? "0 to 1" : `±${short(most)}`);
-        map.describe(`Heat map of ${name}, ${columns} units over ${T} steps, from ${isGate ? 0 : short(-most)} to ${short(most)}`);
+        map.describe(
+          `Heat map of ${name}, ${counted(columns, "unit")} over ${T} steps, from ${isGate ? 0 : short(-most)} to ${short(most)}`,
+        );
       }
       write(rest, names.length > MOST_MAPS ? `The first ${MOST_MAPS} of ${names.length} quantities are drawn.` : "");
     },

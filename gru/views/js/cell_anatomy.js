@@ -8,7 +8,7 @@ import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
 import { diagram, inFull } from "./diagram.js";
 import { make, renew, write } from "./dom.js";
-import { clamp, format } from "./draw.js";
+import { clamp, counted, format } from "./draw.js";
 import { drawStrip } from "./draw_strip.js";
 import { strip } from "./panel.js";
 import { score } from "./score.js";
@@ -206,7 +206,7 @@ function statesPanel() {
         ],
       });
       const last = steps[steps.length - 1].h.map((value, i) => `unit ${i + 1} ends at ${format(value)}`);
-      plot.setAttribute("aria-label", `Lines of the state over ${steps.length} steps: ${last.join(", ")}`);
+      plot.setAttribute("aria-label", `Lines of the state over ${counted(steps.length, "step")}: ${last.join(", ")}`);
     },
     /** @param {number} step */
     read: (step) => lines.read(step + 0.5),

@@ -21,6 +21,9 @@ export function format(value, digits = 2) {
 /** A number with its sign, also where it is positive. @param {number} value @param {number} [digits] */
 export const signed = (value, digits = 2) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + format(value, digits);
 
+/** So many of them: 1 step, 2 steps. @param {number} n @param {string} noun @param {string} [nouns] */
+export const counted = (n, noun, nouns = `${noun}s`) => `${n} ${n === 1 ? noun : nouns}`;
+
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** Ten to a whole power, as people write it. @param {number} exponent */

@@ -2,7 +2,7 @@
 /** A sequence as strips on which one can draw: one panel of bars per input. */
 
 import { make, write } from "./dom.js";
-import { clamp, format } from "./draw.js";
+import { clamp, counted, format } from "./draw.js";
 import { strip } from "./panel.js";
 import { italic } from "./step_lines.js";
 
@@ -75,7 +75,7 @@ function laneOf(d, inputs, reach) {
       );
       ghost.setAttribute("d", was.join(""));
       const values = x.map((row) => format(row[index])).join(", ");
-      plot.setAttribute("aria-label", `Bars of input x ${inputs > 1 ? index + 1 : ""} over ${T} steps: ${values}`);
+      plot.setAttribute("aria-label", `Bars of input x${inputs > 1 ? ` ${index + 1}` : ""} over ${counted(T, "step")}: ${values}`);
     },
   };
 }

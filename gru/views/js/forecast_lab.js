@@ -4,7 +4,7 @@
 import { reset, slider, tick, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
 import { colourOf, letter, make, write } from "./dom.js";
-import { clamp, format, percent } from "./draw.js";
+import { clamp, counted, format, percent } from "./draw.js";
 import { orderOf, QUANTITIES } from "./explorer.js";
 import { covered, errorOf, foresee, lastSeason, pastOf, room, rounded, stroke, unpack } from "./forecast.js";
 import { forecastChart } from "./forecast_chart.js";
@@ -168,7 +168,9 @@ function drawingsOf(state, numbers) {
         const all = new Float64Array(frame * units); // nothing where nothing is read
         all.set(gates[name], first * units);
         draw(all, { steps: frame, units, low: LOW[name], high: 1, order });
-        describe(`Heat map of the ${NAMES[name]} ${name}: ${units} units over the ${steps} values that are read`);
+        describe(
+          `Heat map of the ${NAMES[name]} ${name}: ${counted(units, "unit")} over the ${counted(steps, "value that is", "values that are")} read`,
+        );
       }
     },
   );
@@ -262,7 +264,7 @@ function sentence(now, { forecast, season, came, changed }) {
   const k = (pen > step ? pen - step : K) - 1;
   const unit = data.unit ? ` ${data.unit}` : "";
   const bands = [...forecast.bands].reverse();
-  const drew = changed ? ` You drew ${changed} of the ${data.context} values that it reads` : "";
+  const drew = changed ? ` You drew ${data.context === 1 ? "the value" : `${changed} of the ${data.context} values`} that it reads` : "";
   const points = pen <= step ? ` The pen is at ${nameOf(now, start + pen)}.` : "";
   const ahead = nameOf(now, end + 1 + k);
   const needs = now.fixed ? "Drawing needs a running kernel. " : "";

@@ -12,7 +12,7 @@ import { blend } from "./blend.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { colourOf, letter, make, renew, write } from "./dom.js";
-import { capital, clamp, format, percent, signed } from "./draw.js";
+import { capital, clamp, counted, format, percent, signed } from "./draw.js";
 import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
@@ -200,7 +200,7 @@ function drawingsOf(state, numbers) {
       if (run.beliefs && before.beliefs) drawBeliefs(run.beliefs, before.beliefs, data.class_names, data.sequences[sequence].target);
       beliefs.panel.hidden = !run.beliefs;
       for (const { name, describe, read: show } of maps) {
-        const range = `${units} units over ${steps} steps, from ${format(LOW[name], 0)} to 1`;
+        const range = `${counted(units, "unit")} over ${counted(steps, "step")}, from ${format(LOW[name], 0)} to 1`;
         describe(`Heat map of the ${NAMES[name]} ${name}, ${range}: ${format(at[name])} for unit ${unit + 1} at step ${step + 1}`);
         show(order.indexOf(unit), units, format(at[name]));
       }

@@ -198,7 +198,7 @@ function sentence({ puzzle, units, sequence, hints }, { steps, wanted, given, ri
   const parts = [
     right === all
       ? `Solved: all ${all} sequences are answered right. ${puzzle.solved}`
-      : `${right} of ${all} sequences are answered right.`,
+      : `${right} of ${all} sequences ${right === 1 ? "is" : "are"} answered right.`,
     `After ${letters} ${units > 1 ? "the units hold" : "the unit holds"} ${holds}: the answer is ${given[sequence]}, ${verdict}.`,
   ];
   if (hints) parts.push(`Hint: ${puzzle.hints[hints - 1]}`);

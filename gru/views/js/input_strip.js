@@ -3,7 +3,7 @@
 
 import { linesIn } from "./chart.js";
 import { letter, write } from "./dom.js";
-import { short, tidy } from "./draw.js";
+import { counted, short, tidy } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
 
@@ -25,8 +25,8 @@ export function inputStrip() {
       curve.panel.hidden = !few;
       const values = Array.from(x);
       const [low, high] = [Math.min(0, ...values), Math.max(...values)];
-      write(heat.note, `${D} numbers`);
-      const words = `${D} ${D > 1 ? "numbers" : "number"} over ${steps} steps, from ${short(low)} to ${short(high)}`;
+      write(heat.note, counted(D, "number"));
+      const words = `${counted(D, "number")} over ${counted(steps, "step")}, from ${short(low)} to ${short(high)}`;
       heat.describe(`Heat map of the input, ${words}`);
       curve.plot.setAttribute("aria-label", `Lines of the input, ${words}`);
       if (!few) {

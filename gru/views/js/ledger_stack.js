@@ -2,7 +2,7 @@
 /** Panels of the ledger: the stack of bands, one per author, that runs through time; and what each step keeps. */
 
 import { letter, make, write } from "./dom.js";
-import { percent, signed, spread } from "./draw.js";
+import { counted, percent, signed, spread } from "./draw.js";
 import { share, stack } from "./ledger.js";
 import { strip } from "./panel.js";
 import { memo } from "./state.js";
@@ -98,7 +98,7 @@ export function stackPanel() {
       });
       for (const [i, one] of [...ends.children].entries()) /** @type {HTMLElement} */ (one).hidden = i >= chosen.length;
       const told = chosen.map((s, i) => `${names[s]} ${ends.children[i].lastElementChild?.textContent}`).join(", ");
-      plot.setAttribute("aria-label", `Bands, one per author, over ${accounts.length} steps; after step ${step + 1}: ${told}`);
+      plot.setAttribute("aria-label", `Bands, one per author, over ${counted(accounts.length, "step")}; after step ${step + 1}: ${told}`);
     },
     /** The author of the band at a place of the plot. @param {number} x  0 to 1 @param {number} y  0 at the top @returns {number | null} */
     under(x, y) {
@@ -201,7 +201,7 @@ export function keptBars() {
           .map(bar)
           .join(""),
       );
-      plot.setAttribute("aria-label", `Bars: what each of ${T} steps keeps, the mean of z over all units; ${told.size} held by hand`);
+      plot.setAttribute("aria-label", `Bars: what each step of ${T} keeps, the mean of z over all units; ${told.size} held by hand`);
     },
     /** @param {string} text  the value at the cursor */
     read: (text) => write(value, text),

@@ -2,10 +2,10 @@
 /** What "compare" adds below the drawing: why the dial and the model differ at the cursor, and their lengths of time. */
 
 import { letter, make, renew } from "./dom.js";
-import { format } from "./draw.js";
+import { counted, format } from "./draw.js";
 import { crossing, ruleOfThumb, timeConstant, until, whole } from "./memory.js";
 import { powerOf, small } from "./memory_curve.js";
-import { countOf, lengthOf } from "./time_words.js";
+import { lengthOf } from "./time_words.js";
 
 /** @typedef {import("./memory.js").Memory} Memory */
 
@@ -98,8 +98,8 @@ function rowsOf(k, keeps, noise, measured) {
     row(["rule of thumb 1 + ", make("i", {}, "e"), power], lengthOf(ruleOfThumb(k)), null),
     row(
       [`readable above the noise, ${format(noise)}`],
-      countOf(whole(read)),
-      found(noise, (t) => countOf(whole(t))),
+      counted(whole(read), "step"),
+      found(noise, (t) => counted(whole(t), "step")),
     ),
   ];
 }

@@ -5,14 +5,14 @@ import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { button } from "./controls.js";
 import { dialOf, digits, LIMIT, share } from "./dial.js";
 import { letter, make, renew, set, write } from "./dom.js";
-import { clamp, format, signed } from "./draw.js";
+import { clamp, counted, format, signed } from "./draw.js";
 import { sigmoid } from "./gru.js";
 import { kept, partOf, timeConstant, until, whole } from "./memory.js";
 import { comparison } from "./memory_compare.js";
 import { memoryPanel, small } from "./memory_curve.js";
 import { score } from "./score.js";
 import { memo, stateOf } from "./state.js";
-import { countOf, lengthOf } from "./time_words.js";
+import { lengthOf } from "./time_words.js";
 import { view } from "./view.js";
 
 /** @typedef {import("./memory.js").Data} Data */
@@ -247,7 +247,7 @@ function beside(dial, measured, noise, step, steps) {
       ? "The dial says forgotten, the model still knows"
       : "Dial and model have both forgotten the bit";
   const gates = measured.carry ? `, the gates that the units really had ${small(measured.carry[t])}` : "";
-  const end = t < step ? ` (measured up to step ${countOf(last).split(" ")[0]})` : "";
+  const end = t < step ? ` (measured up to step ${last})` : "";
   return [
     verdict,
     `: after step ${step} of ${steps} one mean gate leaves ${small(dial)} of it${gates}, and the whole network ${small(measured.whole[t])}${end}.`,
@@ -265,7 +265,7 @@ function described({ k, steps, step, noise, compare }, { measured }) {
     `Curve of what is left of the bit over ${steps} steps: half after ${lengthOf(until(k, 0.5))}` +
     (compare ? `, the noise of ${format(noise)} reached after ${lengthOf(until(k, noise))}` : "") +
     `; at the cursor, t = ${step}: ${small(Math.exp(-step / timeConstant(k)))}` +
-    (measured ? `. A second line: what was measured, ${small(measured.whole[t])} after ${countOf(t)}` : "")
+    (measured ? `. A second line: what was measured, ${small(measured.whole[t])} after ${counted(t, "step")}` : "")
   );
 }
 

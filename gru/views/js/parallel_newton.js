@@ -5,7 +5,7 @@ import { reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
 import { headline, letter, make, write } from "./dom.js";
-import { format, short, signed } from "./draw.js";
+import { counted, format, short, signed } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { exactUpTo, exponent, solve } from "./newton.js";
 import { memo, pointing, stateOf } from "./state.js";
@@ -135,7 +135,9 @@ function guessChart() {
       ],
       marks: exact ? [{ x: exact, text: exact < steps ? `exact up to step ${exact}` : "exact" }] : [],
     });
-    lines.describe(`Lines: unit ${unit + 1} after ${iteration} iterations, the same as in a loop up to step ${exact} of ${steps}`);
+    lines.describe(
+      `Lines: unit ${unit + 1} after ${counted(iteration, "iteration")}, the same as in a loop up to step ${exact} of ${steps}`,
+    );
   });
   lines.plot.querySelector(".gru-at-step")?.remove(); // it is not time that is gone through
   return {
@@ -161,7 +163,7 @@ function errorChart(state) {
       marks: [{ x: steps, text: "a loop’s rounds" }],
     });
     lines.describe(
-      `Logarithmic chart: the largest error of a step falls to ${short(residuals[residuals.length - 1])} in ${residuals.length - 1} iterations`,
+      `Logarithmic chart: the largest error of a step falls to ${short(residuals[residuals.length - 1])} in ${counted(residuals.length - 1, "iteration")}`,
     );
   });
   return {
@@ -181,18 +183,17 @@ const grows = ({ exponent: largest }) =>
 /** The headline, and what is only heard. @param {Now} now @param {Run} run @returns {[string, string, string]} */
 function sentence({ data, count, iteration, unit }, run) {
   const T = data.steps;
-  const times = (/** @type {number} */ n) => `${n} ${n === 1 ? "iteration" : "iterations"}`;
   const { exact } = run;
   const known = exact[iteration];
   const found =
     known === 0
-      ? `none of the ${T} states is that of the loop yet`
+      ? `${T === 1 ? "the state is not" : `none of the ${T} states is`} that of the loop yet`
       : known === 1
-        ? `the first of the ${T} states is that of the loop`
+        ? `${T === 1 ? "the state" : `the first of the ${T} states`} is that of the loop`
         : `${known === T ? `all ${T}` : `the first ${known} of ${T}`} states are those of the loop`;
   return [
-    `All ${T} states at once take ${times(count)}; a loop takes ${T} steps.`,
-    ` After ${times(iteration)} ${found}.`,
+    `${T === 1 ? "The one state takes" : `All ${T} states at once take`} ${counted(count, "iteration")}; a loop takes ${counted(T, "step")}.`,
+    ` After ${counted(iteration, "iteration")} ${found}.`,
     ` ${grows(run)}. The drawing shows unit ${unit + 1}.`,
   ];
 }

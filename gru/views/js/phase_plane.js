@@ -5,7 +5,7 @@ import { choice, list, reset, slider, tick, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
 import { colourOf, headline, letter, make, set, write } from "./dom.js";
-import { clamp, format, short, signed } from "./draw.js";
+import { clamp, counted, format, short, signed } from "./draw.js";
 import { GATES, gradients, mapOf, places, rests, run } from "./phase.js";
 import { pair, planePanel } from "./phase_square.js";
 import { memo, pointing, stateOf } from "./state.js";
@@ -271,7 +271,7 @@ function overTime(state) {
       })),
     });
     const ends = path[path.length - 1].map((value) => format(value)).join(" and ");
-    lines.describe(`Lines: both units of the state over ${path.length - 1} hops; they end at ${ends}`);
+    lines.describe(`Lines: both units of the state over ${counted(path.length - 1, "hop")}; they end at ${ends}`);
   });
   return {
     panel: lines.panel,
@@ -289,13 +289,13 @@ function sentence({ start, step, sequence, data }, { path, x, rests: all }) {
   const here = path[step];
   const reached = restAt(here, all);
   const input = sequence ? `With ${data.sequences[sequence - 1].name}, x now ${format(x)}: after` : "After";
-  const said = [`${input} ${step} ${step === 1 ? "hop" : "hops"} from ${pair(start)} the state is at ${pair(here)}`];
+  const said = [`${input} ${counted(step, "hop")} from ${pair(start)} the state is at ${pair(here)}`];
   said.push(reached ? `, a ${reached.kind}.` : ".");
-  const counted = (/** @type {import("./phase.js").Rest["kind"]} */ kind) => {
+  const found = (/** @type {import("./phase.js").Rest["kind"]} */ kind) => {
     const many = all.filter((one) => one.kind === kind).length;
     return many || kind === "rest" ? [`${COUNTS[many] ?? many} ${kind}${many === 1 ? "" : "s"}`] : [];
   };
-  const count = [...counted("rest"), ...[...counted("saddle"), ...counted("source")].map((one) => one.toLowerCase())].join(", ");
+  const count = [...found("rest"), ...[...found("saddle"), ...found("source")].map((one) => one.toLowerCase())].join(", ");
   const means =
     stable.length > 1
       ? "where it began decides where it ends, and that is remembered"

@@ -8,6 +8,3 @@ export function lengthOf(t) {
   const text = format(t, t >= 99.95 ? 0 : 1);
   return `${text} ${text === "1.0" ? "step" : "steps"}`;
 }
-
-/** Whole steps. @param {number} n */
-export const countOf = (n) => `${n} ${n === 1 ? "step" : "steps"}`;

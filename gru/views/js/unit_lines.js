@@ -2,7 +2,7 @@
 /** A panel: r, z, n and h of one unit over time, and its state as the model was trained. */
 
 import { linesIn } from "./chart.js";
-import { format } from "./draw.js";
+import { counted, format } from "./draw.js";
 import { QUANTITIES } from "./explorer.js";
 import { letter, write } from "./dom.js";
 import { strip } from "./panel.js";
@@ -42,7 +42,7 @@ export function unitPanel() {
         ],
       });
       write(note, `no. ${unit + 1}`);
-      plot.setAttribute("aria-label", `Lines for unit ${unit + 1} over ${steps} steps; at the end ${last.join(", ")}`);
+      plot.setAttribute("aria-label", `Lines for unit ${unit + 1} over ${counted(steps, "step")}; at the end ${last.join(", ")}`);
     },
     /** @param {number} step @param {boolean} riding */
     read: (step, riding) => lines.read(step + 0.5, riding),

@@ -4,7 +4,7 @@
 import { reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { headline, letter, make } from "./dom.js";
-import { clamp, format, signed } from "./draw.js";
+import { clamp, counted, format, signed } from "./draw.js";
 import { whyFold } from "./eigen_planes.js";
 import { normPanel, written } from "./norm_lines.js";
 import { score } from "./score.js";
@@ -165,7 +165,7 @@ function say(says, { distance }, rnn, gated) {
         : gated.factor - rnn.factor < 0.12
           ? "The GRU vanishes almost as fast."
           : "The GRU keeps more, and still vanishes.";
-  const steps = `${distance} ${distance === 1 ? "step" : "steps"} back`;
+  const steps = `${counted(distance, "step")} back`;
   headline(
     says,
     verdict,

@@ -4,7 +4,7 @@
 import { choice, reset, slider, tick, tries } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { colourOf, headline, letter, make, renew, write } from "./dom.js";
-import { format, short } from "./draw.js";
+import { counted, format, short } from "./draw.js";
 import { decode, forward } from "./gru.js";
 import { inputStrip } from "./input_strip.js";
 import { agreement, gap, terms, variant } from "./layouts.js";
@@ -153,7 +153,7 @@ function statesPanel() {
       write(note, `unit ${unit + 1}`);
       plot.setAttribute(
         "aria-label",
-        `State of unit ${unit + 1} over ${one.length} steps, reset after and before: they differ by at most ${short(gap(one, other))}`,
+        `State of unit ${unit + 1} over ${counted(one.length, "step")}, reset after and before: they differ by at most ${short(gap(one, other))}`,
       );
     },
     /** @param {number} step */
@@ -178,7 +178,7 @@ function gapsPanel() {
         lines: [{ values: gaps, from: 0.5, kind: "gru-line-plain", name: "", words: short }],
       });
       write(note, units > 1 ? "over all units" : "");
-      const words = `at each of ${gaps.length} steps; at most ${short(most)}, at step ${worst + 1}`;
+      const words = `at each step of ${gaps.length}; at most ${short(most)}, at step ${worst + 1}`;
       plot.setAttribute("aria-label", `Largest difference of the two states over the units, ${words}`);
     },
     /** @param {number} step */

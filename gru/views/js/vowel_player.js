@@ -5,7 +5,7 @@ import { list, reset, slider, tries } from "./bound.js";
 import { chart } from "./chart.js";
 import { origin } from "./controls.js";
 import { colourOf, headline, make, write } from "./dom.js";
-import { capital, clamp, format, paint, ramp } from "./draw.js";
+import { capital, clamp, counted, format, paint, ramp } from "./draw.js";
 import { panelOf } from "./panel.js";
 import { memo, pointing, stateOf } from "./state.js";
 import { view } from "./view.js";
@@ -245,7 +245,7 @@ function mapOf() {
       const [from, to] = [frames[0], frames[T - 1]].map((frame) => peaks(frame)[0] ?? "no");
       plot.setAttribute(
         "aria-label",
-        `Map of the spectral envelope, ${T} steps from 0 to 5 kHz; its lowest peak goes from ${from} to ${to} Hz`,
+        `Map of the spectral envelope, ${counted(T, "step")} from 0 to 5 kHz; its lowest peak goes from ${from} to ${to} Hz`,
       );
     },
   };

@@ -118,7 +118,7 @@ function told({ framework, reset_after }, found) {
   const shown = found.slice(1);
   const silent = shown.filter(({ error }) => error !== null && error >= ROUNDING);
   const worst = shown.reduce((a, b) => ((b.error ?? 0) > (a.error ?? 0) ? b : a));
-  const said = `${name}: ${silent.length} of ${shown.length} usual mistakes fit every shape. The worst is off by ${short(worst.error ?? 0)}: ${labelOf(worst.name, framework, reset_after)}.`;
+  const said = `${name}: ${silent.length} of ${shown.length} usual mistakes ${silent.length === 1 ? "fits" : "fit"} every shape. The worst is off by ${short(worst.error ?? 0)}: ${labelOf(worst.name, framework, reset_after)}.`;
   return { shown, cannot: false, said };
 }
 

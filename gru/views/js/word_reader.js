@@ -5,7 +5,7 @@ import { beliefPanel } from "./beliefs.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
 import { colourOf, labelled, letter as symbol, make, write } from "./dom.js";
-import { clamp, format, percent } from "./draw.js";
+import { clamp, counted, format, percent } from "./draw.js";
 import { changeOfMind, leader, orderOf, QUANTITIES } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
@@ -215,7 +215,7 @@ function drawingsOf(state, model) {
       const units = order.length;
       for (const { name, draw, describe } of maps) {
         draw(run[name], { steps, units, low: LOW[name], high: 1, order });
-        describe(`Heat map of the ${NAMES[name]} ${name}: ${units} units over ${steps} letters`);
+        describe(`Heat map of the ${NAMES[name]} ${name}: ${counted(units, "unit")} over ${counted(steps, "letter")}`);
       }
     },
   );

@@ -15,7 +15,7 @@ import { CELLS } from "./cells.js";
 import { askedFor } from "./bench_link.js";
 import { button, origin } from "./controls.js";
 import { headline, make, set, write } from "./dom.js";
-import { percent, power, short } from "./draw.js";
+import { counted, percent, power, short } from "./draw.js";
 import { editor } from "./editor.js";
 import { showing, stateOf } from "./state.js";
 import { view } from "./view.js";
@@ -261,7 +261,7 @@ function settingsOf(state, session) {
 /** @param {Now} now */
 function settled({ steps, units, batch, lr, epsilon, clip, gate, recurrent, seed }) {
   const starts = `update gate ${GATES[gate]}, U ${RECURRENT[recurrent]}`;
-  return `${steps} steps, ${units} units, batches of ${batch}, Adam at ${lr} (epsilon ${epsilon ? power(Math.round(Math.log10(epsilon))) : 0})${clip ? `, clipped at ${clip}` : ""}, ${starts}, seed ${seed}`;
+  return `${steps} steps, ${counted(units, "unit")}, batches of ${batch}, Adam at ${lr} (epsilon ${epsilon ? power(Math.round(Math.log10(epsilon))) : 0})${clip ? `, clipped at ${clip}` : ""}, ${starts}, seed ${seed}`;
 }
 
 /** What to call a cell beside others. @param {string} text */
