@@ -148,6 +148,28 @@ def test_a_gru_without_bias_vanishes_almost_as_fast_and_the_bias_rescues_it():
     assert zero < 0.85
 
 
+def test_at_radius_2_the_tanh_rnn_stands_on_the_edge_as_its_words_say():
+    """Radius 2 beside radius 1 in the view as it opens, with several seeds: the Try of the view, and those of the chapter."""
+    opened, edge = (views.VanishingLab(spectral_radius=radius) for radius in (1.0, 2.0))
+    norms = {}
+    for seed in range(8):
+        opened.seed = edge.seed = seed
+        at_1, at_2 = opened.decay, edge.decay
+        assert at_2["tanh RNN"] > at_1["tanh RNN"] + 0.15  # loses far less in a step
+        assert at_2["GRU"] < 0.87
+        assert edge.norms["GRU"][-1] < 1e-3  # still vanishes
+        assert at_1["tanh RNN"] == pytest.approx(0.6, abs=0.07)  # the slopes change only a little
+        assert at_1["GRU"] == pytest.approx(0.65, abs=0.05)
+        norms[seed] = edge.norms["tanh RNN"]
+    first = norms[0]  # rises, falls slowly, and is still near 1
+    assert first.max() > 5 * first[0]
+    assert 0.3 < first[-1] < 3
+    assert norms[7].argmax() >= 57  # rises to the end
+    assert norms[7][-1] > 100
+    assert norms[2].argmax() < 5  # soon falls
+    assert norms[2][-1] < 0.01
+
+
 def test_the_matrices_have_the_radius_that_is_asked_for():
     lab = views.VanishingLab(spectral_radius=1.5, hidden_size=8)
     for U in (lab.rnn.weight_hh, *lab.gru.weight_hh_l0.split(8)):

@@ -26,8 +26,9 @@ export function whyFold({ on, redraw }) {
     make(
       "p",
       {},
-      "On its way back the gradient is multiplied at every step by a matrix, the step’s Jacobian. Its eigenvalues tell what many such " +
-        "steps do: a direction whose eigenvalue lies inside the circle shrinks, one on the circle stays as it is, one outside grows.",
+      "On its way back the gradient is multiplied at every step by a matrix, the step’s Jacobian. If every step had the same one, its " +
+        "eigenvalues would tell the long run: inside the circle a direction shrinks, on it stays as long as it is, outside it grows. " +
+        "But each step has a Jacobian of its own. The dots are those of one step, the last; the lines above are measured over all.",
     ),
     make("div", { class: "gru-planes" }, planes.rnn.panel, planes.gru.panel),
     make("p", { class: "gru-note" }, "○ of the recurrent matrix alone, in the GRU that of the candidate; ● of the last step’s Jacobian"),

@@ -63,7 +63,7 @@ function build(context) {
   const about = memo((/** @type {Data} */ { parts, device, apart, loss }) => {
     const own = parts.length > 1 && !loss ? " The loss sits on the chosen layer's own state, and what that layer reads is held fixed." : "";
     const rnn = parts.some(({ weights }) => weights)
-      ? " The tanh RNN is the same layer without its gates: r = 1, z = 0, the candidate's weights, the same inputs and the same loss."
+      ? " The tanh RNN is the same layer without its gates: r = 1, z = 0, the candidate's weights, the same inputs and the same loss. Weights that learned beside gates were not meant for it: its gradient may vanish or explode."
       : "";
     write(where, origin(device, apart) + own + rnn);
   });
@@ -223,10 +223,10 @@ function leadOf() {
     /** @param {number} count  of threads @param {[number, number]} scale @param {boolean} log */
     say(count, scale, log) {
       element.hidden = !count;
-      const [hair, whole] = log ? scale.map((end) => power(Math.round(Math.log10(end)))) : ["0", short(Math.max(scale[1], -scale[0]))];
+      const [hair, whole] = log ? scale.map((end) => power(Math.round(Math.log10(end)))) : ["", short(Math.max(scale[1], -scale[0]))];
       write(what, `Its ${count > 1 ? "four ways" : "one way"} back through each step.`);
       const hollow = count > 1 ? "hollow works against the rest" : "hollow is against it";
-      write(how, ` Thicker is more: a hair is ${hair}, the full height ${whole}; ${hollow}.`);
+      write(how, ` Thicker is more: ${hair && `a hair is ${hair}, `}the full height ${hair ? "" : "is "}${whole}; ${hollow}.`);
     },
     /** @param {number} step */
     at: (step) => write(at, `share at step ${step}`),
@@ -412,7 +412,7 @@ function trials() {
       when: four,
       put: ({ T }) => ({ muted: ["carry"], loss_step: T }),
       see: () =>
-        "The gradient ends after a few steps, and not only by that thread's own width: it is missing at every step. Dotted: with all four.",
+        "What it would have kept is missing at every step, and no other thread can carry on what has not come so far. Dotted: with all four.",
     },
     {
       name: "The carry alone",
@@ -441,7 +441,7 @@ function trials() {
       name: "A linear scale",
       put: ({ T }) => ({ log: false, muted: [], loss_step: T }),
       see: () =>
-        "A gradient that loses the same share at every step is a straight line on a logarithmic scale; here it seems to end at once.",
+        "Half as high is half as much. What is below a hundredth of the highest point looks like nothing here; the logarithmic scale shows it.",
     },
   ];
 }
