@@ -149,7 +149,7 @@ def test_a_gru_without_bias_vanishes_almost_as_fast_and_the_bias_rescues_it():
 
 
 def test_at_radius_2_the_tanh_rnn_stands_on_the_edge_as_its_words_say():
-    """Radius 2 beside radius 1 in the view as it opens, with several seeds: the Try of the view, and those of the chapter."""
+    """Radius 2 beside radius 1, eight seeds: the Try of the view, and those of the chapter."""
     opened, edge = (views.VanishingLab(spectral_radius=radius) for radius in (1.0, 2.0))
     norms = {}
     for seed in range(8):
