@@ -1,5 +1,6 @@
 """GradientLoom: the page's four paths against torch, the drawing's numbers against gru.gradient_flow, and bad input."""
 
+import itertools
 import re
 
 import pytest
@@ -369,15 +370,19 @@ def test_it_opens_where_its_point_is_seen_and_says_it_in_numbers(open_views):
 def test_the_drawing_names_what_it_shows(open_views):
     """Which way the gradient goes, how many ways there are, and of which step the shares are."""
     page = open_views(loom("classifier", step=2, loss_step=6))
-    way, loss = page.locator(".gru-way"), page.locator(".gru-loss b")
-    assert way.inner_text() == "← the gradient flows back"
-    start, end = way.bounding_box(), loss.bounding_box()
-    assert start["x"] + start["width"] <= end["x"], "it leads away from the loss, to the left"
+    (arrow, words), loss = page.locator(".gru-way > span").all(), page.locator(".gru-loss b")
+    assert words.inner_text() == "the gradient flows back"
+    places = [one.bounding_box() for one in (arrow, words, loss)]
+    for one, other in itertools.pairwise(places):
+        assert one["x"] + one["width"] <= other["x"], "it leads away from the loss, to the left"
+    assert places[0]["y"] == places[1]["y"]
     assert page.locator(".gru-lead").inner_text().startswith("Its four ways back through each step.")
     assert page.locator(".gru-lead").inner_text().endswith("share at step 2")
     page.get_by_label("Loss after step").fill("1")
     page.evaluate(FRAME)
-    assert not way.is_visible(), "there is no room left of it"
+    assert words.bounding_box()["y"] > arrow.bounding_box()["y"], (
+        "where there is no room left of it, the arrow is alone"
+    )
     assert open_views(loom("elman")).locator(".gru-lead").inner_text().startswith("Its one way back")
     assert not open_views(loom("own cell")).locator(".gru-lead").is_visible()
 

@@ -238,7 +238,7 @@ function sizePanel(state) {
   const { panel, plot, note } = strip("size", ["gradient"], "gru-lines gru-tall");
   const lines = linesIn(plot, 0.26); // a name, and under it a value where it is long
   const loss = make("span", { class: "gru-loss", "aria-hidden": "true" }, make("b", {}, "loss"));
-  const way = make("span", { class: "gru-way", "aria-hidden": "true" }, "← the gradient flows back");
+  const way = make("span", { class: "gru-way", "aria-hidden": "true" }, make("span", {}, "←"), make("span", {}, "the gradient flows back"));
   plot.append(way, loss);
   dragging(state, loss, ({ clientX }) => {
     const { left, width } = plot.getBoundingClientRect();
@@ -286,7 +286,6 @@ function sizePanel(state) {
       const place = (lossStep + 0.5) / (T + 1);
       loss.style.left = `${100 * place}%`;
       way.style.right = `${100 * (1 - place)}%`;
-      way.style.visibility = place < 0.55 ? "hidden" : ""; // there is no room for it
       const along = part.reverse ? ", counted as this layer takes them" : "";
       plot.setAttribute(
         "aria-label",
