@@ -4,7 +4,7 @@ import re
 
 import pytest
 from views.conftest import FRAME, PATIENT
-from views.models import KINDS, LENGTHS, TRACED, explorer
+from views.models import KINDS, LENGTHS, SMALL, TRACED, explorer
 
 # Everything a view shows now; set() moves a control as a person would, as far as the page can tell.
 HELPERS = """
@@ -303,3 +303,38 @@ def test_playing_ends_where_somebody_takes_over(opened):
     assert page.locator(".gru-playing").count() == 0
     page.wait_for_timeout(700)  # longer than a step takes
     assert show(page)["says"] == step
+
+
+NOTES = """(view) => {
+  const maps = [...view.querySelectorAll(".gru-panel:has(.gru-map)")].filter((one) => one.checkVisibility());
+  const text = (one, kind) => one.querySelector(kind).textContent.trim();
+  return Object.fromEntries(maps.map((one) => [text(one, ".gru-title")[0], text(one, ".gru-note")]));
+}"""
+
+
+@pytest.mark.parametrize("name", ["gate-explorer", "forecast-lab", "word-reader", "workbench"])
+def test_what_is_below_zero_is_explained_where_it_is_drawn(open_views, name):
+    notes = open_views(SMALL[name]()).locator(".gru-view").evaluate(NOTES)
+    told = {letter for letter, note in notes.items() if "grey: below\xa00" in note}
+    assert told == ({"h"} if name == "workbench" else {"n", "h"})
+
+
+def test_the_grey_of_a_box_is_explained_below_the_wiring(open_views):
+    page = open_views(SMALL["cell-anatomy"]())
+    assert "grey: below\xa00" in page.locator(".gru-stage > .gru-note").inner_text()
+
+
+@pytest.mark.parametrize("name", ["gate-explorer", "word-reader"])
+def test_how_rows_are_sorted_is_said_and_so(open_views, name):
+    page = open_views(SMALL[name]())
+    assert "rows sorted by last h" in page.locator(".gru-panel-r .gru-note").inner_text()
+    page.get_by_label("Step", exact=True).press("End")
+    values = []
+    for _ in range(5):
+        page.locator(".gru-stack").press("ArrowUp")  # to the first row
+    for _ in range(5):
+        page.evaluate(FRAME)
+        values.append(float(page.locator(".gru-panel-h .gru-end").inner_text().replace("−", "-")))
+        page.locator(".gru-stack").press("ArrowDown")
+    assert len(set(values)) > 1
+    assert values == sorted(values, reverse=True)

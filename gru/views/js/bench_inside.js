@@ -5,7 +5,7 @@ import { Look } from "./bench_run.js";
 import { list } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { colourOf, letter, make, renew, write } from "./dom.js";
-import { counted, format, power, short } from "./draw.js";
+import { BELOW, counted, format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
 import { score } from "./score.js";
@@ -107,7 +107,7 @@ function quantityMaps(place) {
         const colours = isGate ? ["ground", colour] : ["below", "ground", colour];
         const most = values.reduce((top, value) => Math.max(top, Number.isFinite(value) ? Math.abs(value) : 0), 1);
         map.draw(values, { steps: T, units: columns, low: isGate ? 0 : -most, high: most, colours });
-        write(map.note, isGate ? "0 to 1" : `±${short(most)}`);
+        write(map.note, isGate ? "0 to 1" : `±${short(most)}, ${BELOW}`);
         map.describe(
           `Heat map of ${name}, ${counted(columns, "unit")} over ${T} steps, from ${isGate ? 0 : short(-most)} to ${short(most)}`,
         );

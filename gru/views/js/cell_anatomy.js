@@ -8,7 +8,7 @@ import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
 import { diagram, inFull } from "./diagram.js";
 import { make, renew, write } from "./dom.js";
-import { clamp, counted, format } from "./draw.js";
+import { BELOW, clamp, counted, format } from "./draw.js";
 import { drawStrip } from "./draw_strip.js";
 import { strip } from "./panel.js";
 import { score } from "./score.js";
@@ -67,6 +67,7 @@ function build(context) {
       "aria-label": "Wiring of one step. Arrow keys move to another step or unit, the space bar plays.",
     },
     drawing.element,
+    make("p", { class: "gru-note" }, `tint: how large; ${BELOW}`),
   );
   // Whatever is lit, there is room for the longest sum, so that nothing moves away from under a pointer.
   const [sum, room] = [make("div", { class: "gru-sum" }), make("div", { class: "gru-sum gru-room", "aria-hidden": "true" })];

@@ -24,6 +24,8 @@ export const signed = (value, digits = 2) => (Number(value.toFixed(digits)) > 0 
 /** So many of them: 1 step, 2 steps. @param {number} n @param {string} noun @param {string} [nouns] */
 export const counted = (n, noun, nouns = `${noun}s`) => `${n} ${n === 1 ? noun : nouns}`;
 
+export const BELOW = "grey: below\u00a00"; // what stands beside a drawing whose colours mean that
+
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** Ten to a whole power, as people write it. @param {number} exponent */

@@ -84,6 +84,8 @@ export function changeOfMind(beliefs, classes) {
   return null;
 }
 
+export const SORTED = "rows sorted by last h"; // what stands beside rows in this order
+
 /**
  * The units in an order in which neighbours look alike: by their last state, from high to low.
  * @param {ArrayLike<number>} h  (T, H)

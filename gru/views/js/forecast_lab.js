@@ -4,8 +4,8 @@
 import { reset, slider, tick, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
 import { colourOf, letter, make, write } from "./dom.js";
-import { clamp, counted, format, percent } from "./draw.js";
-import { orderOf, QUANTITIES } from "./explorer.js";
+import { BELOW, clamp, counted, format, percent } from "./draw.js";
+import { orderOf, QUANTITIES, SORTED } from "./explorer.js";
 import { covered, errorOf, foresee, lastSeason, pastOf, room, rounded, stroke, unpack } from "./forecast.js";
 import { forecastChart } from "./forecast_chart.js";
 import { heatMap } from "./heat.js";
@@ -25,6 +25,7 @@ import { view } from "./view.js";
 const TRAITS = ["start", "step", "pen", "drawn", "reveal", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
+const NOTES = { r: SORTED, z: "", n: BELOW, h: BELOW };
 
 /**
  * The state, from the traits; places count from the left edge of the drawing, as step does.
@@ -148,6 +149,7 @@ function drawingsOf(state, numbers) {
   /** @type {(name: "r" | "z" | "n" | "h") => import("./dom.js").Colour[]} */
   const colours = (name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
   const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [letter(name), ` ${NAMES[name]}`], colours(name)) }));
+  for (const { name, note } of maps) note.textContent = NOTES[name];
   const hand = handOf(state, numbers, chart);
   const stack = score(state, [chart.panel, ...maps.map(({ panel }) => panel)], {
     count: ({ data }) => data.frame,

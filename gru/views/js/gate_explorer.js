@@ -12,8 +12,8 @@ import { blend } from "./blend.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { colourOf, letter, make, renew, write } from "./dom.js";
-import { capital, clamp, counted, format, percent, signed } from "./draw.js";
-import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES } from "./explorer.js";
+import { BELOW, capital, clamp, counted, format, percent, signed } from "./draw.js";
+import { changeOfMind, compute, leader, orderOf, prepare, QUANTITIES, SORTED } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
 import { cellsOf, HOLDING, heldWords, holdBar, holdByKey, holdByMouse, readEdits } from "./holding.js";
@@ -34,7 +34,13 @@ import { view } from "./view.js";
 const TRAITS = ["sequence", "step", "unit", "layer", "update_bias", ...HOLDING, "compact", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
-const NOTES = { r: "1 uses the past", n: "the proposal", h: "the memory", keeps: "1 keeps h", writes: "1 writes n" };
+const NOTES = {
+  r: `1 uses the past; ${SORTED}`,
+  n: `the proposal; ${BELOW}`,
+  h: `the memory; ${BELOW}`,
+  keeps: "1 keeps h",
+  writes: "1 writes n",
+};
 const BIAS = 6; // at most, either way
 
 /** The state, from the traits. @param {import("./state.js").Reader} traits */

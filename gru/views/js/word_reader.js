@@ -5,8 +5,8 @@ import { beliefPanel } from "./beliefs.js";
 import { list, reset, slider, tries } from "./bound.js";
 import { button, origin } from "./controls.js";
 import { colourOf, labelled, letter as symbol, make, write } from "./dom.js";
-import { clamp, counted, format, percent } from "./draw.js";
-import { changeOfMind, leader, orderOf, QUANTITIES } from "./explorer.js";
+import { BELOW, clamp, counted, format, percent } from "./draw.js";
+import { changeOfMind, leader, orderOf, QUANTITIES, SORTED } from "./explorer.js";
 import { decode } from "./gru.js";
 import { heatMap } from "./heat.js";
 import { cellsOf, HOLDING, heldIn, heldWords, holdBar, holdByKey, holdByMouse, readEdits } from "./holding.js";
@@ -35,6 +35,7 @@ import { LONGEST, moves, numbersOf, plain, readWord, replacements, unpack, visib
 const TRAITS = ["text", "step", "unit", ...HOLDING, "language", "temperature", "seed", "play", "_data"];
 const NAMES = { r: "reset gate", z: "update gate", n: "candidate", h: "state" };
 const LOW = { r: 0, z: 0, n: -1, h: -1 };
+const NOTES = { r: SORTED, z: "", n: BELOW, h: BELOW };
 const RANKED = 24; // letters of a word up to which every replacement is tried
 const SHOWN = 5; // replacements
 const ROOM = { "gru-long": 27, "gru-longer": 80 }; // characters side by side on a phone, on a page; more stand upright
@@ -189,6 +190,7 @@ function drawingsOf(state, model) {
   /** @type {(name: "r" | "z" | "n" | "h") => import("./dom.js").Colour[]} */
   const colours = (name) => (LOW[name] < 0 ? ["below", "ground", name] : ["ground", name]);
   const maps = QUANTITIES.map((name) => ({ name, ...heatMap(name, [symbol(name), ` ${NAMES[name]}`], colours(name)) }));
+  for (const { name, note } of maps) note.textContent = NOTES[name];
   const beliefs = beliefPanel();
   word.note.textContent = "tint: how far h moves";
   const stack = score(state, [beliefs.panel, word.panel, ...maps.map(({ panel }) => panel)], {
