@@ -372,3 +372,17 @@ def test_on_a_phone(bench):
         box = root.get_by_role("button", name=name, exact=True).bounding_box()
         assert box["height"] >= 24
         assert box["x"] + box["width"] <= 360
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_to_try_stands_beside_what_it_changes(bench, width):
+    """The equations above it and Train, in one window, and neither moves when it is pressed."""
+    page, root = bench(width=width, text=GRU)
+    for name in ("No reset gate", "Latch over 50 steps"):
+        button = root.get_by_role("button", name=name)
+        places = [one.bounding_box() for one in (root.locator("textarea"), root.locator(".gru-train"), button)]
+        assert places[-1]["y"] + places[-1]["height"] - places[0]["y"] < 620
+        button.click()
+        page.evaluate(FRAME)
+        assert root.locator(".gru-train").bounding_box()["y"] == places[1]["y"]
+        assert root.locator(".gru-see").is_visible()

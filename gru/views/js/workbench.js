@@ -89,12 +89,11 @@ function build(context) {
     make(
       "div",
       { class: "gru-bench" },
-      make("div", { class: "gru-write" }, begin(state), written.element, buttons.element),
+      make("div", { class: "gru-write" }, begin(state), written.element, buttons.element, tries(state, TRIALS)),
       make("div", { class: "gru-learn" }, task(state), over.element),
     ),
     settingsOf(state, session),
     seen.element,
-    tries(state, TRIALS),
     make("p", { class: "gru-where" }, origin()),
   );
   root.setAttribute("aria-label", "Workbench: write a recurrent cell, train it, look inside");
