@@ -68,7 +68,8 @@ class Twice:
     def __init__(self, page: Page, module: str) -> None:
         self.page = page
         code = CODE.get(module, f"views.{KINDS[module]}()")
-        run(page, f"torch.manual_seed(0)\nview = {code}\ndisplay(view)\ndisplay(view)")
+        made = f"torch.manual_seed(0)\nview = {code}\n{TRAITS}\ndisplay(view)\ndisplay(view)"
+        self.first_traits = json.loads(run(page, made).splitlines()[0])
         self.name = module.replace("_", "-")
         self.roots = page.locator(f'.jp-OutputArea .gru-view[data-view="{self.name}"]')
         self.roots.nth(1).wait_for(state="attached")
@@ -100,13 +101,9 @@ class Twice:
             arg=[self.name, says, drawing, same],
         )
 
-    def traits(self) -> dict:
-        return json.loads(run(self.page, TRAITS))
-
-    def changed_traits(self, before: dict) -> list[str]:
-        """The names of those that are no longer as before."""
-        now = json.loads(run_until(self.page, TRAITS, lambda printed: json.loads(printed) != before))
-        return [name for name in now if now[name] != before[name]]
+    def wait_for_other_traits(self) -> None:
+        """Until Python has heard of a change."""
+        run_until(self.page, TRAITS, lambda printed: json.loads(printed) != self.first_traits)
 
     def control(self) -> ElementHandle:
         """What arrow keys move in the first display: the first slider, or where there is none, the first choice."""
@@ -121,7 +118,6 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     assert view.states() == ["ready", "ready"]
     says, drawing = view.seen()
     view.wait(says, drawing, True)
-    before = view.traits()
 
     # From the page to Python, and to the other display.
     control = view.control()
@@ -133,15 +129,14 @@ def test_view_is_alive(notebook: Page, module: str) -> None:
     if control.evaluate(stands) == before_key:  # it stood at its end
         notebook.keyboard.press("ArrowDown")
     view.wait(says, drawing, False)
-    assert view.changed_traits(before)
+    view.wait_for_other_traits()
 
     # From Python to both displays: all traits, because one that moved may come after another (a focus sets one, too).
-    run(notebook, "\n".join(f"view.{name} = {value!r}" for name, value in before.items()))
+    run(notebook, "\n".join(f"view.{name} = {value!r}" for name, value in view.first_traits.items()))
     view.wait(says, drawing, True)
-    assert view.traits() == before
 
     # Closed in Python, nothing stays on the page.
-    run(notebook, "view.close()")
+    assert json.loads(run(notebook, f"{TRAITS}\nview.close()")) == view.first_traits
     view.roots.first.wait_for(state="detached")
 
 

@@ -356,7 +356,8 @@ function planeOf() {
   const words = wordsOf();
   const viewBox = `${-HALF} ${-HALF} ${2 * HALF} ${2 * HALF}`;
   const drawing = [...axes.all, circle, image, kept, halves, arrows, ...handles, ...words.all];
-  const svg = make("svg", { viewBox, "aria-hidden": "true" }, ...drawing);
+  // A class from the beginning, so that what is drawn depends on the state alone, and not on what was drawn before.
+  const svg = make("svg", { class: "", viewBox, "aria-hidden": "true" }, ...drawing);
   const { panel, plot, value } = panelOf("plane", ["what the matrix J makes of a circle"], { class: "gru-plane" }, svg);
   plot.querySelector(".gru-at-step")?.remove(); // there is no time in it
   const note = make("p", { class: "gru-note" });
