@@ -16,24 +16,31 @@ READY = "() => [...document.querySelectorAll('.gru-view')].every((view) => view.
 
 
 @pytest.fixture
-def open_file(browser):
+def open_file(browser, tabs):
     """open_file(path) -> a page without a network; the test fails if it complains or asks for anything."""
-    contexts, complaints = [], []
+    used, complaints = [], []
+    heard = {
+        "console": lambda message: complaints.append(f"console {message.type}: {message.text}"),
+        "pageerror": lambda error: complaints.append(f"exception: {error}"),
+        "request": lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url),
+    }
 
     def open_file(path, **options):
-        contexts.append(browser.new_context(offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: complaints.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+        how = ("a file", str(options))
+        page = tabs[how].pop() if tabs.get(how) else browser.new_context(offline=True, **options).new_page()
+        used.append((how, page))
+        for event, hear in heard.items():
+            page.on(event, hear)
         page.goto(path.as_uri())
         page.wait_for_selector(".gru-view")
         page.wait_for_function(READY)
         return page
 
     yield open_file
-    for context in contexts:
-        context.close()
+    for how, page in used:
+        for event, hear in heard.items():
+            page.remove_listener(event, hear)
+        tabs.setdefault(how, []).append(page)
     assert not complaints
 
 
