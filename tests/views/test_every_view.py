@@ -97,7 +97,10 @@ def test_each_control_changes_what_is_seen_and_reset_restores_it(open_view, name
     first = view.seen()
     moved = 0
     for kind in ("input", "select", "button"):
-        for place in range(view.count(kind)):
+        count = view.count(kind)
+        if kind == "button" and way is by_keyboard:
+            count = min(count, 4)  # Enter on a button is a click, which the mouse tries on each
+        for place in range(count):
             control = view.control(kind, place)  # Reset may have made it anew
             known = control.evaluate(KNOWN)
             if known["label"].startswith("Reset") or not way(view, control, known):
