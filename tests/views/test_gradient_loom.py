@@ -352,7 +352,8 @@ def test_it_opens_where_its_point_is_seen_and_says_it_in_numbers(open_views):
     flow = view.flow
     page = open_views(view)
     left, part, less = re.search(
-        r"30 steps back from the loss, ([\d.]+) % of its gradient is left\. (\d+) % of that comes by the carry\. "
+        r"30 steps back from the loss, ([\d.]+) % of its gradient is left\. "
+        r"In its last step (\d+) % of that comes by the carry\. "
         r"Without its gates, as a tanh RNN, it would be (\d+) times less",
         page.locator(".gru-says").inner_text(),
     ).groups()

@@ -398,8 +398,8 @@ function mostOf(now, found) {
   if (share < 0 || share > 3) return "Here the threads work against each other, and little is left.";
   const against = open.filter(({ value }) => value * sum < 0).map(({ path }) => path);
   if (share > 1.005)
-    return `The ${first.path} brings ${percent(share)} of that; the ${against.join(" and the ")} take${against.length > 1 ? "" : "s"} some back.`;
-  return `${percent(share)} of that comes by the ${first.path}.`;
+    return `In its last step the ${first.path} brings ${percent(share)} of that; the ${against.join(" and the ")} take${against.length > 1 ? "" : "s"} some back.`;
+  return `In its last step ${percent(share)} of that comes by the ${first.path}.`;
 }
 
 /** @returns {import("./bound.js").Trial<Now>[]} */
