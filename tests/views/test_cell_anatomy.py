@@ -431,6 +431,32 @@ def test_a_wire_is_as_wide_as_what_it_carries(open_views):
         assert found["r reset r"] == pytest.approx(1 + 3.5 * r, abs=0.02)
 
 
+def test_what_z_does_is_said_with_the_shares_that_are_drawn(open_views):
+    """At steps where the gate is far from either end, too: nothing is said to run straight on, or to be forgotten."""
+    view = views.CellAnatomy(step=3, unit=1)
+    page = open_views(view)
+    said = {}
+    for name, changed in (("Follow z", {"part": "z"}), ("The other z", {"z_keeps": False})):
+        page.get_by_role("button", name=name).click()
+        page.evaluate(FRAME)
+        said[name] = [int(share) for share in re.findall(r"(\d+)\s%", page.locator(".gru-see").inner_text())]
+        with view.hold_trait_notifications():
+            view.part, view.z_keeps = changed.get("part", "h"), changed.get("z_keeps", True)
+        z = view.numbers["z"][1].item()
+        kept = z if view.z_keeps else 1 - z
+        said[name].append(round(100 * kept))
+    kept, written, own = said["Follow z"]
+    assert kept == own
+    assert kept + written == 100
+    assert kept not in (0, 50, 100)
+    is_now, was, own = said["The other z"]
+    assert (is_now, was) == (own, kept)
+    page.get_by_role("button", name="Follow z").click()
+    page.get_by_label("Step", exact=True).fill("2")
+    page.evaluate(FRAME)
+    assert f"{kept}\u00a0%" not in page.locator(".gru-see").inner_text().replace(" %", "\u00a0%")
+
+
 @pytest.mark.parametrize(
     ("traits", "message"),
     [

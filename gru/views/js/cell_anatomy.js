@@ -8,7 +8,7 @@ import { linesIn } from "./chart.js";
 import { origin } from "./controls.js";
 import { diagram, inFull } from "./diagram.js";
 import { make, renew, write } from "./dom.js";
-import { BELOW, clamp, counted, format } from "./draw.js";
+import { BELOW, clamp, counted, format, percent } from "./draw.js";
 import { drawStrip } from "./draw_strip.js";
 import { strip } from "./panel.js";
 import { score } from "./score.js";
@@ -75,7 +75,15 @@ function build(context) {
   const equations = make("div", { class: "gru-steps" });
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   time.element.prepend(stage); // on a phone the transport stays in sight below it
-  state.lay(controls(state), says, time.element, how, equations, tries(state, trials()), make("p", { class: "gru-where" }, origin()));
+  state.lay(
+    controls(state),
+    says,
+    time.element,
+    how,
+    equations,
+    tries(state, trials(numbers)),
+    make("p", { class: "gru-where" }, origin()),
+  );
   root.setAttribute("aria-label", "One step of a cell");
   dragged(state, drawing.dials, numbers);
   pointed(state, root, stage, time.toggle);
@@ -306,14 +314,20 @@ function controls(state) {
   );
 }
 
-/** @returns {import("./bound.js").Trial<Now>[]} */
-function trials() {
+/**
+ * @param {ReturnType<typeof numbersOf>} numbers
+ * @returns {import("./bound.js").Trial<Now>[]}
+ */
+function trials(numbers) {
   return [
     {
       name: "Follow z",
       put: () => ({ part: "z" }),
-      see: ({ unit }) =>
-        `The wires of h are as wide as what z lets through. Where the z of unit ${unit + 1} is near its keeping end, the old state runs straight on.`,
+      see: (now) => {
+        const { kept, written } = numbers(now).steps[now.step];
+        const [old, fresh] = [kept, written].map((shares) => percent(shares[now.unit]));
+        return `The wires into the sum are as wide as what z lets through: ${old} of the old state of unit ${now.unit + 1}, and ${fresh} of its candidate. Drag a number of x, and they change.`;
+      },
     },
     {
       name: "The other reset",
@@ -328,7 +342,11 @@ function trials() {
     {
       name: "The other z",
       put: ({ data }) => ({ z_keeps: !data.made.z_keeps }),
-      see: () => "z and 1 − z change places on their wires: the same weights now forget where they remembered.",
+      see: (now) => {
+        const { steps, made } = numbers(now);
+        const [is, was] = [steps, made].map((all) => percent(all[now.step].kept[now.unit]));
+        return `z and 1 − z change places on their wires. With the same weights, unit ${now.unit + 1} now keeps ${is} of its old state at this step, where it kept ${was}.`;
+      },
     },
     {
       name: "No input at all",

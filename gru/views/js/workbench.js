@@ -351,25 +351,25 @@ const TRIALS = [
     name: "No reset gate",
     put: () => ({ text: AFTER.replace("r * (U_n @ h + b_hn)", "U_n @ h + b_hn"), task: "adding", steps: 20 }),
     see: () =>
-      "The task is Adding over 20 steps. Train it: the reset gate is not missed here. The sentence under the equations names what is gone.",
+      "This is the GRU without its reset gate, on Adding over 20 steps. Train it: the gate is not missed here. The sentence under the equations names what is gone.",
   },
   {
     name: "No update gate",
     put: () => ({ text: AFTER.replace(/\(1 - z\) \* n \+ z \* h.*/u, "n"), task: "adding", steps: 20 }),
     see: () =>
-      "The task is Adding over 20 steps. Train it, and look at the gradient that reaches the first step: without z there is no way for it to pass straight on.",
+      "This is the GRU without its update gate, on Adding over 20 steps. Train it for a thousand updates: at first hardly any gradient reaches the first step. Once it does, the task is learned here too.",
   },
   {
     name: "Latch over 50 steps",
     put: () => ({ text: AFTER, task: "latch", steps: 50, gate: "torch", lr: 0.003 }),
     see: () =>
-      "As PyTorch starts it, it stays near guessing for a long time. Pin the run, let the update gate start as chrono, and train again.",
+      "This is the GRU. As PyTorch starts it, it stays near guessing for a long time. Pin the run, let the update gate start as chrono, and train again.",
   },
   {
     name: "Break Adam",
     put: () => ({ text: AFTER, task: "latch", steps: 20, gate: "torch", lr: 0.003, epsilon: 1e-4 }),
     see: () =>
-      "The gradient at the first step is smaller than epsilon, so Adam hardly moves and it stays at guessing. Pin the run, set epsilon to 10⁻⁸ under Settings, and train again.",
+      "This is the GRU, on Latch over 20 steps. The gradient at the first step is smaller than epsilon, so Adam hardly moves and it stays at guessing. Pin the run, set epsilon to 10⁻⁸ under Settings, and train again.",
   },
 ];
 
