@@ -174,7 +174,8 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
             if count:
                 colour = "white" if shares[row, column] > 0.3 else "#1f2328"
                 ax.text(column, row, str(count), ha="center", va="center", color=colour)
-        ax.set_xticks(range(C), names)
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 5 else {}
+        ax.set_xticks(range(C), names, **slanted)
         ax.set_yticks(range(C), names)
         ax.set_xlabel(f"{what} the model names")
         ax.set_ylabel(f"{what} it was")
@@ -209,7 +210,7 @@ def training(histories: History | Sequence[History]) -> Picture:
                     ends.append((max(map(len, runs)), last, name, {"color": TEXT, "linestyle": line}))
             ax.set_xlabel("epoch")
             ax.set_title(panel)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
             if panel == "accuracy":
                 ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             else:
@@ -261,6 +262,8 @@ def curves(
                 ends.append((at[last[-1]], mean[last[-1]], name, line))
         if log:
             ax.set_yscale("log")
+        if start == int(start) and by == int(by):  # what is counted in whole numbers has no ticks between them
+            ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
         ax.set_xlabel(x)
         ax.set_ylabel(y)
         name_ends(ax, ends)

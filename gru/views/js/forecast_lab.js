@@ -307,7 +307,8 @@ function trials() {
       when: free,
       keeps: ["start"],
       put: last((value, _, spread, i) => (i < 0.5 ? value : value + spread)),
-      see: () => "The forecast begins as high as the past ends. How many steps does it stay there?",
+      see: () =>
+        "The last half season lies higher now, so “the same as last season” rises half a season from now. Does the model expect that, too?",
     },
     {
       name: "A flat last season",

@@ -301,7 +301,7 @@ function trials(numbers) {
       when: ({ data }) => !data.reason,
       put: () => ({ update_bias: BIAS }),
       see: (now) =>
-        `Nearly every z goes to ${towards(now, true)}, and the state stays near 0: a memory that keeps everything lets nothing in.`,
+        `Nearly every z goes to ${towards(now, true)}, and the state stays near 0: a memory that keeps everything lets next to nothing in.`,
     },
     {
       name: "Forget at once",

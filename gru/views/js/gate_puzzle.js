@@ -214,7 +214,7 @@ const TRIALS = [
     name: "Keep everything",
     keeps: ["wish", "hints"],
     put: (now) => changed(now, { 5: MOST, 6: MOST, 7: MOST }),
-    see: () => "z is near 1 at every letter: nothing is forgotten, and nothing gets in.",
+    see: () => "z is near 1 at every letter: nearly nothing is forgotten, and nearly nothing gets in.",
   },
   {
     name: "Keep nothing",
