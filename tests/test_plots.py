@@ -150,6 +150,26 @@ def test_a_number_of_numpys_chooses_a_sequence(trace):
     assert np.array_equal(images(plots.gates(trace, np.int64(2)))[0], images(plots.gates(trace, 2))[0])
 
 
+def test_what_is_counted_in_whole_numbers_has_no_ticks_between_them():
+    blocks = plots.curves({"a": range(1, 21)}, x="blocks", y="loss", start=1).axes[0]
+    halves = plots.curves({"a": range(5)}, x="bias", y="steps", by=0.5).axes[0]
+    epochs = plots.training(History(loss=[1.0, 0.5, 0.2])).axes[0]
+    assert all(tick == int(tick) for ax in (blocks, epochs) for tick in ax.get_xticks())
+    assert any(tick != int(tick) for tick in halves.get_xticks())
+
+
+def test_long_names_below_a_table_do_not_run_into_each_other():
+    names = ["English", "German", "Finnish", "Hungarian", "Turkish", "Italian", "Polish", "Swahili", "Basque", "Welsh"]
+    figure = plots.confusion(torch.arange(10), torch.arange(10), names)
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {45.0}
+    ends = [label.get_window_extent().x1 for label in labels]
+    assert np.diff(ends).min() > 20  # as far apart as the columns
+    short = plots.confusion(torch.arange(3), torch.arange(3), ["1", "2", "3"]).axes[0]
+    assert {label.get_rotation() for label in short.get_xticklabels()} == {0.0}
+
+
 def test_classes_are_whole_numbers():
     with pytest.raises(TypeError, match=r"^targets: expected classes as integers, got torch.float32$"):
         plots.confusion(torch.tensor([0, 1]), torch.tensor([0.0, 1.0]))
