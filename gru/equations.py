@@ -44,6 +44,24 @@ class Weights(NamedTuple):
     bias_hh: Tensor | None  # (3H)
     reset_after: bool
 
+    def check(self, input_size: int, hidden_size: int) -> None:
+        """Raise RuntimeError unless the four fit these sizes and each other: the compiled walk reads bare memory."""
+        rows, (W, U, b, c, _) = 3 * hidden_size, self
+        dtype, on_cpu, matrices, bias = W.dtype, W.is_cpu, ((rows, input_size), (rows, hidden_size)), (rows,)
+        if not (  # written out, because every run passes here
+            W.shape == matrices[0]
+            and U.shape == matrices[1]
+            and U.dtype is dtype
+            and U.is_cpu is on_cpu
+            and (b is None or (b.shape == bias and b.dtype is dtype and b.is_cpu is on_cpu))
+            and (c is None or (c.shape == bias and c.dtype is dtype and c.is_cpu is on_cpu))
+        ):
+            of_each = zip(self._fields, self, (*matrices, bias, bias), strict=False)
+            expected = ", ".join(f"{name} {shape}" for name, tensor, shape in of_each if tensor is not None)
+            of_each = zip(self._fields, self[:4], strict=False)
+            got = (f"{name} {tuple(t.shape)} {t.dtype} on {t.device}" for name, t in of_each if t is not None)
+            raise RuntimeError(f"weights: expected {expected} of one dtype on one device, got {', '.join(got)}")
+
     def z_first(self) -> "Weights":
         """The rows of z before those of r, as Keras and ONNX have them: its own inverse."""
 

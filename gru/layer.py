@@ -195,6 +195,7 @@ def sweep(
     x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool, engine: Engine
 ) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
+    weights.check(x.shape[-1], h0.shape[-1])
     run = _onnx.operator if _onnx.exporting(x) else engine
     x, dtype = layout.reverse(x) if reverse else x, weights.weight_ih.dtype
     if h0.dtype is x.dtype is dtype:
@@ -225,8 +226,7 @@ def layer_weights(module: nn.RNNBase, layer: int, reverse: bool, reset_after: bo
     if reverse and not module.bidirectional:
         raise ValueError("reverse: expected False for a layer with one direction, got True")
     suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    found = [_parameter(module, kind + suffix) for kind in kinds]  # no such attribute where bias=False
+    found = [_parameter(module, kind + suffix) for kind in Weights._fields[:4]]  # no such biases where bias=False
     return Weights(*found, reset_after)
 
 

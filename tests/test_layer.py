@@ -230,3 +230,22 @@ def test_runs_on_cuda_as_torch():
     x = pack_sequence([torch.randn(k, 3, dtype=torch.float64, device="cuda") for k in (2, 5, 3)], enforce_sorted=False)
     torch.testing.assert_close(mine(x)[0].data, theirs(x)[0].data, **EXACT)
     torch.testing.assert_close(mine(x)[1], theirs(x)[1], **EXACT)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "got"),
+    [
+        ("weight_hh_l0", lambda weight: weight[:5], r"weight_hh \(5, 4\)"),
+        ("weight_hh_l0", lambda weight: weight.t(), r"weight_hh \(4, 12\)"),
+        ("weight_hh_l0", lambda weight: weight.double(), r"weight_hh \(12, 4\) torch.float64"),
+        ("bias_hh_l0", lambda bias: bias[:3], r"bias_hh \(3,\)"),
+        ("bias_ih_l0", lambda bias: bias.to("meta"), r"bias_ih \(12,\) torch.float32 on meta"),
+    ],
+)
+def test_weights_that_do_not_fit_each_other_are_never_read(name, change, got):
+    """The compiled walk would read past their ends, or their bytes as other numbers."""
+    x = torch.randn(6, 2, 3)
+    for layer in (gru.GRU(3, 4), nn.GRU(3, 4)):
+        setattr(layer, name, nn.Parameter(change(getattr(layer, name).detach())))
+        with pytest.raises(RuntimeError, match=rf"weights: expected weight_ih \(12, 3\), .*got .*{got}"):
+            (layer if isinstance(layer, gru.GRU) else lambda x, own=layer: gru.trace(own, x))(x)

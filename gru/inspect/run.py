@@ -140,6 +140,7 @@ class Run:
 
 def run_sweep(x: Tensor, h0: Tensor, weights: Weights, first_block: int, packed: Packed | None = None) -> Sweep:
     """All steps of one recurrence; parameters get no gradient, but x and h0 do where they ask for one."""
+    weights.check(x.shape[-1], h0.shape[-1])
     weights = detached(weights)
     states, gates = bptt.forward(x, h0, weights, keep=True, first_block=first_block)
     grad = torch.is_grad_enabled()

@@ -683,3 +683,11 @@ def test_a_cell_that_does_not_tell_its_size_asks_for_its_first_state():
     assert torch.equal(trace(cell, x, torch.zeros(2, 4)).h, expected)
     with pytest.raises(TypeError, match=r"Minimal: expected its first state as an argument"):
         trace(cell, x)
+
+
+def test_a_cell_with_weights_of_two_dtypes_is_not_traced():
+    torch.set_default_dtype(torch.float32)
+    cell = nn.GRUCell(3, 4)
+    cell.weight_hh = nn.Parameter(cell.weight_hh.detach().double())
+    with pytest.raises(RuntimeError, match=r"weights: expected .* of one dtype .* weight_hh \(12, 4\) torch.float64"):
+        trace(cell, torch.randn(5, 2, 3))
