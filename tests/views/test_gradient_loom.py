@@ -277,6 +277,7 @@ def test_one_logarithmic_scale_or_a_linear_one(open_views):
     assert page.evaluate(filled) == pytest.approx(expected.item(), abs=0.01)
     page.get_by_role("radio", name="linear").check()
     page.evaluate(FRAME)
+    assert "Thicker is more: the full height is" in page.locator(".gru-view").inner_text()  # a hair would be nothing
     assert page.evaluate(filled) == pytest.approx((along.max() / view.flow.norms.max()).item(), abs=0.01)
 
 
