@@ -345,7 +345,7 @@ function trials(numbers) {
       see: (now) => {
         const { steps, made } = numbers(now);
         const [is, was] = [steps, made].map((all) => percent(all[now.step].kept[now.unit]));
-        return `z and 1 − z change places on their wires. With the same weights, unit ${now.unit + 1} now keeps ${is} of its old state at this step, where it kept ${was}.`;
+        return `z and 1 − z change places on their wires. With the same weights, unit ${now.unit + 1} now keeps ${is} of its old state at this step, where it kept ${was}.${now.step ? " The steps before it have changed as well." : ""}`;
       },
     },
     {
