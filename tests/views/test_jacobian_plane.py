@@ -184,16 +184,18 @@ def test_no_word_of_the_drawing_lies_on_another(open_views, matrix):
         assert page.evaluate(MEETING) == [], power
 
 
-def test_a_drag_keeps_its_scale_where_the_drawing_zooms_out(open_views):
-    """What the pointer holds stays where a unit was when it was pressed: nothing runs away from it."""
-    page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0], power=6))
+def places_of(page):
+    """at(x, y): where a point of the plane is on the screen, as far as it is not zoomed out."""
     page.locator(".gru-plane").scroll_into_view_if_needed()
     box = page.locator(".gru-plane svg").bounding_box()
     unit = min(box["width"], box["height"]) / 4.8
+    return lambda x, y: (box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 - y * unit)
 
-    def at(x, y):
-        return box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 - y * unit
 
+def test_a_drag_keeps_its_scale_where_the_drawing_zooms_out(open_views):
+    """What the pointer holds stays where a unit was when it was pressed: nothing runs away from it."""
+    page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0], power=6))
+    at = places_of(page)
     page.mouse.move(*at(1, 0))
     page.mouse.down()
     for x in (1.5, 1.8, 1.2):
@@ -233,13 +235,7 @@ def test_words_stand_inside_and_where_they_cover_least(page, words):
 
 def test_a_column_can_be_dragged(open_views):
     page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0]))
-    page.locator(".gru-plane").scroll_into_view_if_needed()
-    box = page.locator(".gru-plane svg").bounding_box()
-    unit = min(box["width"], box["height"]) / 4.8
-
-    def at(x, y):
-        return box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 - y * unit
-
+    at = places_of(page)
     page.mouse.move(*at(1, 0))
     page.mouse.down()
     page.mouse.move(*at(0.5, 0.5), steps=4)
