@@ -216,7 +216,7 @@ class _CellCall(NamedTuple):
 class _CellTape(_Tape):
     def __init__(self, recorder: Recorder, name: str, module: nn.Module) -> None:
         super().__init__(recorder, name, module)
-        self.asks = True  # the cell for its gates, where its forward does not call them
+        self.asks = True  # the cell, beside the model's calls: for gates that its forward does not call, for its start
         self.is_plain, self.count = keeps_equations(module), count_of(module)
         self.signature_of = cache(inspect.signature)  # of forward and gates
         self.inside, self.gates, self.places = False, None, []  # a call: its gates, and where its output has the states
@@ -274,7 +274,7 @@ class _CellTape(_Tape):
             else:
                 h = torch.zeros_like(as_gates(cell, cell.gates(x)).h)
             zeros = h if self.count == 1 else (h,) * self.count
-            fits = class_of(cell) is not None or _agree(method(x), method(x, zeros))
+            fits = class_of(cell) is not None or not self.asks or _agree(method(x), method(x, zeros))
         if zeros is None or not fits:
             raise TypeError(f"{self.title}: expected its first state as an argument, if it is not zero, got None")
         return zeros
@@ -349,6 +349,7 @@ def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor
 def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
     """What a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
     _arguments.is_tensor("x", x)
+    _arguments.is_dense("x", x)
     if x.dim() < 2 or (x.dim() > 3 and class_of(cell) is not None):
         raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_arguments.shape(x)}")
     if not len(x):
@@ -357,6 +358,7 @@ def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object
     expected = (*x.shape[1:-1], H)
     for h in [] if h0 is None else tree_leaves(h0):
         _arguments.is_tensor("h0", h, "a Tensor or None")
+        _arguments.is_dense("h0", h)
         if H is not None and tuple(h.shape) != expected:
             raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_arguments.shape(h)}")
     if h0 is None and H is not None:

@@ -17,7 +17,7 @@ from gru.cells import class_of
 from gru.equations import Gates, Weights, candidate, step
 from gru.formula import FormulaCell
 from gru.inspect.record import eval_mode, other_methods, record, recording
-from gru.inspect.recurrences import find, gates_function
+from gru.inspect.recurrences import count_of, find, gates_function
 from gru.inspect.run import Run, Sweep, run_sweep
 from gru.inspect.trace import Trace, trace_of
 from gru.layer import Packed
@@ -92,7 +92,8 @@ def replay(
         sequence, of a model whatever it returns. Without edits the outputs are the module's own, bit for bit.
 
     Raises:
-        TypeError: edits is not a list of Edit, or asks for what a cell whose state is not a mean does not have.
+        TypeError: edits is not a list of Edit; or it holds something other than h in a cell whose state is not a mean,
+            or that has several states.
         LookupError: r is to be held in a cell whose equations are not known.
         IndexError, ValueError: an edit names what is not there. Else as :func:`gru.trace`.
 
@@ -142,6 +143,9 @@ class _Editor:
         for edit in edits:
             if edit.quantity != "h":
                 run.check_mixes()
+                if count_of(run.module) > 1:  # the others may depend on it, too
+                    expected = f"edits of h alone in a cell with states {', '.join(run.module.states)}"
+                    raise TypeError(f"{run.name}: expected {expected}, got one of {edit.quantity}")
             if edit.quantity == "r" and run.weights is None:
                 raise LookupError(f"{run.name}: r cannot be held, since it is not known how n follows; hold n instead")
             nothing = torch.zeros_like(run.before, dtype=torch.bool), torch.zeros_like(run.before)
@@ -182,7 +186,10 @@ class _Editor:
 
     def methods(self) -> dict[str, Callable]:
         """What stands in the place of a cell's methods; a forward of the user's own calls gates itself."""
-        cell, gates_of = self.run.module, gates_function(self.run.module)
+        cell = self.run.module
+        if count_of(cell) > 1 or not (isinstance(cell, nn.GRUCell) or hasattr(cell, "gates")):
+            return {"forward": self.first_held(cell.forward)}
+        gates_of = gates_function(cell)
 
         def gates(x: Tensor, h: Tensor) -> Gates:
             return self.step(gates_of(x, h), x, h)
@@ -190,3 +197,17 @@ class _Editor:
         is_known = class_of(cell) is not None or (isinstance(cell, FormulaCell) and hasattr(cell, "gates"))
         forward = {"forward": lambda x, h=None: cell.gates(x, h).h} if is_known else {}
         return {"gates": gates, **forward}
+
+    def first_held(self, forward: Callable) -> Callable:
+        """The forward of a FormulaCell with its new state held, of several the first: all that is known to be h."""
+        cell = self.run.module
+
+        def held(x: Tensor, h: object = None) -> object:
+            if hasattr(cell, "gates"):
+                cell.gates(x, h)  # for the record
+            states = forward(x, h)
+            first = self.hold("h", states[0] if count_of(cell) > 1 else states)
+            self.steps += 1
+            return (first, *states[1:]) if count_of(cell) > 1 else first
+
+        return held

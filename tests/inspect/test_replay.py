@@ -229,6 +229,65 @@ def test_a_cell_from_text_is_held_as_any_other():
     close(gru.replay(model, x, edits=edits)[0], outputs[-1])
 
 
+ONE_STATE = "h = tanh(W @ x + U @ h + b)"
+TWO_STATES = """
+r = sigmoid(W_r @ x + U_r @ h)
+z = sigmoid(W_z @ x + U_z @ c)
+n = tanh(W_n @ x + r * (U_n @ h))
+c = z * c + n
+h = tanh(c)
+"""
+
+
+@pytest.mark.parametrize("in_model", [False, True])
+@pytest.mark.parametrize("text", [ONE_STATE, TWO_STATES, TWO_STATES.replace("r =", "a =").replace("r *", "a *")])
+def test_of_a_text_whose_state_is_no_mean_h_is_held(text, in_model):
+    cell, x = gru.FormulaCell(text, D, H).double(), random(T, B, D)
+    model = gru.FormulaClassifier(cell, 2).double() if in_model else cell
+    seen = gru.replay(model, x, edits=[gru.Edit("h", 0.5, steps=3, units=1)])[1]
+    states, expected = None, []
+    for t, x_t in enumerate(x):
+        states = cell(x_t, states)
+        h = (states if len(cell.states) == 1 else states[0]).detach().clone()
+        if t == 3:
+            h[:, 1] = 0.5
+        states = h if len(cell.states) == 1 else (h, states[1])
+        expected.append(h)
+    close(seen.h, torch.stack(expected))
+    assert (seen.z is None) == (not hasattr(cell, "gates"))
+    with pytest.raises(TypeError, match=r"h alone|only h can be held"):
+        gru.replay(model, x, edits=[gru.Edit("z", 0.5)])
+
+
+def test_of_a_mean_of_several_states_h_alone_is_held():
+    cell = gru.FormulaCell(TWO_STATES.replace("h = tanh(c)", "h = (1 - z) * n + z * h"), D, H).double()
+    for quantity in "zn":
+        with pytest.raises(
+            TypeError, match="FormulaCell: expected edits of h alone in a cell with states h, c, got one"
+        ):
+            gru.replay(cell, random(T, B, D), edits=[gru.Edit(quantity, 0.5)])
+
+
+class FromNothing(Minimal):
+    """A cell that starts by itself, and whose forward asks gates."""
+
+    def forward(self, x, h=None):
+        return self.gates(x, x.new_zeros(*x.shape[:-1], self.hidden_size) if h is None else h).h
+
+
+@pytest.mark.parametrize("quantity", ["z", "n", "h"])
+def test_a_cell_that_starts_by_itself_is_held_from_its_first_step_on(quantity):
+    cell, x = FromNothing(D, H).double(), random(T, B, D)
+    values = random(T, B, H, seed=2).sigmoid()
+    edits = [gru.Edit(quantity, values[2:5], steps=slice(2, 5))]
+    expected, seen = gru.replay(cell, x, edits=edits)
+    logits, in_model = gru.replay(model := gru.FormulaClassifier(cell, 2), x, edits=edits)
+    close(in_model.h, seen.h)
+    close(in_model.h, expected)
+    close(getattr(in_model, quantity)[2:5], values[2:5])
+    close(logits, model.head(expected[-1]))
+
+
 def test_what_cannot_be_held_is_refused_by_name():
     layer, x = gru.GRU(D, H).double(), random(T, B, D)
     with pytest.raises(ValueError, match="quantity: expected one of r, z, n, h, got 'q'"):
