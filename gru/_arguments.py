@@ -26,6 +26,12 @@ def is_tensor(name: str, value: object, expected: str = "a Tensor") -> None:
         raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
+def is_dense(name: str, tensor: Tensor) -> None:
+    """Raise RuntimeError for a sparse tensor, as PyTorch's layers do in their own words."""
+    if tensor.layout is not torch.strided:
+        raise RuntimeError(f"{name}: expected a dense Tensor, got {tensor.layout}; {name}.to_dense() gives one")
+
+
 def size(name: str, value: object) -> None:
     """Raise unless ``value`` is a positive int: TypeError for the type, ValueError for the value."""
     if not isinstance(value, int) or isinstance(value, bool):

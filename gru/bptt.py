@@ -82,6 +82,9 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
         h0: the state before the first step (B, H).
         weights: of either variant.
 
+    Raises:
+        RuntimeError: the sizes, dtypes or devices do not fit each other.
+
     Gradients of any order reach x, h0 and all weights; from the second order on they are computed by :func:`loop`. On
     CUDA, "reset after" takes cuDNN, whose second derivatives PyTorch does not offer: there use
     ``torch.backends.cudnn.flags(enabled=False)``. While a model is exported, transformed by ``torch.func`` or
@@ -95,6 +98,7 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     >>> torch.allclose(run(x, h0, weights), loop(x, h0, weights), atol=1e-6)
     True
     """
+    _check(x, h0, weights)
     if torch.compiler.is_exporting() or torch.jit.is_tracing():
         return loop(x, h0, weights)
     if torch.compiler.is_compiling():
@@ -108,6 +112,22 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         return ByHand.apply(*tensors, weights.reset_after)
     return forward(x, h0, weights)[0]
+
+
+def _check(x: Tensor, h0: Tensor, weights: Weights) -> None:
+    """Raise RuntimeError unless all of them fit each other: the compiled walk reads bare memory."""
+    W, sizes, of_state = weights.weight_ih, x.shape, h0.shape
+    if not (
+        len(sizes) == 3
+        and len(of_state) == 2
+        and sizes[1] == of_state[0]
+        and x.dtype is h0.dtype is W.dtype
+        and x.is_cpu is h0.is_cpu is W.is_cpu
+    ):
+        expected = "x (T, B, D) and h0 (B, H), of one dtype and on one device with the weights"
+        got = ", ".join(f"{_arguments.shape(one)} {one.dtype} on {one.device}" for one in (x, h0, W))
+        raise RuntimeError(f"x, h0: expected {expected}, got {got}")
+    weights.check(sizes[2], of_state[1])
 
 
 def is_plain(*tensors: Tensor) -> bool:

@@ -221,6 +221,8 @@ class ResetBeforeCell(_tools.NotScriptable, _Cell):
         return {"r": (self.reset_gate,), "z": (self.update_gate,), "n": (self.hidden_transform,)}
 
     def _gates(self, x: Tensor, h: Tensor) -> Gates:
+        _arguments.is_dense("x", x)  # cat takes no sparse tensor beside a dense one
+        _arguments.is_dense("h", h)
         both = torch.cat((x, h), dim=-1)  # (B, D + H)
         r = torch.sigmoid(self.reset_gate(both))  # (B, H)
         z = torch.sigmoid(self.update_gate(both))  # (B, H)

@@ -141,8 +141,7 @@ class GRU(_tools.NotTorchs, nn.RNNBase):
         Raises:
             TypeError: input or hx is not a tensor.
             ValueError: input has the wrong number of axes or the wrong dtype.
-            RuntimeError: a size does not fit, hx has the wrong number of axes or dtype, a tensor lies on another
-                device, or there is no step.
+            RuntimeError: a size, hx's axes or dtype, or a device does not fit; a tensor is sparse; there is no step.
         """
         return self._run(input, hx)
 
@@ -195,7 +194,6 @@ def sweep(
     x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool, engine: Engine
 ) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
-    weights.check(x.shape[-1], h0.shape[-1])
     run = _onnx.operator if _onnx.exporting(x) else engine
     x, dtype = layout.reverse(x) if reverse else x, weights.weight_ih.dtype
     if h0.dtype is x.dtype is dtype:
@@ -396,12 +394,14 @@ def layout_of(
         _arguments.is_tensor(of_input, input, "a Tensor or PackedSequence")
         if input.is_nested:
             raise TypeError(f"{of_input}: expected a Tensor or PackedSequence, got a NestedTensor; {_NESTED}")
+        _arguments.is_dense(of_input, input)
         if input.dim() not in (2, 3):
             expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
             sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"
             _arguments.refuse(ValueError, sentence, of_input, expected, _arguments.shape(input))
     if hx is not None:
         _arguments.is_tensor(of_state, hx, "a Tensor or None")
+        _arguments.is_dense(of_state, hx)
         if not packed and hx.dim() != input.dim():
             batched = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"

@@ -306,12 +306,15 @@ def check_lengths(lengths: Tensor, T: int, B: int) -> Tensor:
     Raises:
         TypeError: lengths is not a tensor of integers.
         ValueError: it has the wrong shape, or a value below 1 or above T.
+        RuntimeError: it lies on the meta device.
     """
     _arguments.is_tensor("lengths", lengths, "a Tensor of integers")
     if lengths.dtype == torch.bool or lengths.is_floating_point() or lengths.is_complex():
         raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
     if lengths.shape != (B,):
         raise ValueError(f"lengths: expected shape ({B},), one for each sequence, got {_arguments.shape(lengths)}")
+    if lengths.is_meta:
+        raise RuntimeError("lengths: expected numbers that can be read, got a tensor on device meta, which has none")
     # An exported or traced graph cannot look at values, nor can torch.func.vmap.
     if B and not (torch.compiler.is_exporting() or torch.jit.is_tracing() or _batched(lengths)):
         low, high = torch.stack(lengths.aminmax()).tolist()

@@ -46,6 +46,21 @@ LAYER_MISTAKES = {
     "hx size, single": ((zeros(5, 3), zeros(1, 5)), "(hx: expected (1, 4), got (1, 5))", True),
     "hx dtype": ((zeros(5, 2, 3), zeros(1, 2, 4).double()), "(hx: expected torch.float32, got torch.float64)", False),
     "hx device": ((zeros(5, 2, 3), zeros(1, 2, 4, device="meta")), "(hx: expected device cpu, got meta)", True),
+    "sparse": (
+        (zeros(5, 2, 3).to_sparse(),),
+        "input: expected a dense Tensor, got torch.sparse_coo; input.to_dense() gives one",
+        False,
+    ),
+    "sparse, single": (
+        (zeros(5, 3).to_sparse(),),
+        "input: expected a dense Tensor, got torch.sparse_coo; input.to_dense() gives one",
+        False,
+    ),
+    "sparse hx": (
+        (zeros(5, 2, 3), zeros(1, 2, 4).to_sparse()),
+        "hx: expected a dense Tensor, got torch.sparse_coo; hx.to_dense() gives one",
+        False,
+    ),
     "packed size": ((packed(5, 2, 7),), "(input: expected 3 features, got shape (7, 7))", True),
     "packed dtype": ((packed(5, 2, 3).double(),), "(input: expected torch.float32, got torch.float64)", True),
     "packed rank": ((packed(5, 2, 3, 1),), "(input: expected data (N, 3), got (7, 3, 1))", True),
@@ -156,6 +171,22 @@ def test_the_cells_raise_torch_s_class_and_name_the_argument(cell_class, mistake
     assert str(raised(cell_class(3, 4).gates, *args)) == str(error)
     if "rank" in mistake or mistake == "input size":
         assert str(reference).replace("GRUCell", cell_class.__name__) in str(error)
+
+
+def test_sparse_tensors_where_they_cannot_be_taken():
+    sparse, cell = zeros(2, 3).to_sparse(), gru.ResetBeforeCell(3, 4)
+    for args, name in (((sparse,), "x"), ((zeros(2, 3), zeros(2, 4).to_sparse()), "h")):
+        with pytest.raises(RuntimeError, match=rf"^{name}: expected a dense Tensor, got torch.sparse_coo"):
+            cell(*args)
+    for args, name in (((sparse,), "x"), ((zeros(2, 3), zeros(4).to_sparse()), "h0")):
+        with pytest.raises(RuntimeError, match=rf"^{name}: expected a dense Tensor, got torch.sparse_coo"):
+            gru.trace(gru.ResetAfterCell(3, 4), *args)
+
+
+@pytest.mark.parametrize("model", [gru.GRUClassifier(3, 4, 2), gru.FormulaClassifier(gru.ResetAfterCell(3, 4), 2)])
+def test_lengths_without_numbers_are_refused_by_name(model):
+    with pytest.raises(RuntimeError, match=r"^lengths: expected numbers that can be read, got a tensor on device meta"):
+        model(zeros(5, 2, 3), torch.ones(2, dtype=torch.int64, device="meta"))
 
 
 @pytest.mark.parametrize("cell_class", CELLS)

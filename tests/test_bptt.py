@@ -296,3 +296,36 @@ def test_reset_after_takes_cudnn(monkeypatch):
     assert calls == [1]
     call(bptt.run, inputs((7, 3, 4, 5), device="cuda"), False)
     assert calls == [1]
+
+
+MISFITS = {
+    "x": torch.zeros(5, 3),
+    "h0": torch.zeros(1, 2, 4),
+    "other batch": torch.zeros(3, 4),
+    "other state": torch.zeros(2, 5),
+    "weight_ih": torch.zeros(12, 2),
+    "rows": torch.zeros(11, 3),
+    "weight_hh": torch.zeros(12, 3),
+    "bias_ih": torch.zeros(4),
+    "bias_hh": torch.zeros(1),
+    "float64 x": torch.zeros(5, 2, 3, dtype=torch.float64),
+    "float64 h0": torch.zeros(2, 4, dtype=torch.float64),
+    "float64 weight_hh": torch.zeros(12, 4, dtype=torch.float64),
+    "float64 bias_ih": torch.zeros(12, dtype=torch.float64),
+    "integer x": torch.zeros(5, 2, 3, dtype=torch.int64),
+    "meta h0": torch.zeros(2, 4, device="meta"),
+}
+
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_what_does_not_fit_is_refused_before_memory_is_read(misfit, training, after):
+    tensors = {"x": torch.zeros(5, 2, 3), "h0": torch.zeros(2, 4)}
+    tensors |= {"weight_ih": torch.zeros(12, 3), "weight_hh": torch.zeros(12, 4)}
+    tensors |= {"bias_ih": torch.zeros(12), "bias_hh": torch.zeros(12)}
+    name = {"batch": "h0", "state": "h0", "rows": "weight_ih"}.get(misfit.split()[-1], misfit.split()[-1])
+    x, h0, *weights = (tensors | {name: MISFITS[misfit]}).values()
+    weights[0] = weights[0].clone().requires_grad_(training)
+    with pytest.raises(RuntimeError, match=r"^(x, h0|weights): expected .*, got "):
+        bptt.run(x, h0, Weights(*weights, after))
