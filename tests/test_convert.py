@@ -487,6 +487,7 @@ def test_weights_that_an_onnx_model_makes_of_constants():
         ({"activations": ["HardSigmoid", "Tanh"]}, "activations: expected sigmoid and tanh, which gru.GRU has, got"),
         ({"activations": ["Sigmoid", "Relu"]}, "activations: expected sigmoid and tanh"),
         ({"clip": 3.0}, "clip: expected none, as in gru.GRU, got 3.0"),
+        ({"hidden_size": 5}, "hidden_size: expected 4, as R's shape says, got 5"),
     ],
     ids=str,
 )
@@ -665,6 +666,8 @@ def test_jax_entries_are_named():
         convert.from_flax([linen])
     with pytest.raises(ValueError, match="got none called weight_hh"):
         convert.from_equinox({"weight_ih": equinox["weight_ih"]})
+    with pytest.raises(TypeError, match=r"cell: expected equinox.nn.GRUCell, or a dict .* got torch.nn.GRUCell"):
+        convert.from_equinox(torch.nn.GRUCell(3, 4))
     with pytest.raises(ValueError, match=r"bias_n: expected shape \(4,\), got \(3,\)"):
         convert.from_equinox(equinox | {"bias_n": np.zeros(3)})
     with pytest.raises(ValueError, match=r"weight_hh: expected shape \(12, 4\), got \(8, 4\)"):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gru.convert._layers import expect_shape, layer_of, sets_of, tensor, to_numpy
+from gru.convert._layers import expect_shape, layer_of, named, sets_of, tensor, to_numpy
 from gru.equations import Weights
 from gru.layer import GRU
 
@@ -101,7 +101,7 @@ def from_equinox(cell: Any) -> GRU:
             None for ``use_bias=False``. The order is r, z, n.
 
     Raises:
-        TypeError: an entry is not an array.
+        TypeError: the cell is one of PyTorch's; an entry is not an array.
         ValueError: an array is missing, or a shape does not fit; it names it.
 
     >>> import gru
@@ -110,6 +110,8 @@ def from_equinox(cell: Any) -> GRU:
     GRU(4, 5)
     """
     names = ("weight_ih", "weight_hh", "bias", "bias_n")
+    if isinstance(cell, nn.Module):
+        raise TypeError(f"cell: expected equinox.nn.GRUCell, or a dict of its arrays, got {named(cell)}")
     if not isinstance(cell, Mapping):
         cell = {name: getattr(cell, name) for name in names if hasattr(cell, name)}
     if missing := [name for name in names[:2] if name not in cell]:

@@ -138,6 +138,8 @@ def _from_model(model: Any, which: str | int | None) -> GRU:
     given = {key: _constant(model, names[key], key) for key in "WRB" if names.get(key)}
     _check_constants(model, names)
     layer = from_onnx(**given, linear_before_reset=says.get("linear_before_reset", 0), direction=direction)
+    if (size := says.get("hidden_size", layer.hidden_size)) != layer.hidden_size:
+        raise ValueError(f"hidden_size: expected {layer.hidden_size}, as R's shape says, got {size}")
     layer.batch_first = bool(says.get("layout", 0))
     return layer
 
