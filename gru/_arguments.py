@@ -26,10 +26,11 @@ def is_tensor(name: str, value: object, expected: str = "a Tensor") -> None:
         raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
-def is_dense(name: str, tensor: Tensor) -> None:
-    """Raise RuntimeError for a sparse tensor, as PyTorch's layers do in their own words."""
-    if tensor.layout is not torch.strided:
-        raise RuntimeError(f"{name}: expected a dense Tensor, got {tensor.layout}; {name}.to_dense() gives one")
+def is_dense(name: str, value: object, expected: str = "a Tensor") -> None:
+    """Raise TypeError unless ``value`` is a tensor; for a sparse one RuntimeError, as PyTorch's layers do."""
+    is_tensor(name, value, expected)
+    if value.layout is not torch.strided and not value.is_nested:
+        raise RuntimeError(f"{name}: expected a dense Tensor, got {value.layout}; {name}.to_dense() gives one")
 
 
 def size(name: str, value: object) -> None:

@@ -391,17 +391,15 @@ def layout_of(
     packed = isinstance(input, PackedSequence)
     weight, D = _parameter(module, "weight_ih_l0"), module.input_size
     if not packed:
-        _arguments.is_tensor(of_input, input, "a Tensor or PackedSequence")
+        _arguments.is_dense(of_input, input, "a Tensor or PackedSequence")
         if input.is_nested:
             raise TypeError(f"{of_input}: expected a Tensor or PackedSequence, got a NestedTensor; {_NESTED}")
-        _arguments.is_dense(of_input, input)
         if input.dim() not in (2, 3):
             expected = f"shape {'(B, T, ' if module.batch_first else '(T, B, '}{D}) or (T, {D})"
             sentence = f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead"
             _arguments.refuse(ValueError, sentence, of_input, expected, _arguments.shape(input))
     if hx is not None:
-        _arguments.is_tensor(of_state, hx, "a Tensor or None")
-        _arguments.is_dense(of_state, hx)
+        _arguments.is_dense(of_state, hx, "a Tensor or None")
         if not packed and hx.dim() != input.dim():
             batched = "batched 3-D" if input.dim() == 3 else "unbatched 2-D"
             sentence = f"For {batched} input, hx should also be {input.dim()}-D but got {hx.dim()}-D tensor"

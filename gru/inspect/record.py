@@ -348,7 +348,6 @@ def _weights_that_give(after: Tensor, cell: nn.Module, x: Tensor, before: Tensor
 
 def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object]:
     """What a bare cell is to step through: x as (T, B, D), and h0 as (B, H), None if the cell knows best."""
-    _arguments.is_tensor("x", x)
     _arguments.is_dense("x", x)
     if x.dim() < 2 or (x.dim() > 3 and class_of(cell) is not None):
         raise ValueError(f"x: expected shape (T, B, D) or (T, D), got {_arguments.shape(x)}")
@@ -357,8 +356,7 @@ def _check_drive(cell: nn.Module, x: Tensor, h0: object) -> tuple[Tensor, object
     H = getattr(cell, "hidden_size", None) if x.dim() < 4 else None
     expected = (*x.shape[1:-1], H)
     for h in [] if h0 is None else tree_leaves(h0):
-        _arguments.is_tensor("h0", h, "a Tensor or None")
-        _arguments.is_dense("h0", h)
+        _arguments.is_dense("h0", h, "a Tensor or None")
         if H is not None and tuple(h.shape) != expected:
             raise RuntimeError(f"h0: expected shape {expected} for this x and cell, got {_arguments.shape(h)}")
     if h0 is None and H is not None:
