@@ -9,7 +9,7 @@ Glossary
     T, B, D, H    time, batch, input size, hidden size
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 import matplotlib
@@ -193,7 +193,9 @@ def training(histories: History | Sequence[History]) -> Picture:
     >>> type(training(History(loss=[1.0, 0.5], accuracy=[0.4, 0.8]))).__name__
     'Picture'
     """
-    histories = [histories] if isinstance(histories, History) else list(histories)
+    histories = list(histories) if isinstance(histories, Iterable) else [histories]
+    if not all(isinstance(history, History) for history in histories):
+        raise TypeError(f"histories: expected a History, as gru.fit returns it, or a list of them, got {histories!r}")
     if not histories or not all(history.loss for history in histories):
         raise ValueError("histories: expected at least one, with at least one finished epoch")
     panels = ["loss", "accuracy"] if all(history.accuracy for history in histories) else ["loss"]
@@ -289,7 +291,17 @@ def forecast(
     >>> type(forecast([1, 2, 3], {"model": [3, 4], "what came": [4, 4]}, x="months", y="°C")).__name__
     'Picture'
     """
-    past = numbers(past)
+    check_named("lines", lines)
+    past, named = numbers(past), {name: numbers(values) for name, values in lines.items()}
+    if past.ndim != 1 or not past.size:
+        raise ValueError(f"past: expected values up to now (T,), at least one, got shape {past.shape}")
+    for name, values in named.items():
+        if values.ndim != 1:
+            raise ValueError(f"lines: expected values (K,) for {name!r}, got shape {values.shape}")
+    for k, band in enumerate(bands):
+        edges = [numbers(edge).shape for edge in band]
+        if len(edges) != 2 or edges[0] != edges[1] or len(edges[0]) != 1:
+            raise ValueError(f"bands[{k}]: expected a pair of (K,), low and high, got shapes {edges}")
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(7.2, 3), layout="constrained")
         ax = figure.subplots()
@@ -298,8 +310,8 @@ def forecast(
             low, high = (np.append(past[-1], numbers(edge)) for edge in (low, high))
             ax.fill_between(np.arange(len(low)), low, high, color=TEXT, alpha=0.22, linewidth=0)
         ends = []
-        for k, (name, values) in enumerate(lines.items()):
-            values, line = np.append(past[-1], numbers(values)), {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
+        for k, (name, values) in enumerate(named.items()):
+            values, line = np.append(past[-1], values), {"color": TEXT, "linestyle": LINES[k % len(LINES)]}
             ax.plot(np.arange(len(values)), values, linewidth=2, **line)
             ends.append((len(values) - 1, values[-1], name, line))
         ax.axvline(0, color=TEXT, linewidth=0.8)

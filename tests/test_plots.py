@@ -181,6 +181,9 @@ def test_what_is_drawn_is_of_the_right_kind():
         (lambda: plots.curves([1.0, 2.0], x="x", y="y"), "lines: expected a dict from names to values, got list"),
         (lambda: plots.dots([1.0, 2.0], x="x"), "results: expected a dict from names to values, got list"),
         (lambda: plots.confusion([0, 1], torch.tensor([0, 1])), "answers: expected a Tensor, got list"),
+        (lambda: plots.training(None), "histories: expected a History, as gru.fit returns it, or a list of them, got"),
+        (lambda: plots.training([0.5, 0.4]), "histories: expected a History, as gru.fit returns it, or a list of them"),
+        (lambda: plots.forecast([1.0], [2.0], x="x", y="y"), "lines: expected a dict from names to values, got list"),
     ]:
         with pytest.raises(TypeError, match=re.escape(message)):
             draw()
@@ -193,6 +196,10 @@ def test_half_precision_is_drawn():
 
 
 def test_errors(trace):
+
+    def forecast(bands=(), past=(1, 2), lines=None):
+        return plots.forecast(past, lines or {}, bands, x="months", y="°C")
+
     stacked = gru.trace(gru.GRU(3, 8, num_layers=2), torch.randn(10, 4, 3))
     formula = gru.trace(gru.FormulaCell("h = tanh(W @ x + U @ h)", 3, 8), torch.randn(10, 4, 3))
     right, wrong = torch.tensor([0, 1]), torch.tensor([0, -100])
@@ -208,6 +215,10 @@ def test_errors(trace):
         (lambda: plots.confusion(torch.tensor([0]), torch.tensor([0, 1])), "answers: expected a class for each of 2"),
         (lambda: plots.confusion(torch.tensor([2]), torch.tensor([0]), ["a"]), "names: expected one for each class, 3"),
         (lambda: plots.training([History()]), "histories: expected at least one"),
+        (lambda: forecast(past=[]), "past: expected values up to now (T,), at least one, got shape (0,)"),
+        (lambda: forecast(lines={"a": [[1, 2]]}), "lines: expected values (K,) for 'a', got shape (1, 2)"),
+        (lambda: forecast([([0, 1], [2, 3]), ([1, 2], [2])]), "bands[1]: expected a pair of (K,), low and high, got"),
+        (lambda: forecast([[1, 2]]), "bands[0]: expected a pair of (K,), low and high, got shapes [(), ()]"),
         (lambda: plots.accuracies({}), "results: expected at least one model"),
         (lambda: plots.dots({"a": []}, x="share"), "results: expected at least one row"),
         (lambda: plots.solved({}, limit=9), "results: expected at least one model"),

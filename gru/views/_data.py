@@ -20,7 +20,7 @@ from gru import _arguments
 from gru.devices import device_name
 from gru.equations import Gates, Weights, candidate, step
 from gru.inspect.record import record
-from gru.inspect.recurrences import recurrences
+from gru.inspect.recurrences import find, recurrences
 from gru.inspect.run import Run
 from gru.layer import is_batch_first, places_of, weights_of
 
@@ -56,21 +56,25 @@ class Part(NamedTuple):
 
 
 def read_sequences(
-    x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | None, batch_first: bool
+    module: nn.Module, x: Tensor | Sequence[Tensor], lengths: Tensor | Sequence[int] | None
 ) -> list[Tensor]:
-    """A list of sequences (T_i, ..), without padding."""
+    """A list of sequences (T_i, ..), without padding, out of what a view of a module was given."""
     if isinstance(x, PackedSequence) or (isinstance(x, Tensor) and x.is_nested):
         kind, hint = ("NestedTensor", "list(x.unbind())")
         if isinstance(x, PackedSequence):
             kind, hint = "PackedSequence", "torch.nn.utils.rnn.unpack_sequence(x)"
         raise TypeError(f"x: expected a padded tensor or a list of (T_i, D), got a {kind}; {hint} gives a list")
     if isinstance(x, Tensor):
-        shape = "(B, T, D)" if batch_first else "(T, B, D)"
-        time = 1 if batch_first else 0
+        time = 1 if is_batch_first(module) else 0
+        shape = "(B, T, D)" if time else "(T, B, D)"
+        x = x.unsqueeze(1 - time) if _is_single(module, x) else x
         if x.dim() < 2 or not x.shape[time]:
             raise ValueError(f"x: expected shape {shape} with T >= 1, or a list of (T_i, D), got {tuple(x.shape)}")
         sequences = list(x.detach().unbind(1 - time))
-        steps = [x.shape[time]] * len(sequences) if lengths is None else list(map(_number, lengths))
+        steps = [x.shape[time]] * len(sequences) if lengths is None else lengths
+        if not isinstance(steps, Iterable) or (isinstance(steps, Tensor) and steps.dim() != 1):
+            raise TypeError(f"lengths: expected {len(sequences)} integers, one per sequence, got {lengths!r}")
+        steps = list(map(_number, steps))
         if len(steps) != len(sequences):
             raise ValueError(f"lengths: expected {len(sequences)}, one per sequence, got {len(steps)}")
         for length in steps:
@@ -90,6 +94,14 @@ def read_sequences(
     if not sequences:
         raise ValueError("x: expected at least one sequence, got none")
     return sequences
+
+
+def _is_single(module: nn.Module, x: Tensor) -> bool:
+    """Whether x is one sequence (T, D): two axes are else a batch of what a model counts or widens itself."""
+    if x.dim() != 2 or not x.is_floating_point():
+        return False
+    inner, (first, *_) = find(module)
+    return first.module is inner or getattr(first.module, "input_size", None) == x.shape[1]
 
 
 def _number(value: object) -> object:
@@ -288,6 +300,8 @@ def check_weights(module: nn.Module) -> None:
 
 def labels_of(argument: str, given: Iterable[str] | None, count: int, noun: str) -> list[str]:
     """Names that a reader gave, or "sequence 1" and so on."""
+    if not isinstance(given, Iterable | None):
+        raise TypeError(f"{argument}: expected a list of {count} names, got {type(given).__name__}")
     labels = [f"{noun} {i + 1}" for i in range(count)] if given is None else [str(label) for label in given]
     if len(labels) != count:
         raise ValueError(f"{argument}: expected {count}, got {len(labels)}")

@@ -15,7 +15,8 @@ from torch import Tensor
 from gru import _arguments
 from gru.equations import Weights
 from gru.views._base import View
-from gru.views._data import check_weights, device_of, encode
+from gru.views._data import check_weights, device_of, encode, labels_of
+from gru.views.word_reader import check_letters, plain
 from gru.writers import EncoderDecoder
 
 STATE = ("text", "step", "matrix", "play", "_data")
@@ -80,14 +81,14 @@ class AlignmentView(View, module="alignment_view", state=STATE):
             raise ValueError("module: expected an EncoderDecoder with attention, got one without")
         if (letters is None) == (encode is None):
             raise TypeError("letters: expected either letters or encode, got " + ("both" if encode else "neither"))
-        D = module.encoder.input_size
-        if letters is not None and (len(set(letters)) != len(letters) or len(letters) != D - 1):
-            raise ValueError(f"letters: expected {D - 1} different ones, D less the other, got {len(letters)}")
-        if len(symbols) != module.answers:
-            raise ValueError(f"symbols: expected {module.answers}, got {len(symbols)}")
+        if letters is not None:
+            check_letters(letters, module.encoder.input_size)
         self._module, self._letters = module, letters
         self._encode, self._step_names = encode, step_names
-        self._symbols, self._examples = [str(one) for one in symbols], [str(one) for one in examples]
+        self._symbols, self._examples = (
+            labels_of("symbols", symbols, module.answers, "symbol"),
+            list(map(str, examples)),
+        )
         traits.setdefault("text", self._examples[0] if self._examples else "")
         super().__init__(_data=self._read(traits["text"]), **traits)
 
@@ -111,7 +112,7 @@ class AlignmentView(View, module="alignment_view", state=STATE):
         D, weight = self._module.encoder.input_size, self._module.head.weight
         if self._encode is None:
             place = {letter: i for i, letter in enumerate(self._letters)}
-            ids = [place.get(letter, len(self._letters)) for letter in text.lower()[:LONGEST]]
+            ids = [place.get(letter, len(self._letters)) for letter in plain(text)[:LONGEST]]
             return torch.eye(D, device="cpu")[ids].unsqueeze(1).to(weight.device, weight.dtype)
         x = self._encode(text) if text else torch.zeros(0, 1, D, device="cpu")
         _arguments.is_tensor("encode", x)

@@ -16,7 +16,6 @@ from torch.utils._pytree import tree_leaves
 
 from gru.inspect.record import eval_mode
 from gru.inspect.trace import Trace
-from gru.layer import is_batch_first
 from gru.models import GRUClassifier
 from gru.views._base import View
 from gru.views._data import (
@@ -60,8 +59,8 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
 
     Args:
         module: a cell, a layer, ``torch.nn.GRU`` or ``GRUCell``, or a model that contains some, on any device.
-        x: sequences, as the module reads a batch of them, (T, B, D), or (B, T, D) where it is ``batch_first``; or a
-            list of (T_i, D). A page carries all of them, so choose a few.
+        x: sequences, as the module reads a batch of them, (T, B, D), or (B, T, D) where it is ``batch_first``; a
+            single one (T, D); or a list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (B,); all where None. Each sequence is read alone, and
             a model whose forward demands lengths gets its own.
         names: what to call each sequence.
@@ -122,7 +121,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
         self._head, self._head_is_given = _head_of(module, head), head is not None
-        self._inputs = read_sequences(x, lengths, is_batch_first(module))
+        self._inputs = read_sequences(module, x, lengths)
         self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
         self._names = labels_of("names", names, count, "sequence")

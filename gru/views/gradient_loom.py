@@ -18,7 +18,7 @@ from gru.cells import ElmanCell
 from gru.equations import Weights, step
 from gru.inspect.flow import PATHS, Flow, gradient_flow, step_jacobian
 from gru.inspect.recurrences import gates_function
-from gru.layer import GRU, is_batch_first
+from gru.layer import GRU
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
@@ -55,8 +55,8 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
     Args:
         module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for a small
             GRU of the view's own.
-        x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; or a
-            list of (T_i, D). A page carries all of them, so choose a few.
+        x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; a
+            single one (T, D); or a list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
         names: what to call each sequence.
         step_names: what stands below the steps, such as letters or months: a list, or one list per sequence.
@@ -123,7 +123,7 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         if not isinstance(module, nn.Module):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self._module = module
-        self._inputs = read_sequences(x, lengths, is_batch_first(module))
+        self._inputs = read_sequences(module, x, lengths)
         self._keywords = self._keywords_of(module, traits)
         count = len(self._inputs)
         self._names = labels_of("names", names, count, "sequence")

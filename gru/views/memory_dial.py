@@ -19,7 +19,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gru.equations import step
 from gru.inspect.recurrences import gates_function
-from gru.layer import is_batch_first
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
@@ -81,8 +80,8 @@ class MemoryDial(View, module="memory_dial", state=STATE):
 
     Args:
         module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for the dial alone.
-        x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; or a
-            list of (T_i, D). A page carries all of them, so choose a few.
+        x: sequences, as the module reads a batch of them, (T, S, D), or (S, T, D) where it is ``batch_first``; a
+            single one (T, D); or a list of (T_i, D). A page carries all of them, so choose a few.
         lengths: valid steps of each sequence of a padded batch (S,); all where None.
         update_bias, z_keeps, noise, steps, step, log, layer, compare: what to show first; Reset leads back to it.
         **traits: also the keywords of the model's forward, such as ``text_lengths``; of a tensor with one entry per
@@ -140,7 +139,7 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         self._module, self._parts = module, []
         self._keywords = self._keywords_of(module, traits)
         if module is not None:
-            self._inputs = read_sequences(x, lengths, is_batch_first(module))
+            self._inputs = read_sequences(module, x, lengths)
         data = self._read()
         if module is not None:
             self._suit(traits, data)

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from gru.inspect.ledger import Ledger, ledger
 from gru.inspect.replay import Edit, replay
-from gru.layer import is_batch_first
 from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import View
 from gru.views._data import as_read_by, device_of, labels_of, read_sequences
-from gru.views.word_reader import packed, plain
+from gru.views.word_reader import check_letters, packed, plain
 
 STATE = ("text", "sequence", "step", "follow", "account", "unit", "held", "play", "_data")
 LONGEST = 80  # steps that are read
@@ -42,8 +41,8 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
     Args:
         module: a :class:`gru.GRUClassifier` or :class:`gru.GRUForecaster` of one layer.
         letters: the alphabet of a model that reads words, each letter once; the last of its D inputs is "other".
-        x: instead of letters, sequences: (T, B, D) as the module reads them, or a list of (T_i, D); 80 steps are read.
-            If D is 1, readers can type numbers of their own.
+        x: instead of letters, sequences: (T, B, D) as the module reads them, (T, D) for one, or a list of (T_i, D);
+            80 steps are read. If D is 1, readers can type numbers of their own.
         names, step_names: of the sequences, and of their steps, one list for all of them.
         class_names: what to call the C answers.
         text, sequence, step, follow, account, unit, held, play: what to show first.
@@ -90,7 +89,7 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         if (letters is None) == (x is None):
             raise TypeError(f"letters: expected either letters or x, got {'neither' if x is None else 'both'}")
         self._module, self._letters = module, letters
-        self._inputs = [] if x is None else [one[:LONGEST] for one in read_sequences(x, None, is_batch_first(module))]
+        self._inputs = [] if x is None else [one[:LONGEST] for one in read_sequences(module, x, None)]
         count, answers = len(self._inputs), module.head.out_features
         self._names = labels_of("names", names, count, "sequence")
         self._class_names = labels_of("class_names", class_names, answers, "answer")
@@ -155,11 +154,7 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         if layer.num_layers != 1 or layer.bidirectional:
             raise ValueError(f"module: expected one layer and one direction, got {layer}")
         if self._letters is not None:
-            D = layer.input_size
-            if len(set(self._letters)) != len(self._letters) or len(self._letters) != D - 1:
-                raise ValueError(
-                    f"letters: expected {D - 1} different ones, D less the other, got {len(self._letters)}"
-                )
+            check_letters(self._letters, layer.input_size)
         for i, x in enumerate(self._inputs):
             if x.dim() != 2 or x.shape[1] != layer.input_size:
                 raise ValueError(f"x[{i}]: expected shape (T, {layer.input_size}), got {tuple(x.shape)}")

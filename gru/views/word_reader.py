@@ -22,6 +22,7 @@ from gru.views._data import (
     convention_of,
     device_of,
     encode,
+    labels_of,
     parts_of,
     trace_each,
 )
@@ -93,7 +94,8 @@ class WordReader(View, module="word_reader", state=STATE):
         if (letters is None) == (encode is None):
             raise TypeError("letters: expected either letters or encode, got " + ("both" if encode else "neither"))
         self._module, self._letters, self._writer = module, letters, writer
-        self._encode, self._step_names, self._class_names = encode, step_names, [str(name) for name in class_names]
+        self._encode, self._step_names = encode, step_names
+        self._class_names = labels_of("class_names", class_names, module.head.out_features, "class")
         self._check()
         text = traits.get("text", "")
         traits.setdefault("step", max(0, len(plain(text)) - 1))
@@ -124,16 +126,13 @@ class WordReader(View, module="word_reader", state=STATE):
 
     def _check(self) -> None:
         D, C = self._module.gru.input_size, self._module.head.out_features
-        if len(self._class_names) != C:
-            raise ValueError(f"class_names: expected {C}, got {len(self._class_names)}")
         if self._letters is None:
             if self._writer is not None:
                 raise TypeError("writer: expected None with encode, got one: what it writes could not be read")
             return
         if self._module.gru.num_layers != 1:
             raise ValueError(f"module: expected one layer, got {self._module.gru.num_layers}")
-        if len(set(self._letters)) != len(self._letters) or len(self._letters) != D - 1:
-            raise ValueError(f"letters: expected {D - 1} different ones, D less the other, got {len(self._letters)}")
+        check_letters(self._letters, D)
         if self._writer is not None:
             if not isinstance(self._writer, GRUWriter):
                 raise TypeError(f"writer: expected a GRUWriter, got {type(self._writer).__name__}")
@@ -200,7 +199,19 @@ class WordReader(View, module="word_reader", state=STATE):
 
 def plain(text: str) -> str:
     """What is read of a text: small letters, composed; js/words.js does the same."""
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
     return unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")[:LONGEST]
+
+
+def check_letters(letters: str, D: int) -> None:
+    """Raise TypeError or ValueError unless these are the alphabet of a model with D inputs, of which "other" is one."""
+    if not isinstance(letters, Sequence):
+        raise TypeError(f"letters: expected a str, got {type(letters).__name__}")
+    if len(set(letters)) != len(letters) or len(letters) != D - 1:
+        raise ValueError(f"letters: expected {D - 1} different ones, D less the other, got {len(letters)}")
+    if never := [letter for letter in letters if plain(letter) != letter]:
+        raise ValueError(f"letters: expected small letters, as a text is read, got {never[0]!r}")
 
 
 def packed(model: GRUClassifier | GRUForecaster | GRUWriter) -> dict[str, Any]:

@@ -64,12 +64,25 @@ def test_lines_run_from_letters_to_symbols_also_after_a_resize(open_views):
         assert max(from_letter, to_symbol) < room
 
 
+def test_a_text_is_composed_before_it_is_read():
+    """As the page does: a letter and its accent are one letter."""
+    one, two = (
+        views.AlignmentView(model(0), "abcd\u00e9", symbols=SYMBOLS, text=text) for text in ("b\u00e9a", "be\u0301a")
+    )
+    assert torch.equal(one.answer[1], two.answer[1])
+    assert two.answer[1].shape[1] == 3
+
+
 def test_what_does_not_fit_is_refused():
     made = model(0)
     with pytest.raises(TypeError, match="module: expected an EncoderDecoder, got GRU"):
         views.AlignmentView(gru.GRU(4, 5), LETTERS, symbols=SYMBOLS)
     with pytest.raises(ValueError, match="letters: expected 5 different ones"):
         views.AlignmentView(made, "abc", symbols=SYMBOLS)
+    with pytest.raises(TypeError, match="letters: expected a str, got int"):
+        views.AlignmentView(made, 5, symbols=SYMBOLS)
+    with pytest.raises(TypeError, match="symbols: expected a list of 4 names, got int"):
+        views.AlignmentView(made, LETTERS, symbols=4)
     with pytest.raises(ValueError, match="symbols: expected 4, got 2"):
         views.AlignmentView(made, LETTERS, symbols="01")
     with pytest.raises(ValueError, match="expected an EncoderDecoder with attention"):

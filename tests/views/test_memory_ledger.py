@@ -298,6 +298,8 @@ def test_a_series_and_the_readers_own_numbers(open_views):
     [
         ({"letters": None}, TypeError, "letters: expected either letters or x, got neither"),
         ({"letters": "ab"}, ValueError, "letters: expected 5 different ones, D less the other, got 2"),
+        ({"letters": 5}, TypeError, "letters: expected a str, got int"),
+        ({"letters": "abcdE"}, ValueError, "letters: expected small letters, as a text is read, got 'E'"),
         ({"class_names": ["a"]}, ValueError, "class_names: expected 3, got 1"),
         ({"held": [[0, 1.5]]}, traitlets.TraitError, "held: expected [step, value]"),
         ({"account": 3}, traitlets.TraitError, "account: expected at most 2, got 3"),
