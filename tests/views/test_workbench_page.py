@@ -386,3 +386,47 @@ def test_what_to_try_stands_beside_what_it_changes(bench, width):
         page.evaluate(FRAME)
         assert root.locator(".gru-train").bounding_box()["y"] == places[1]["y"]
         assert root.locator(".gru-see").is_visible()
+
+
+def test_what_a_reader_has_written_is_never_lost(bench):
+    """Whatever takes its place, there is a way back: a button while no cell of theirs is there, and a list of them all."""
+    page, root = bench(text=GRU)
+    area, cells = root.get_by_label("Equations"), root.get_by_label("Begin from")
+    back = root.get_by_role("button", name="Back to your cell")
+    first, second = "h = tanh(W @ x)", "h = relu(W @ x)  # mine"
+
+    def shown(text, *own):
+        until(page, lambda: area.input_value() == text)
+        until(page, lambda: [name for name in cells.locator("option").all_inner_texts() if "our cell" in name] == [*own])
+        assert back.is_visible() == (bool(own) and text not in (first, second))
+
+    shown(GRU)
+    area.press("End")
+    page.keyboard.type(" ")
+    page.keyboard.press("Backspace")
+    press(root, "No update gate")
+    shown(GRU.replace("(1 - z) * n + z * h                           # z keeps", "n"))  # nothing to come back to
+    area.fill(first)
+    shown(first, "Your cell")
+    for name in ("No reset gate", "Latch over 50 steps", "Break Adam", "Reset"):
+        press(root, name)
+        until(page, back.is_visible)
+        press(root, "Back to your cell")
+        shown(first, "Your cell")
+    cells.select_option("LSTM")
+    until(page, back.is_visible)
+    area.fill(second)
+    shown(second, "Your cell 1", "Your cell 2")
+    cells.select_option("Your cell 1")
+    shown(first, "Your cell 1", "Your cell 2")
+    press(root, "No reset gate")
+    until(page, back.is_visible)
+    back.press("Enter")
+    shown(second, "Your cell 1", "Your cell 2")
+    area.press("End")
+    page.keyboard.type("!")
+    until(page, lambda: cells.locator("option:checked").inner_text() == "Your cell 2")
+    press(root, "Reset")
+    shown(GRU, "Your cell 1", "Your cell 2")
+    press(root, "Back to your cell")
+    until(page, lambda: area.input_value() == f"{second}!")

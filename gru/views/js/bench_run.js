@@ -146,6 +146,8 @@ export class Session {
     this.beside = null;
     /** @type {Ghost[]} */
     this.ghosts = [];
+    /** What a reader's hand has written, the newest last. @type {string[]} */
+    this.own = [];
     this.key = "";
     this.training = false;
     this.frame = 0;
@@ -160,6 +162,12 @@ export class Session {
     this.named = ""; // the text that is being named, or was
     /** @type {ReturnType<typeof whatItIs> | null} */
     this.naming = null;
+  }
+
+  /** A reader writes on at a cell of their own, or begins one. @param {string} before  what stood there @param {string} text */
+  write(before, text) {
+    const at = this.own.indexOf(before);
+    this.own.splice(at < 0 ? this.own.length : at, 1, text);
   }
 
   /** Name the cell, as far as a part of a frame allows; every display is told when it is done. @param {string} text @returns {boolean} whether there is more to do */

@@ -7,14 +7,18 @@ import { read } from "./language.js";
 /**
  * @template {{ text: string, units: number, run: import("./bench_run.js").Run }} Now
  * @param {import("./state.js").State<Now>} state
+ * @param {(before: string, text: string) => void} written  is told what a reader's hand makes of what stood there
  */
-export function editor(state) {
+export function editor(state, written) {
   const area = make("textarea", { spellcheck: "false", autocapitalize: "off", autocomplete: "off", wrap: "off", rows: 6 });
   const notes = make("div", { class: "gru-notes", "aria-hidden": "true" });
   const said = make("p", { class: "gru-reading" });
   const label = make("label", { class: "gru-control gru-equations" }, make("span", { class: "gru-label" }, "Equations"), area);
   const element = make("div", {}, make("div", { class: "gru-editor" }, label, notes), said);
-  state.on(area, "input", () => state.put({ text: area.value }));
+  state.on(area, "input", () => {
+    written(state.pinned().text, area.value);
+    state.put({ text: area.value });
+  });
   state.on(area, "scroll", () => {
     notes.style.translate = `0 ${-area.scrollTop}px`;
   });

@@ -78,7 +78,7 @@ function build(context) {
   const session = sessionOf(model, redraw, signal);
   const state = stateOf(context, (traits) => read(traits, session));
   session.report = (run) => tell(model, run);
-  const written = editor(state);
+  const written = editor(state, (before, text) => session.write(before, text));
   const over = curves(state, session, nameOf);
   const seen = inside(state, SEQUENCES);
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
@@ -89,7 +89,15 @@ function build(context) {
     make(
       "div",
       { class: "gru-bench" },
-      make("div", { class: "gru-write" }, begin(state), written.element, buttons.element, tries(state, TRIALS)),
+      make(
+        "div",
+        { class: "gru-write" },
+        begin(state, session),
+        written.element,
+        buttons.element,
+        tries(state, TRIALS),
+        wayBack(state, session),
+      ),
       make("div", { class: "gru-learn" }, task(state), over.element),
     ),
     settingsOf(state, session),
@@ -157,21 +165,42 @@ function tell(model, { bench, text, settings, moments, seconds }) {
   model.save_changes();
 }
 
-/** @param {State} state */
-function begin(state) {
-  const cells = [...CELLS.map(({ name }) => name), "Your own"];
-  const at = (/** @type {Now} */ now) => CELLS.findIndex((cell) => cell.text === now.text);
+/** The cells that a reader has written, but for what is empty or known by name. @param {Session} session */
+const ownOf = ({ own }) => own.filter((text) => text.trim() && !CELLS.some((cell) => cell.text === text));
+
+/** @param {State} state @param {Session} session */
+function begin(state, session) {
+  const all = (/** @type {Now} */ { text }) => {
+    const own = ownOf(session).map((one, i, { length }) => ({ name: length > 1 ? `Your cell ${i + 1}` : "Your cell", text: one }));
+    const known = [...CELLS, ...own];
+    return known.some((cell) => cell.text === text) ? known : [...known, { name: "This one", text }];
+  };
   const chosen = list(
-    showing(state, (now) => (at(now) < 0 ? CELLS.length : at(now))),
+    showing(state, (now) => all(now).findIndex(({ text }) => text === now.text)),
     "shown",
     "Begin from",
     {
-      names: (now) => (at(now) < 0 ? cells : cells.slice(0, -1)),
-      put: (i, { text }) =>
-        CELLS[i] ? { text: CELLS[i].text, ...(CELLS[i].name.startsWith("IRNN") ? { recurrent: "identity" } : {}) } : { text },
+      names: (now) => all(now).map(({ name }) => name),
+      put(i, now) {
+        const { name, text } = all(now)[i];
+        return { text, ...(name.startsWith("IRNN") ? { recurrent: "identity" } : {}) };
+      },
     },
   );
   return make("div", { class: "gru-bar" }, chosen);
+}
+
+/** Where another cell stands in place of the reader's: the way back to it. @param {State} state @param {Session} session */
+function wayBack(state, session) {
+  const back = button("Back to your cell");
+  const bar = make("div", { class: "gru-bar" }, back);
+  state.on(back, "click", () => state.put({ text: ownOf(session).at(-1) }));
+  state.follow(({ text }) => {
+    const own = ownOf(session);
+    set(bar, { hidden: !own.length || own.includes(text) });
+    return null;
+  });
+  return bar;
 }
 
 /**
