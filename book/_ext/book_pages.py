@@ -92,6 +92,26 @@ class MakeDropdowns(SphinxPostTransform):
                 note.replace_self(Dropdown("", *body, title=title.astext()))
 
 
+GAP = re.compile(r"\S {2,}\S")
+
+
+def in_columns(printed: str) -> bool:
+    """Whether text was printed as a table: several lines, and somewhere more than a space to bring words into line."""
+    return len(printed.strip().splitlines()) > 1 and GAP.search(printed) is not None
+
+
+class MarkColumns(SphinxPostTransform):
+    """What a cell printed in columns gets the class `columns`: its lines must not be broken, so it scrolls instead."""
+
+    default_priority = 500
+    formats = ("html",)
+
+    def run(self, **_options: object) -> None:
+        for block in self.document.findall(nodes.literal_block):
+            if "output" in block["classes"] and in_columns(block.astext()):
+                block["classes"].append("columns")
+
+
 def open_dropdown(writer: Any, node: Dropdown) -> None:
     title = html.escape(node["title"])
     writer.body.append(f'<details class="admonition"><summary class="admonition-title">{title}</summary>\n')
@@ -117,6 +137,7 @@ def setup(app: Sphinx) -> dict:
     app.add_html_theme("gru_book", str(HERE / "theme"))
     app.add_node(Dropdown, html=(open_dropdown, close_dropdown))
     app.add_post_transform(MakeDropdowns)
+    app.add_post_transform(MarkColumns)
     app.connect("config-inited", no_options)
     app.connect("html-page-context", add_context)
     app.connect("build-finished", finish, priority=900)  # after sphinx_external_toc has written its index

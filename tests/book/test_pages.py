@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "book" / "_ext"), str(Path(__file__).parent)]
 
 import faults  # noqa: E402
+from book_pages import in_columns  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -108,6 +109,47 @@ def test_the_page_on_notation_has_what_is_looked_for(http_site: str, open_page: 
     page = settle(open_page(f"{http_site}/book/notation.html", width=375)).page
     assert all(page.locator(f"math .gru-{name}").count() for name in COLOURS)
     assert len(faults.scrolling(page)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("printed", "columns"),
+    [
+        ("z     0.9\nstate 0.1\n", True),
+        ("GRU      left 0.1\ntanh RNN left 0.2\n", True),
+        ("one in ten   2.7 times\n             1.1 1.7\n", True),
+        ("weights: 135\nbiases: 150\n", False),
+        ("GRUClassifier(\n  (gru): GRU(12, 32)\n)", False),
+        ("outputs (5, 2, 4)  the last one (1, 2, 4)\n", False),
+    ],
+)
+def test_what_is_printed_in_columns_is_known(printed: str, columns: bool) -> None:
+    assert in_columns(printed) is columns
+
+
+# Of each table that was printed: how many lines it has and how many rows are drawn, and whether it scrolls.
+PRINTED = """() => [...document.querySelectorAll(".columns pre")].filter((pre) => pre.checkVisibility()).map((pre) => {
+  const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(pre);
+  const height = pre.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
+  return [pre.textContent.trimEnd().split("\\n").length, Math.round(height / parseFloat(lineHeight)),
+    pre.scrollWidth > pre.clientWidth + 1];
+})"""
+
+
+def test_printed_columns_stay_columns_on_a_phone(http_site: str, open_page: Callable) -> None:
+    """A line too long for it is not broken: the table scrolls, also by keyboard, and the page does not."""
+    page = settle(open_page(f"{http_site}/book/chapters/update-gate.html", width=375)).page
+    printed = page.evaluate(PRINTED)
+    assert len(printed) >= 3
+    assert [drawn for _, drawn, _ in printed] == [lines for lines, _, _ in printed]
+    assert any(scrolls for *_, scrolls in printed)
+    assert faults.too_wide(page) == []
+    table = page.locator(".columns pre[tabindex='0']").first
+    table.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("(one) => one.scrollLeft > 0", arg=table.element_handle())
+    page.emulate_media(media="print")
+    assert not any(scrolls for *_, scrolls in page.evaluate(PRINTED)), "paper does not scroll"
 
 
 @pytest.mark.parametrize("dark", MODES)

@@ -389,7 +389,7 @@ def test_what_to_try_stands_beside_what_it_changes(bench, width):
 
 
 def test_what_a_reader_has_written_is_never_lost(bench):
-    """Whatever takes its place, there is a way back: a button while no cell of theirs is there, and a list of them all."""
+    """Whatever takes its place: a button leads back while no cell of theirs is there, and the list has them all."""
     page, root = bench(text=GRU)
     area, cells = root.get_by_label("Equations"), root.get_by_label("Begin from")
     back = root.get_by_role("button", name="Back to your cell")
@@ -397,7 +397,9 @@ def test_what_a_reader_has_written_is_never_lost(bench):
 
     def shown(text, *own):
         until(page, lambda: area.input_value() == text)
-        until(page, lambda: [name for name in cells.locator("option").all_inner_texts() if "our cell" in name] == [*own])
+        until(
+            page, lambda: [name for name in cells.locator("option").all_inner_texts() if "our cell" in name] == [*own]
+        )
         assert back.is_visible() == (bool(own) and text not in (first, second))
 
     shown(GRU)
