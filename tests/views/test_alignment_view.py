@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from views.conftest import FRAME
@@ -99,7 +101,7 @@ def own(**options):
     made = EncoderDecoder(2, 4, 4, 5, attention=3)
     with torch.no_grad():
         made.head.bias[-1] -= 3  # the answer is not empty
-    return views.AlignmentView(made, symbols=SYMBOLS, encode=codes, step_names=str.split, **options)
+    return views.AlignmentView(made, **{"symbols": SYMBOLS, "encode": codes, "step_names": str.split, **options})
 
 
 def test_a_text_is_read_by_a_function_of_the_readers_own(open_views, with_kernel):
@@ -129,6 +131,46 @@ def test_a_text_is_read_by_a_function_of_the_readers_own(open_views, with_kernel
     assert view._data["traced"]["names"] == ["acht"]
     chance = torch.tensor(view._data["traced"]["chances"])
     assert ((chance > 1 / (len(SYMBOLS) + 1)) & (chance <= 1)).all()  # of the likeliest symbol each
+
+
+# The words beside or above the lines, those below or on the other side, and all that is drawn between them.
+BOXES = """() => [".gru-from", ".gru-to", ".gru-strand, .gru-cell"].map((kind) =>
+  [...document.querySelectorAll(kind)].map((one) => {
+    const { left, top, right, bottom } = one.getBoundingClientRect();
+    return [left, top, right, bottom];
+  }))"""
+
+
+@pytest.mark.parametrize("matrix", [False, True])
+@pytest.mark.parametrize("width", [320, 390, 1000])
+def test_long_words_keep_clear_of_the_lines_and_of_each_other(open_views, width, matrix):
+    """Steps and symbols can be called anything; on a phone the lines have what the words leave them."""
+    view = own(text="sieben und Geschwindigkeitsbegrenzungen", symbols=["neunzig", "Gesetzgebungen", "3", "4"])
+    assert len(view.answer[0]) > 2
+    page = open_views(view, width=width)
+    page.get_by_label("As a table").set_checked(matrix)
+    page.evaluate(FRAME)
+    above, below, between = page.evaluate(BOXES)
+    assert len(between) >= len(below)
+    low, high = (1, 3) if width == 1000 else (0, 2)  # along the way from words to symbols
+    assert max(box[high] for box in above) <= min(box[low] for box in between)
+    assert max(box[high] for box in between) <= min(box[low] for box in below)
+    for words in (above, below):
+        along, end = (0, 2) if width == 1000 else (1, 3)
+        assert all(one[end] <= other[along] + 1 for one, other in pairwise(words))
+    assert page.evaluate("() => document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("down", [0.55, 0.7, 0.9])
+def test_what_sticks_to_the_bottom_covers_no_words(open_views, down):
+    """While the view comes up from below, its transport waits under the headline."""
+    view = views.AlignmentView(model(0), LETTERS, symbols=SYMBOLS, text="abeda")
+    page = open_views("<div style='height: 60rem'></div>", view, width=390)
+    page.set_viewport_size({"width": 390, "height": 664})
+    page.evaluate("(y) => scrollTo(0, document.querySelector('gru-view').getBoundingClientRect().top - y)", down * 664)
+    page.evaluate(FRAME)
+    says, transport = (page.locator(kind).bounding_box() for kind in (".gru-says", ".gru-transport"))
+    assert says["y"] + says["height"] <= transport["y"]
 
 
 @pytest.mark.parametrize(

@@ -655,6 +655,45 @@ def test_a_phone_shows_what_moves_while_it_is_moved(open_view, name):
     assert 0 < box["y"] <= 560 - box["height"] + 1
 
 
+# Of a headline: whether all of it is in the window, with nothing else over it.
+IN_SIGHT = """(view) => {
+  const says = view.querySelector(".gru-says");
+  const parts = says.childElementCount ? [...says.querySelectorAll(":scope > :not(.gru-unseen)")] : [says];
+  return parts.flatMap((part) => [...part.getClientRects()]).every(({ left, top, bottom }) =>
+    [top + 2, bottom - 2].every((y) => says.contains(document.elementFromPoint(left + 2, y))));
+}"""
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_phone_shows_the_headline_while_a_control_that_sticks_is_moved(open_view, name):
+    """Scrolled down to the drawings, the bar above them covers it; and where one scrolls on, it is out of the way."""
+    view = open_view(name, width=390)
+    page, slider = view.page, view.root.locator(":scope > .gru-top input:is([type=range], [type=text])").first
+    page.set_viewport_size({"width": 390, "height": 664})
+    if not slider.count():
+        pytest.skip("nothing sticks that a drawing follows at every move")
+    page.evaluate("() => (document.body.style.paddingBottom = '40rem')")
+    view.root.evaluate("(one) => scrollTo(0, scrollY + one.getBoundingClientRect().top + 250)")
+    page.evaluate(FRAME)
+    assert not view.root.evaluate(IN_SIGHT)
+    box = slider.bounding_box()
+    assert 0 <= box["y"] < 200, "it sticks"
+    if slider.get_attribute("type") == "text":
+        slider.press("End")
+        page.keyboard.type("a")
+    else:
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2, steps=3)
+    page.evaluate(FRAME)
+    assert view.root.evaluate(IN_SIGHT)
+    page.mouse.up()
+    page.mouse.wheel(0, 30)
+    page.wait_for_function("() => !document.querySelector('.gru-moved')")
+    page.evaluate(FRAME)
+    assert not view.root.evaluate(IN_SIGHT)
+
+
 @pytest.mark.parametrize("name", [name for name in REDRAWN if name not in ("vowel-player", "weight-layouts")])
 def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
     """It may begin on a drawing; a tap there, and a finger that goes across, do set what they point at."""

@@ -92,7 +92,7 @@ function build(context) {
   const says = make("p", { class: "gru-says", "aria-live": "polite" });
   const drawing = pictureOf(state);
   const where = make("p", { class: "gru-where" });
-  state.lay(bar, says, drawing.element, steps.control, tries(state, trials(context)), where);
+  state.lay(bar, says, make("div", {}, drawing.element, steps.control), tries(state, trials(context)), where);
   root.setAttribute("aria-label", "Where a decoder looks while it writes");
   playOnce(context, steps.start);
   return () => {
@@ -138,8 +138,13 @@ function pictureOf(state) {
       const [T, K] = [letters.length, count];
       const shown = (/** @type {number} */ k) => !playing || k <= step;
       plot.classList.toggle("gru-as-table", matrix);
-      plot.style.setProperty("--letters", String(T));
-      plot.style.setProperty("--symbols", String(Math.max(1, K)));
+      const sizes = {
+        letters: T,
+        symbols: Math.max(1, K),
+        "from-length": longest(letters),
+        "to-length": longest((found?.symbols ?? []).map((symbol) => data.symbols[symbol])),
+      };
+      for (const [name, size] of Object.entries(sizes)) plot.style.setProperty(`--${name}`, String(size));
       plot.setAttribute(
         "aria-label",
         K
@@ -197,6 +202,9 @@ function strands(look, k, here) {
 
 /** @param {number} from @param {number} to */
 const curve = (from, to) => `M${from.toFixed(4)} 0.14C${from.toFixed(4)} 0.5 ${to.toFixed(4)} 0.5 ${to.toFixed(4)} 0.86`;
+
+/** How many letters the longest of some words has. @param {readonly string[]} words */
+const longest = (words) => Math.max(1, ...words.map((word) => [...word].length));
 
 /** @param {ArrayLike<number>} values */
 function most(values) {

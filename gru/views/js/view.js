@@ -86,6 +86,7 @@ export function view(name, traits, build) {
       const missing = traits.filter((trait) => model.get(trait) === undefined);
       if (missing.length) throw new Error(`its state has no ${missing.join(", ")}`);
       update = build(context);
+      keepInSight(context);
       for (const trait of traits) model.on(`change:${trait}`, redraw);
       onThemeChange(redraw, signal);
       onSize(root, () => early && redraw(), signal); // JupyterLab may make a view first and place it afterwards
@@ -98,6 +99,21 @@ export function view(name, traits, build) {
     return cleanup;
   }
   return { render };
+}
+
+/**
+ * On a phone the controls above the drawings stick to the edge, and the headline is soon under them. While one of them is
+ * moved it sticks below them (.gru-moved), until the page scrolls on.
+ * @param {Context} context
+ */
+function keepInSight({ root, signal, on }) {
+  const bar = /** @type {HTMLElement | null} */ (root.querySelector(":scope > .gru-top"));
+  if (!bar) return;
+  on(bar, "input", () => {
+    root.style.setProperty("--gru-above", `${bar.offsetHeight}px`);
+    root.classList.add("gru-moved");
+  });
+  document.addEventListener("scroll", () => root.classList.remove("gru-moved"), { signal, capture: true, passive: true });
 }
 
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
