@@ -95,6 +95,10 @@ def pinball_loss(forecast: Tensor, wanted: Tensor, quantiles: Sequence[float]) -
     >>> round(pinball_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([2.0]), (0.1, 0.9)).item(), 4)
     0.1
     """
+    _arguments.is_tensor("forecast", forecast)
+    _arguments.is_tensor("wanted", wanted)
+    if not isinstance(quantiles, Iterable):
+        raise TypeError(f"quantiles: expected several numbers, got {quantiles!r}")
     if forecast.shape != (*wanted.shape, len(quantiles)):
         expected = f"{_arguments.shape(wanted)} with one more axis of {len(quantiles)}"
         raise ValueError(f"forecast: expected shape {expected}, got {_arguments.shape(forecast)}")
@@ -116,7 +120,13 @@ def compare(forecast: Tensor, x: Tensor, wanted: Tensor, season: int | None, qua
         quantiles: Q numbers in rising order, or none.
     """
     _sequences(x)
-    B, K = forecast.shape[:2]
+    _arguments.is_tensor("forecast", forecast)
+    _arguments.is_tensor("wanted", wanted)
+    B, levels = x.shape[1], (len(quantiles),) if quantiles else ()
+    if forecast.dim() < 2 or forecast.shape != (B, forecast.shape[1], *levels):
+        expected = "".join(f", {size}" for size in ("K", *levels))
+        raise ValueError(f"forecast: expected shape ({B}{expected}), got {_arguments.shape(forecast)}")
+    K = forecast.shape[1]
     if wanted.shape != (B, K):
         raise ValueError(f"wanted: expected shape ({B}, {K}), got {_arguments.shape(wanted)}")
     middle = forecast[..., len(quantiles) // 2] if quantiles else forecast

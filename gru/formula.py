@@ -210,8 +210,8 @@ class FormulaClassifier(nn.Module):
 
     def __init__(self, cell: nn.Module, num_classes: int) -> None:
         super().__init__()
-        if not isinstance(cell, nn.Module) or not hasattr(cell, "hidden_size"):
-            raise TypeError(f"cell: expected a cell, a module with hidden_size, got {type(cell).__name__}")
+        if not isinstance(cell, nn.Module) or isinstance(cell, nn.RNNBase) or not hasattr(cell, "hidden_size"):
+            raise TypeError(f"cell: expected a cell, a module of one step with hidden_size, got {type(cell).__name__}")
         _arguments.size("num_classes", num_classes)
         self.cell = cell
         like = next(cell.parameters(), torch.empty(0))

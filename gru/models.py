@@ -153,7 +153,8 @@ class LayerClassifier(nn.Module):
             ``batch_first`` says, and has ``hidden_size``: ``torch.nn.RNN`` and ``LSTM``, :class:`gru.GRU`.
         num_classes: C, how many classes there are; or how many values, for a task with values.
 
-    Parts: ``layer`` and ``head`` (a ``Linear(H, C)``). ``model(x)`` gives answers (B, C).
+    Parts: ``layer`` and ``head`` (a ``Linear(H, C)``), which starts on the layer's device in its dtype. ``model(x)``
+    gives answers (B, C).
 
     Raises:
         TypeError: layer is not such a module.
@@ -171,7 +172,9 @@ class LayerClassifier(nn.Module):
         if getattr(layer, "bidirectional", False):
             raise ValueError("layer: expected one direction, got a layer that reads both")
         _arguments.size("num_classes", num_classes)
-        self.layer, self.head = layer, nn.Linear(layer.hidden_size, num_classes)
+        like = next(layer.parameters(), torch.empty(0))
+        self.layer = layer
+        self.head = nn.Linear(layer.hidden_size, num_classes, device=like.device, dtype=like.dtype)
         self.batch_first = bool(getattr(layer, "batch_first", False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -258,6 +261,7 @@ class GRUForecaster(_LastState):
             answers: what the model gave.
             wanted: the values that came (B, horizon).
         """
+        _arguments.is_tensor("wanted", wanted)
         if self.quantiles:
             return forecasting.pinball_loss(answers, wanted, self.quantiles)
         if answers.shape != wanted.shape:  # mse_loss would broadcast

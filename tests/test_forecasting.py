@@ -129,6 +129,36 @@ def test_wrong_shapes_are_named(x, wanted):
         forecasting.pinball_loss(wanted, wanted, (0.5,))
 
 
+@pytest.mark.parametrize(
+    ("forecast", "x_samples", "levels", "message"),
+    [
+        ((B, K), 1, (), f"forecast: expected shape (1, K), got ({B}, {K})"),
+        ((1, K), B, (), f"forecast: expected shape ({B}, K), got (1, {K})"),
+        ((B,), B, (), f"forecast: expected shape ({B}, K), got ({B},)"),
+        ((B, K), B, LEVELS, f"forecast: expected shape ({B}, K, 5), got ({B}, {K})"),
+        ((B, K, 3), B, LEVELS, f"forecast: expected shape ({B}, K, 5), got ({B}, {K}, 3)"),
+        ((B, K, 3), B, (), f"forecast: expected shape ({B}, K), got ({B}, {K}, 3)"),
+    ],
+)
+def test_a_forecast_of_other_shapes_is_not_broadcast(x, wanted, forecast, x_samples, levels, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        forecasting.compare(torch.zeros(forecast), x[:, :x_samples], wanted, None, levels)
+
+
+def test_lists_and_numbers_are_refused_by_name(x, wanted):
+    zeros = torch.zeros(2)
+    for call, message in [
+        (lambda: forecasting.compare([[1.0]], x, wanted, None, ()), "forecast: expected a Tensor, got list"),
+        (lambda: make().compare(x, wanted.tolist()), "wanted: expected a Tensor, got list"),
+        (lambda: make().loss(make()(x), wanted.tolist()), "wanted: expected a Tensor, got list"),
+        (lambda: forecasting.pinball_loss([1.0], zeros, (0.5,)), "forecast: expected a Tensor, got list"),
+        (lambda: forecasting.pinball_loss(zeros, [1.0], (0.5,)), "wanted: expected a Tensor, got list"),
+        (lambda: forecasting.pinball_loss(zeros, zeros, 0.5), "quantiles: expected several numbers, got 0.5"),
+    ]:
+        with pytest.raises(TypeError, match=rf"^{re.escape(message)}$"):
+            call()
+
+
 def test_a_loss_of_other_shapes_is_not_broadcast(x, wanted):
     model = make()
     with pytest.raises(ValueError, match=r"^wanted: expected shape \(5, 3\), that of the answers, got \(5, 1\)$"):

@@ -217,7 +217,12 @@ def test_a_classifier_learns():
         (
             lambda: gru.FormulaClassifier("h = h", 2),
             TypeError,
-            "cell: expected a cell, a module with hidden_size, got str",
+            "cell: expected a cell, a module of one step with hidden_size, got str",
+        ),
+        (
+            lambda: gru.FormulaClassifier(gru.GRU(2, 3), 2),
+            TypeError,
+            "cell: expected a cell, a module of one step with hidden_size, got GRU",
         ),
         (lambda: gru.FormulaClassifier(nn.GRUCell(2, 3), 0), ValueError, "num_classes must be greater than zero"),
         (

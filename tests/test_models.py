@@ -229,7 +229,7 @@ def test_two_directions_cannot_be_mapped_over_lengths():
 @pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, gru.GRU])
 def test_any_layer_is_read_after_its_last_step(kind, batch_first):
     torch.manual_seed(0)
-    model = LayerClassifier(kind(D, H, batch_first=batch_first).double(), C).double()
+    model = LayerClassifier(kind(D, H, batch_first=batch_first).double(), C)
     x = sequences()
     states = model.layer(x.transpose(0, 1) if batch_first else x)[0]
     last = states[:, -1] if batch_first else states[-1]
