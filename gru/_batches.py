@@ -221,7 +221,7 @@ def validation_of(given: Any, source: Tensors | Stream, reader: Reader, batch_si
 def checked(name: str, data: Any, targets: Any, lengths: Any, reader: Reader) -> Batch:
     """A batch of these, where they lie; or an error that says which of them is wrong, and how."""
     values = data.data if isinstance(data, PackedSequence) else data
-    _arguments.is_tensor(f"{name}data", values)
+    _arguments.is_dense(f"{name}data", values)
     _arguments.is_tensor(f"{name}targets", targets)
     if values.is_nested:
         raise TypeError(f"{name}data: expected a padded Tensor, with lengths, got a NestedTensor")

@@ -21,6 +21,7 @@ Glossary
     H, C       hidden size, conditions
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -124,7 +125,9 @@ class GRUWriter(nn.Module):
             raise ValueError(f"temperature: expected a number above 0, got {temperature}")
         _arguments.whole_number("longest", longest)
         draw, device = _arguments.generator(seed), self.head.weight.device
-        word = list(start or [])
+        if not isinstance(start, Iterable | None):
+            raise TypeError(f"start: expected a list of letters, got {type(start).__name__}")
+        word = [] if start is None else list(start)
         for letter in word:
             _arguments.within("start", letter, 0, self.letters - 1, error=ValueError)
         kinds = None if condition is None else torch.tensor([condition], device=device)

@@ -242,6 +242,8 @@ def test_keras_shapes_are_named():
         convert.from_keras(kernel, recurrent_kernel, bias, kernel, bias, bias)
     with pytest.raises(ValueError, match="weights: expected two directions a layer with bidirectional=True"):
         convert.from_keras(kernel, recurrent_kernel, bias, bidirectional=True)
+    with pytest.raises(TypeError, match="bidirectional should be of type bool, got: int"):
+        convert.from_keras(kernel, recurrent_kernel, bias, bidirectional=2)
     with pytest.raises(TypeError, match="kernel: expected a NumPy array or a tensor, got str"):
         convert.from_keras("kernel", recurrent_kernel, bias)
     with pytest.raises(ValueError, match="layer 1: expected input size 4 and hidden size 4, got 3 and 4"):
@@ -319,8 +321,14 @@ def test_what_a_keras_layer_does_otherwise_is_refused_by_name(layer, error, mess
 def test_other_things_for_a_keras_layer():
     with pytest.raises(ValueError, match="layer: expected a layer that has weights, got one that was never called"):
         convert.from_keras(GRU(4))
-    for thing in (torch.nn.GRU(2, 3), "model.keras", np.zeros((3, 12))):
-        with pytest.raises(TypeError, match=rf"layer: expected keras.layers.GRU, .* got {type(thing).__name__}"):
+    things = {
+        "torch.nn.GRU": torch.nn.GRU(2, 3),
+        "gru.GRU": gru.GRU(2, 3),
+        "str": "x.keras",
+        "ndarray": np.zeros((3, 12)),
+    }
+    for name, thing in things.items():
+        with pytest.raises(TypeError, match=rf"layer: expected keras.layers.GRU, .* got {re.escape(name)}$"):
             convert.from_keras(thing)
 
 
@@ -530,6 +538,8 @@ def test_what_a_model_says_itself_is_not_said_again():
             convert.from_onnx(model, **options)
     with pytest.raises(TypeError, match="node: expected its name or its number, got ndarray"):
         convert.from_onnx(model, np.zeros((1, 12, 4)))
+    with pytest.raises(ValueError, match="node: expected none beside arrays, got 'gru'"):
+        convert.from_onnx(np.zeros((1, 12, 3)), np.zeros((1, 12, 4)), node="gru")
 
 
 def test_an_operator_of_that_name_from_another_domain_is_not_ours():
@@ -664,6 +674,8 @@ def test_jax_entries_are_named():
         convert.from_flax({"params": linen})
     with pytest.raises(TypeError, match="cell: expected a dict of parameters, or"):
         convert.from_flax([linen])
+    with pytest.raises(TypeError, match=r"flax.nnx.GRUCell, got torch.nn.GRUCell"):
+        convert.from_flax(torch.nn.GRUCell(3, 4))
     with pytest.raises(ValueError, match="got none called weight_hh"):
         convert.from_equinox({"weight_ih": equinox["weight_ih"]})
     with pytest.raises(TypeError, match=r"cell: expected equinox.nn.GRUCell, or a dict .* got torch.nn.GRUCell"):

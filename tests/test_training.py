@@ -670,6 +670,11 @@ STREAM = gru.tasks.latch(4, 8, symbols=2)
         ({"data": torch.utils.data.TensorDataset(X[0], Y)}, TypeError, "or an iterator of batches, got TensorD"),
         ({"data": nn.utils.rnn.pack_sequence([X[:, 0]]), "targets": Y}, TypeError, "PackedSequence; pad it"),
         (
+            {"data": X.to_sparse(), "targets": Y},
+            RuntimeError,
+            "data: expected a dense Tensor, got torch.sparse_coo",
+        ),
+        (
             {"data": torch.nested.nested_tensor([X[:, 0], X[:3, 1]], layout=torch.jagged), "targets": Y},
             TypeError,
             "data: expected a padded Tensor, with lengths, got a NestedTensor",

@@ -126,6 +126,8 @@ def test_bad_writers():
         ({"start": [9]}, ValueError, "start: expected 0 to 4, got 9"),
         ({"start": [-1]}, ValueError, "start: expected 0 to 4, got -1"),
         ({"start": [1.5]}, TypeError, "start: expected a whole number, got 1.5"),
+        ({"start": 1}, TypeError, "start: expected a list of letters, got int"),
+        ({"start": torch.tensor([1, 2])}, TypeError, "start: expected a whole number, got tensor"),
     ],
 )
 def test_what_a_writer_cannot_write_from_is_named(options, error, words):

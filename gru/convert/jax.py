@@ -43,7 +43,7 @@ def from_flax(cell: Any) -> GRU:
                 raise ValueError(f"cell: expected {name}={usual}, which gru.GRU has, got {function.__name__}")
         cell = {name: _parameters(getattr(cell, name)) for name in ("dense_i", "dense_h")}
     if not isinstance(cell, Mapping):
-        raise TypeError(f"cell: expected a dict of parameters, or flax.nnx.GRUCell, got {type(cell).__name__}")
+        raise TypeError(f"cell: expected a dict of parameters, or flax.nnx.GRUCell, got {named(cell)}")
     if "dense_i" in cell:
         W, U = _get(cell, "dense_i", "kernel"), _get(cell, "dense_h", "kernel")
         b = _get(cell, "dense_i", "bias", None)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from gru import _arguments
-from gru.convert._layers import Array, expect_shape, layer_of, sets_of, tensor, to_numpy
+from gru.convert._layers import Array, expect_shape, layer_of, named, sets_of, tensor, to_numpy
 from gru.equations import Weights
 from gru.layer import GRU
 
@@ -50,6 +50,7 @@ def from_keras(
         weights = tuple(weights[0])
     if use_bias is not None:
         _arguments.flag("use_bias", use_bias)
+    _arguments.flag("bidirectional", bidirectional)
     sets = _read(weights, reset_after, 1 + bidirectional, use_bias)
     if bidirectional and len(sets) % 2:
         raise ValueError(f"weights: expected two directions a layer with bidirectional=True, got {len(sets)} in all")
@@ -135,7 +136,7 @@ def _from_layer(layer: Any) -> GRU:
     inner = [layer.forward_layer, layer.backward_layer] if both else [layer]
     for one in inner:
         if not _is(one, "GRU"):
-            around = " around ".join(type(part).__name__ for part in ([layer, one] if both else [layer]))
+            around = " around ".join(named(part) for part in ([layer, one] if both else [layer]))
             raise TypeError(f"layer: expected {expected}, got {around}")
     if both and layer.merge_mode != "concat":
         raise ValueError(f'layer: expected merge_mode="concat", as gru.GRU joins directions, got {layer.merge_mode!r}')

@@ -53,6 +53,8 @@ def from_onnx(
         if not isinstance(which, str | int | None):
             raise TypeError(f"node: expected its name or its number, got {type(which).__name__}")
         return _from_model(W, which)
+    if node is not None:
+        raise ValueError(f"node: expected none beside arrays, got {node!r}")
     if linear_before_reset not in (0, 1):
         raise ValueError(f"linear_before_reset: expected 0 or 1, got {linear_before_reset!r}")
     Ws, Rs = _listed("W", W), _listed("R", R)

@@ -288,7 +288,8 @@ def jacobian_norms(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwa
 
     Returns:
         norms (T,); of several recurrences a list, one entry per layer and direction, each with its own inputs held
-        fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian.
+        fixed. For a batch it is the largest of its samples', which is the norm of the whole batch's Jacobian. What has
+        grown beyond the dtype, or comes from NaN, is infinite or NaN.
 
     A step that starts anew, or from a detached state, ends the reach of h_T: the norms before it are 0.
 
@@ -308,7 +309,9 @@ def _largest_norm(jacobians: Tensor) -> Tensor:
     if jacobians.shape[1] == 0:
         return jacobians.new_zeros(len(jacobians))
     wide = jacobians.float() if jacobians.dtype.itemsize < 4 else jacobians  # there is no SVD in half precision
-    return torch.linalg.matrix_norm(wide, ord=2).amax(-1).to(jacobians.dtype)
+    finite = wide.isfinite().all(-1).all(-1)  # (C, B): the SVD of others fails
+    norms = torch.linalg.matrix_norm(wide.where(finite[..., None, None], 0), ord=2)
+    return norms.where(finite, wide.abs().amax((-2, -1))).amax(-1).to(jacobians.dtype)
 
 
 def state_jacobians(module: nn.Module, x: Tensor, h0: Tensor | None = None, **kwargs) -> Tensor | list[Tensor]:

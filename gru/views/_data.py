@@ -9,6 +9,7 @@ Glossary
 import base64
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -65,6 +66,7 @@ def read_sequences(
             kind, hint = "PackedSequence", "torch.nn.utils.rnn.unpack_sequence(x)"
         raise TypeError(f"x: expected a padded tensor or a list of (T_i, D), got a {kind}; {hint} gives a list")
     if isinstance(x, Tensor):
+        _arguments.is_dense("x", x)
         time = 1 if is_batch_first(module) else 0
         shape = "(B, T, D)" if time else "(T, B, D)"
         x = x.unsqueeze(1 - time) if _is_single(module, x) else x
@@ -317,6 +319,8 @@ def step_names_of(given: Sequence[str] | Sequence[Sequence[str]] | None, steps: 
     """What stands below the steps of each sequence; given once, it is cut to every sequence's length."""
     if given is None:
         return [None] * len(steps)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"step_names: expected a list of names, or one per sequence, got {type(given).__name__}")
     rows = [row if isinstance(row, Sequence) and not isinstance(row, str) else None for row in given]
     rows = [list(given)] * len(steps) if None in rows else [list(row) for row in rows]
     if len(rows) != len(steps):
@@ -346,6 +350,12 @@ def place(device: torch.device) -> str:
     return name if device.type == "cuda" else f"the {name}"
 
 
+def check_encode(encode: object) -> None:
+    """Raise TypeError unless this is a function, or None."""
+    if not (encode is None or callable(encode)):
+        raise TypeError(f"encode: expected a function, got {type(encode).__name__}")
+
+
 def check_edits(edits: list, count: int) -> list:
     """Edits of a view: [quantity, recurrence, step, unit, value] each, of ``count`` recurrences.
 
@@ -353,7 +363,8 @@ def check_edits(edits: list, count: int) -> list:
         traitlets.TraitError: an entry that is not one.
     """
     for edit in edits:
-        good = len(edit) == 5 and edit[0] in ("r", "z", "n", "h") and 0 <= edit[1] < count and min(edit[2:4]) >= 0
+        good = len(edit) == 5 and edit[0] in ("r", "z", "n", "h") and all(isinstance(one, Real) for one in edit[1:])
+        good = good and 0 <= edit[1] < count and min(edit[2:4]) >= 0
         if not good or not (0 if edit[0] in "rz" else -1) <= edit[4] <= 1:
             raise traitlets.TraitError(
                 f"edits: expected [quantity, recurrence, step, unit, value], values of gates from 0 to 1 and others "

@@ -15,7 +15,7 @@ from torch import Tensor
 from gru import _arguments
 from gru.equations import Weights
 from gru.views._base import View
-from gru.views._data import check_weights, device_of, encode, labels_of
+from gru.views._data import check_encode, check_weights, device_of, encode, labels_of
 from gru.views.word_reader import check_letters, plain
 from gru.writers import EncoderDecoder
 
@@ -81,6 +81,7 @@ class AlignmentView(View, module="alignment_view", state=STATE):
             raise ValueError("module: expected an EncoderDecoder with attention, got one without")
         if (letters is None) == (encode is None):
             raise TypeError("letters: expected either letters or encode, got " + ("both" if encode else "neither"))
+        check_encode(encode)
         if letters is not None:
             check_letters(letters, module.encoder.input_size)
         self._module, self._letters = module, letters

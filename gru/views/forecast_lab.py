@@ -95,6 +95,7 @@ class ForecastLab(View, module="forecast_lab", state=STATE):
         self._values, self._covariates = _series(values), covariates
         self._context, self._season = _context(context, season, len(self._values))
         self._center, self._scale = _scaling(center, scale)
+        _data.check_encode(encode)
         self._module, self._encode = module, encode
         self._names = None if step_names is None else [str(one) for one in step_names]
         self._about = {"name": str(name), "unit": str(unit)}

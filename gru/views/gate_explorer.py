@@ -6,7 +6,7 @@ Glossary
     keeps, writes    what z does: h' = (1-z) n + z h, or h' = (1-z) h + z n
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ import traitlets
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from gru import _arguments
 from gru.inspect.record import eval_mode
 from gru.inspect.trace import Trace
 from gru.models import GRUClassifier
@@ -133,7 +134,7 @@ class GateExplorer(View, module="gate_explorer", state=STATE):
         self._class_names = labels_of("class_names", class_names, classes, "class")
         self._targets = _classes(targets, count, classes)
         data = self._read()
-        if "step" not in traits and 0 <= traits.get("sequence", 0) < count:
+        if "step" not in traits and traits.get("sequence", 0) in range(count):
             traits["step"] = data["sequences"][traits.get("sequence", 0)]["steps"] - 1
         super().__init__(_data=data, **traits)
         self._shown = True
@@ -316,12 +317,14 @@ def _head_of(module: nn.Module, head: nn.Linear | None) -> nn.Linear | None:
 def _classes(targets: Tensor | Sequence[int] | None, count: int, classes: int) -> list[int | None]:
     if targets is None:
         return [None] * count
-    numbers = [int(target) for target in targets]
+    if not isinstance(targets, Iterable):
+        raise TypeError(f"targets: expected a list of {count} classes, one per sequence, got {type(targets).__name__}")
+    numbers = [target.item() if isinstance(target, Tensor) else target for target in targets]
     if len(numbers) != count:
         raise ValueError(f"targets: expected {count}, one per sequence, got {len(numbers)}")
-    if bad := [number for number in numbers if not 0 <= number < classes]:
-        raise ValueError(f"targets: expected 0 to {classes - 1}, got {bad[0]}")
-    return numbers
+    for number in numbers:
+        _arguments.within("targets", number, 0, classes - 1, error=ValueError)
+    return list(map(int, numbers))
 
 
 def _top(parts: list[Part], entries: list[Entry]) -> Tensor:

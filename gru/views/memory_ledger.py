@@ -18,7 +18,7 @@ from gru.inspect.ledger import Ledger, ledger
 from gru.inspect.replay import Edit, replay
 from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import View
-from gru.views._data import as_read_by, device_of, labels_of, read_sequences
+from gru.views._data import as_read_by, check_finite, device_of, labels_of, read_sequences
 from gru.views.word_reader import check_letters, packed, plain
 
 STATE = ("text", "sequence", "step", "follow", "account", "unit", "held", "play", "_data")
@@ -158,6 +158,7 @@ class MemoryLedger(View, module="memory_ledger", state=STATE):
         for i, x in enumerate(self._inputs):
             if x.dim() != 2 or x.shape[1] != layer.input_size:
                 raise ValueError(f"x[{i}]: expected shape (T, {layer.input_size}), got {tuple(x.shape)}")
+            check_finite(f"x[{i}]", x)
         longest = max(map(len, self._inputs), default=0)
         if self._step_names is not None and len(self._step_names) < longest:
             raise ValueError(f"step_names: expected {longest}, got {len(self._step_names)}")

@@ -36,7 +36,7 @@ class ParallelNewton(WeightsView, module="parallel_newton", state=STATE):
     about T. The page solves the system itself, as :func:`gru.solve` does.
 
     Args:
-        module: a cell or layer of at most 16 units, either variant; 8 seeded units if None.
+        module: a cell or layer of at most 16 units, either variant, of a stack the first; 8 seeded units if None.
         x: the inputs (T, D) of at most 100 steps; 60 seeded ones if None.
         feedback, iteration, unit, play: what to show first; ``play``: the iterations are gone through once.
 

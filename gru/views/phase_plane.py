@@ -44,7 +44,7 @@ class PhasePlane(View, module="phase_plane", state=STATE):
 
     Args:
         module: a cell or a layer of two units and one input, either variant, as ``gru.ResetAfterCell(1, 2)`` or
-            ``torch.nn.GRU(1, 2)``. None: an example with two wells.
+            ``torch.nn.GRU(1, 2)``; of a stack the first layer. None: an example with two wells.
         sequences: inputs to run it on, each (T,) or (T, 1), of at most 200 steps; none: only a constant input.
         names: what to call them.
         weights, input, start, step, sequence, gate, gradient, play: what to show first. ``play``: the state falls once,

@@ -12,12 +12,14 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from gru import _arguments
 from gru.inspect.replay import Edit, replay
 from gru.models import GRUClassifier, GRUForecaster
 from gru.views._base import Number, View
 from gru.views._data import (
     as_read_by,
     check_edits,
+    check_encode,
     check_weights,
     convention_of,
     device_of,
@@ -93,6 +95,7 @@ class WordReader(View, module="word_reader", state=STATE):
             raise TypeError(f"module: expected a GRUClassifier, got {type(module).__name__}")
         if (letters is None) == (encode is None):
             raise TypeError("letters: expected either letters or encode, got " + ("both" if encode else "neither"))
+        check_encode(encode)
         self._module, self._letters, self._writer = module, letters, writer
         self._encode, self._step_names = encode, step_names
         self._class_names = labels_of("class_names", class_names, module.head.out_features, "class")
@@ -126,6 +129,8 @@ class WordReader(View, module="word_reader", state=STATE):
 
     def _check(self) -> None:
         D, C = self._module.gru.input_size, self._module.head.out_features
+        if self._module.gru.bidirectional:
+            raise ValueError("module: expected one direction, got two: the backward one has no guess before the end")
         if self._letters is None:
             if self._writer is not None:
                 raise TypeError("writer: expected None with encode, got one: what it writes could not be read")
@@ -142,7 +147,9 @@ class WordReader(View, module="word_reader", state=STATE):
 
     def _inputs(self, text: str) -> Tensor:
         if self._encode is not None:
-            return self._encode(text)
+            x = self._encode(text)
+            _arguments.is_tensor("encode", x)
+            return x
         place = {letter: i for i, letter in enumerate(self._letters)}
         ids = [place.get(letter, len(self._letters)) for letter in plain(text)]
         return torch.eye(len(self._letters) + 1, device="cpu")[ids].unsqueeze(1)  # (T, 1, D)

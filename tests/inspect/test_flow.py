@@ -524,6 +524,18 @@ def test_jacobian_norms_of_an_empty_batch_and_of_half_precision():
     torch.testing.assert_close(half.double(), expected, rtol=0.1, atol=0.01)
 
 
+def test_jacobian_norms_of_what_is_not_finite():
+    """A Jacobian that has grown too large for its dtype, and a sample of a batch that is NaN."""
+    cell, x = gru.ElmanCell(1, 1, bias=False).float(), torch.zeros(120, 1, 1).float()
+    torch.nn.init.constant_(cell.weight_hh, 3.0)
+    norms = gru.jacobian_norms(cell, x)
+    torch.testing.assert_close(norms[-80:], 3.0 ** torch.arange(80, 0, -1).float(), rtol=1e-4, atol=0)
+    assert norms[0] == torch.inf
+    layer, x = gru.GRU(D, H), torch.randn(T, 2, D)
+    x[-1, 1] = torch.nan
+    assert gru.jacobian_norms(layer, x).isnan().all()
+
+
 @pytest.mark.parametrize("text", ["h = x", "h = tanh(x) + 0 * h"])
 def test_states_that_do_not_depend_on_each_other_have_a_flow(text):
     """The loss reaches the last state alone, also where not even a parameter would ask autograd for anything."""

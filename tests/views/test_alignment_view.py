@@ -178,6 +178,7 @@ def test_what_sticks_to_the_bottom_covers_no_words(open_views, down):
     [
         ({"encode": None}, TypeError, "letters: expected either letters or encode, got neither"),
         ({"letters": "abc"}, TypeError, "letters: expected either letters or encode, got both"),
+        ({"encode": 5}, TypeError, "encode: expected a function, got int"),
         ({"encode": lambda text: torch.zeros(3, 2)}, ValueError, r"encode: expected a result of shape \(T, 1, 2\)"),
         ({"encode": lambda text: [0.0]}, TypeError, "encode: expected a Tensor, got list"),
         ({"step_names": lambda text: ["one"]}, ValueError, "step_names: expected 2, one per step, got 1"),

@@ -197,6 +197,23 @@ MODEL = gru.GRUClassifier(D, 5, 4)
         (lambda: views.GateExplorer(MODEL, X, lengths=[1, 0, 7]), ValueError, "lengths: expected 1 to 7, got 0"),
         (lambda: views.GateExplorer(MODEL, [X[:, 0]], lengths=[7]), ValueError, "lengths: expected none with a list"),
         (lambda: views.GateExplorer(MODEL, X, names=["a"]), ValueError, "names: expected 3, got 1"),
+        (lambda: views.GateExplorer(MODEL, X, targets=3), TypeError, "targets: expected a list of 3 classes, one per"),
+        (
+            lambda: views.GateExplorer(MODEL, X, targets=[0, 0.5, 1]),
+            TypeError,
+            "targets: expected a whole number, got 0.5",
+        ),
+        (lambda: views.GateExplorer(MODEL, X, step_names=7), TypeError, "step_names: expected a list of names, or one"),
+        (
+            lambda: views.GateExplorer(MODEL, X, sequence=1.5),
+            traitlets.TraitError,
+            "'sequence' trait of a GateExplorer",
+        ),
+        (
+            lambda: views.GateExplorer(MODEL, X.to_sparse()),
+            RuntimeError,
+            "x: expected a dense Tensor, got torch.sparse",
+        ),
         (lambda: views.GateExplorer(MODEL, X, class_names=["a"]), ValueError, "class_names: expected 4, got 1"),
         (lambda: views.GateExplorer(MODEL, X, targets=[0, 1, 4]), ValueError, "targets: expected 0 to 3, got 4"),
         (lambda: views.GateExplorer(MODEL, X, targets=[0]), ValueError, "targets: expected 3, one per sequence, got 1"),

@@ -312,5 +312,7 @@ def test_bad_arguments(options, kind, message):
         views.MemoryLedger(gru.GRUClassifier(6, 5, 3), **arguments)
     with pytest.raises(TypeError, match="module: expected a GRUClassifier or a GRUForecaster, got GRU"):
         views.MemoryLedger(gru.GRU(6, 5), letters="abcde")
+    with pytest.raises(ValueError, match=r"x\[1\]: expected finite numbers, got NaN or infinity"):
+        views.MemoryLedger(gru.GRUClassifier(1, 5, 3), x=torch.tensor([[[0.0], [torch.nan]]]))
     with pytest.raises(ValueError, match="expected one layer and one direction"):
         views.MemoryLedger(gru.GRUClassifier(6, 5, 3, num_layers=2), letters="abcde")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+import traitlets
 from views.conftest import FRAME
 from views.models import words
 
@@ -261,6 +262,9 @@ def test_float16_of_every_kind_and_what_it_cannot_hold(computing):
         ({"letters": "abcda"}, ValueError, "letters: expected 5 different ones"),
         ({"letters": 5}, TypeError, "letters: expected a str, got int"),
         ({"letters": "abcDe"}, ValueError, "letters: expected small letters, as a text is read, got 'D'"),
+        ({"letters": None, "encode": 5}, TypeError, "encode: expected a function, got int"),
+        ({"letters": None, "encode": list, "text": "ab"}, TypeError, "encode: expected a Tensor, got list"),
+        ({"edits": [["z", "0", 0, 0, 0.5]]}, traitlets.TraitError, "edits: expected [quantity, recurrence, step, unit"),
         ({"text": 5}, TypeError, "text: expected a str, got int"),
         ({"class_names": 3}, TypeError, "class_names: expected a list of 3 names, got int"),
         ({"class_names": ["one"]}, ValueError, "class_names: expected 3, got 1"),
@@ -272,6 +276,10 @@ def test_bad_arguments(options, kind, message):
     arguments = {"letters": "abcde", "class_names": ["one", "two", "three"]} | options
     with pytest.raises(kind, match=re.escape(message)):
         views.WordReader(gru.GRUClassifier(6, 5, 3), **arguments)
+    with pytest.raises(ValueError, match="module: expected one direction, got two"):
+        views.WordReader(
+            gru.GRUClassifier(6, 5, 3, bidirectional=True), letters="abcde", class_names=["one", "two", "six"]
+        )
     with pytest.raises(TypeError, match="module: expected a GRUClassifier, got GRU"):
         views.WordReader(gru.GRU(6, 5), letters="abcde", class_names=[])
 
