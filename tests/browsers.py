@@ -1,7 +1,7 @@
 """The one place that finds a browser for the page tests and says how it is started.
 
-Order: the path in the environment variable GRU_BROWSER; an installed Chromium, Chrome or Edge; the one that Playwright
-has downloaded. A candidate counts only if it answers `--version`: some systems ship a launcher that only
+Order: the path in the environment variable GRU_BROWSER; an installed Chromium, Chrome or Edge, first of all a "headless
+shell", Chromium without windows, whose pages open in half the time; the one that Playwright has downloaded. A candidate counts only if it answers `--version`: some systems ship a launcher that only
 says which package to install.
 
     python tests/browsers.py        prints the path, bringing a browser where there is none
@@ -23,7 +23,17 @@ DOWNLOAD_SECONDS = 240  # a browser is about 170 MB; without a network the downl
 PACKAGE_SECONDS = 420
 PATIENCE = 240  # seconds for one thing to come: a busy machine is slow, not wrong
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
+NAMES = (
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "msedge",
+)
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -38,7 +48,7 @@ The page tests need Chromium or Chrome, and none was found or could be installed
   * let Playwright bring one: .venv/bin/playwright install --with-deps chromium;
   * name one that you have: {VARIABLE}=/path/to/chrome make test."""
 
-# What the browser is to do without. Each window would load two pages of its own for the list below the address bar,
+# What the browser is to do without. Each window of a whole Chromium would load two pages of its own for the list below the address bar,
 # which costs as much as a small page of the book three times over. The last such list counts, so Playwright's is in it.
 WITHOUT = (
     "WebUIOmniboxPopup",
@@ -87,7 +97,7 @@ def launch_options() -> dict:
 
 
 def bring() -> str | None:
-    """Path of a browser, installing one where there is none: Playwright's own, else Debian's package (for root)."""
+    """Path of a browser, installing one where there is none: Playwright's own, else a package of Debian's (for root)."""
     path = find()
     if path or os.environ.get(VARIABLE):
         return path
@@ -95,11 +105,13 @@ def bring() -> str | None:
     _run([sys.executable, "-m", "playwright", "install", "chromium"], DOWNLOAD_SECONDS)
     path = find()
     if path is None and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        _say("No luck: installing Debian's package chromium ...")
         apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         _run(["apt-get", "-qq", "update"], PACKAGE_SECONDS, apt)
-        _run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "chromium"], PACKAGE_SECONDS, apt)
-        path = find()
+        for package in ("chromium-headless-shell", "chromium"):  # old releases have the whole one alone
+            _say(f"No luck: installing Debian's package {package} ...")
+            _run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", package], PACKAGE_SECONDS, apt)
+            if path := find():
+                break
     return path
 
 

@@ -27,11 +27,10 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return program
 
 
-def test_chromium_comes_before_chrome(programs):
-    chrome = programs("google-chrome", "exit 0")
-    assert browsers.find() == chrome
-    chromium = programs("chromium", "exit 0")
-    assert browsers.find() == chromium
+def test_a_shell_comes_before_chromium_and_that_before_chrome(programs):
+    for name in ("google-chrome", "chromium", "chromium-headless-shell"):
+        path = programs(name, "exit 0")
+        assert browsers.find() == path
 
 
 def test_a_program_that_does_not_start_is_no_browser(programs):
@@ -52,20 +51,28 @@ def test_the_named_browser_is_the_only_candidate(programs, monkeypatch):
 
 @pytest.fixture
 def fake_install(programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A Playwright that cannot download, and an apt-get whose `install` brings a chromium."""
+    """fake_install(package): a Playwright that cannot download, and an apt-get that knows this one package."""
     monkeypatch.setattr(sys, "executable", programs("python", "echo no network >&2; exit 1"))
-    put = f"printf '#!/bin/sh\\nexit 0\\n' > {tmp_path}/chromium; /bin/chmod 755 {tmp_path}/chromium"
-    programs("apt-get", f'case "$*" in *install*) {put};; esac')
+
+    def only(package: str) -> None:
+        path = tmp_path / package
+        put = f"printf '#!/bin/sh\\nexit 0\\n' > {path}; /bin/chmod 755 {path}"
+        programs("apt-get", f'case "$*" in *update*) ;; *" {package}") {put};; *) exit 100;; esac')
+
+    return only
 
 
-def test_root_gets_the_package_where_playwright_cannot_download(fake_install, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("package", ["chromium-headless-shell", "chromium"])
+def test_root_gets_a_package_where_playwright_cannot_download(fake_install, package, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert browsers.bring() == str(tmp_path / "chromium")
+    fake_install(package)
+    assert browsers.bring() == str(tmp_path / package)
     assert "no network" in capsys.readouterr().err
 
 
 def test_others_do_not_get_the_package(fake_install, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    fake_install("chromium")
     assert browsers.bring() is None
 
 
