@@ -1,8 +1,8 @@
 """The one place that finds a browser for the page tests and says how it is started.
 
 Order: the path in the environment variable GRU_BROWSER; an installed Chromium, Chrome or Edge, first of all a "headless
-shell", Chromium without windows, whose pages open in half the time; the one that Playwright has downloaded. A candidate counts only if it answers `--version`: some systems ship a launcher that only
-says which package to install.
+shell", Chromium without windows, whose pages open in half the time; the one that Playwright has downloaded. A candidate
+counts only if it answers `--version`: some systems ship a launcher that only says which package to install.
 
     python tests/browsers.py        prints the path, bringing a browser where there is none
 """
@@ -48,8 +48,9 @@ The page tests need Chromium or Chrome, and none was found or could be installed
   * let Playwright bring one: .venv/bin/playwright install --with-deps chromium;
   * name one that you have: {VARIABLE}=/path/to/chrome make test."""
 
-# What the browser is to do without. Each window of a whole Chromium would load two pages of its own for the list below the address bar,
-# which costs as much as a small page of the book three times over. The last such list counts, so Playwright's is in it.
+# What the browser is to do without. Each window of a whole Chromium would load two pages of its own for the list below
+# the address bar, which costs as much as a small page of the book three times over. The last such list counts, so
+# Playwright's is in it.
 WITHOUT = (
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
@@ -97,7 +98,7 @@ def launch_options() -> dict:
 
 
 def bring() -> str | None:
-    """Path of a browser, installing one where there is none: Playwright's own, else a package of Debian's (for root)."""
+    """Path of a browser, installing one where there is none: Playwright's own, else a package of Debian (for root)."""
     path = find()
     if path or os.environ.get(VARIABLE):
         return path
