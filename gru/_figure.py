@@ -91,6 +91,9 @@ def rows(
 ) -> Iterator[tuple[Picture, Axes]]:
     """A figure with a row for each name, the first at the top; ``kind`` and ``value`` are what errors call them."""
     check_named("results", results)
+    for name, values in results.items():
+        if not hasattr(values, "__len__"):
+            raise TypeError(f"results: expected a list of values for {name!r}, got {values!r}")
     if not results or not all(len(values) for values in results.values()):
         raise ValueError(f"results: expected at least one {kind}, each with at least one {value}")
     with matplotlib.rc_context(STYLE):

@@ -92,10 +92,11 @@ def init_orthogonal_(module: M, gain: float = 1.0, *, generator: torch.Generator
     gain = _arguments.number("gain", gain)
     if not math.isfinite(gain):
         raise ValueError(f"gain: expected a finite number, got {gain}")
+    dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
     for matrix in _find(module, _recurrent_matrices, "a recurrent network"):
         rows, H = matrix.read().shape
         # One (H, H) block a gate, drawn on the CPU in single precision at least, which every device and dtype can take.
-        blocks = [torch.empty(H, H, device="cpu") for _ in range(rows // H)]
+        blocks = [torch.empty(H, H, dtype=dtype, device="cpu") for _ in range(rows // H)]
         matrix.write(torch.cat([nn.init.orthogonal_(block, gain, generator=generator) for block in blocks]))
     return module
 

@@ -10,7 +10,6 @@ Glossary
 """
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 
 import matplotlib
 import numpy as np
@@ -110,9 +109,7 @@ def gates(
     T, B, _ = _three_axes("trace.h", trace.h)
     if trace.r is None:
         raise ValueError(f"trace: expected one with gates r, z and n, got {trace.names[0]}, which has none")
-    which = [sequence] if isinstance(sequence, Integral) else list(sequence)
-    if not which or min(which) < 0 or max(which) >= B:
-        raise ValueError(f"sequence: expected numbers from 0 to {B - 1}, got {sequence}")
+    which = _whole("sequence", sequence, f"numbers from 0 to {B - 1}", 0, B - 1)
     lengths = _columns(trace.lengths if lengths is None else lengths, None, T, B)[0]
     lengths, names = _columns([lengths[i] for i in which], names, T, len(which))
     with matplotlib.rc_context(STYLE):
@@ -152,7 +149,7 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
     predicted = answers.argmax(1) if answers.dim() == 2 else answers
     if predicted.shape != targets.shape or targets.dim() != 1 or not len(targets):
         raise ValueError(
-            f"answers: expected a class for each of {len(targets)} targets, got {_arguments.shape(answers)}"
+            f"answers: expected a class for each of {targets.numel()} targets, got {_arguments.shape(answers)}"
         )
     for name, classes in (("answers", predicted), ("targets", targets)):
         if classes.is_floating_point():
@@ -163,7 +160,7 @@ def confusion(answers: Tensor, targets: Tensor, names: Sequence[str] | None = No
     names = list(names) if names is not None else [str(k) for k in range(C)]
     if max(predicted.max(), targets.max()) >= C:
         raise ValueError(f"names: expected one for each class, {1 + int(max(predicted.max(), targets.max()))}, got {C}")
-    counts = array(torch.bincount(targets.cpu() * C + predicted.cpu(), minlength=C * C).view(C, C))
+    counts = array(torch.bincount(targets.cpu().long() * C + predicted.cpu(), minlength=C * C).view(C, C))
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     with matplotlib.rc_context(STYLE):
         figure = Picture(figsize=(1 + 0.5 * C, 0.6 + 0.5 * C), layout="constrained")
@@ -333,7 +330,7 @@ def accuracies(results: dict[str, Sequence[float]], *, lowest: float | None = No
     'Picture'
     """
     with rows(results, "model", "accuracy", 0.45, 0.25) as (figure, ax):
-        for row, values in enumerate(results.values()):
+        for row, values in enumerate(map(numbers, results.values())):
             mean = float(np.mean(values))
             dots_at(ax, row, values, mean, alpha=0.55, markersize=7)
             spread = f" ({min(values):.1%} to {max(values):.1%})" if len(values) > 1 else ""
@@ -357,7 +354,7 @@ def dots(results: dict[str, Sequence[float]], *, x: str, log: bool = False, at: 
     'Picture'
     """
     with rows(results, "row", "value", 0.42, 0.2) as (figure, ax):
-        for row, values in enumerate(results.values()):
+        for row, values in enumerate(map(numbers, results.values())):
             middle = float(np.median(values))
             dots_at(ax, row, values, middle, alpha=0.3, markersize=6)
             words_at(ax, row, f"{middle:.2g}")
@@ -380,6 +377,7 @@ def solved(results: dict[str, Sequence[int | None]], *, limit: int, unit: str = 
     >>> type(solved({"chrono": [235, 260], "default": [None, 410]}, limit=500)).__name__
     'Picture'
     """
+    check_named("results", results)
     if late := [value for values in results.values() for value in values if value is not None and value > limit]:
         raise ValueError(f"limit: expected at least {late[0]}, at which a run was solved, got {limit}")
     with rows(results, "model", "run", 0.42, 0.3) as (figure, ax):
@@ -405,13 +403,22 @@ def _columns(
     lengths: Tensor | Sequence[int] | None, names: Sequence[str] | None, T: int, B: int
 ) -> tuple[list[int], list[str]]:
     """Lengths and titles of B sequences."""
-    lengths = [T] * B if lengths is None else [int(length) for length in lengths]
+    expected = f"{B} integers from 1 to {T}"
+    found = [T] * B if lengths is None else _whole("lengths", lengths, expected, 1, T)
     names = [""] * B if names is None else list(names)
-    if len(lengths) != B or not all(1 <= length <= T for length in lengths):
-        raise ValueError(f"lengths: expected {B} integers from 1 to {T}, got {lengths}")
+    if len(found) != B:
+        raise ValueError(f"lengths: expected {expected}, got {lengths}")
     if len(names) != B:
         raise ValueError(f"names: expected {B}, got {len(names)}")
-    return lengths, names
+    return found, names
+
+
+def _whole(name: str, value: int | Tensor | Sequence[int], expected: str, low: int, high: int) -> list[int]:
+    """One whole number or several, at least one, as a list; raise ValueError unless all lie from low to high."""
+    found = np.atleast_1d(array(value) if isinstance(value, Tensor) else value)
+    if found.dtype.kind not in "iu" or found.ndim > 1 or not found.size or found.min() < low or found.max() > high:
+        raise ValueError(f"{name}: expected {expected}, got {value}")
+    return found.tolist()
 
 
 def _three_axes(name: str, tensor: Tensor) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from gru import _arguments
 class Batch(NamedTuple):
     """Inputs and what a model should answer."""
 
-    x: Tensor  # (T, B, D) float32
+    x: Tensor  # (T, B, D), in PyTorch's default dtype
     y: Tensor  # (B,) classes, (B, 1) values or (T, B) classes: see each task
 
 
@@ -132,7 +132,7 @@ def copy(
             said[:length] = word
             said[length + T - 1] = speak
             y[-length:] = word
-            x = torch.nn.functional.one_hot(said, symbols + 2).float()
+            x = torch.nn.functional.one_hot(said, symbols + 2).to(torch.get_default_dtype())
             yield Batch(x.to(device), y.to(device))
 
     return batches()

@@ -168,3 +168,12 @@ def test_arguments_of_the_wrong_kind_are_named():
     with pytest.raises(ValueError, match="gain: expected a finite number, got nan"):
         gru.init_orthogonal_(layer, math.nan)
     gru.init_chrono_(layer, torch.tensor(10))  # such as lengths.max()
+
+
+def test_orthogonal_where_models_start_in_half_precision():
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        U = gru.init_orthogonal_(gru.GRU(2, 8)).weight_hh_l0[:8].float()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(U @ U.T, torch.eye(8), rtol=0, atol=0.05)

@@ -175,12 +175,31 @@ def test_classes_are_whole_numbers():
         plots.confusion(torch.tensor([0, 1]), torch.tensor([0.0, 1.0]))
 
 
+def test_small_integers_do_not_overflow():
+    """20 times 20 is more than a byte holds."""
+    classes = torch.arange(20, dtype=torch.uint8)
+    (ax,) = plots.confusion(classes, classes).axes
+    assert sorted(text.get_position() for text in ax.texts) == [(k, k) for k in range(20)]
+
+
+def test_tensors_are_drawn_as_lists_are(trace):
+    values = torch.tensor([0.5, 0.25], requires_grad=True)
+    for draw in (plots.accuracies, lambda results: plots.dots(results, x="share")):
+        (one,), (other,) = draw({"a": values}).axes, draw({"a": values.tolist()}).axes
+        assert [text.get_text() for text in one.texts] == [text.get_text() for text in other.texts]
+        np.testing.assert_array_equal(one.lines[0].get_xdata(), other.lines[0].get_xdata())
+    one, other = plots.gates(trace, torch.tensor(2)), plots.gates(trace, 2)
+    np.testing.assert_array_equal(one.axes[0].images[0].get_array(), other.axes[0].images[0].get_array())
+
+
 def test_what_is_drawn_is_of_the_right_kind():
     for draw, message in [
         (lambda: plots.gates(gru.GRU(3, 4)), "trace: expected what gru.trace gives, got GRU"),
         (lambda: plots.curves([1.0, 2.0], x="x", y="y"), "lines: expected a dict from names to values, got list"),
         (lambda: plots.dots([1.0, 2.0], x="x"), "results: expected a dict from names to values, got list"),
         (lambda: plots.confusion([0, 1], torch.tensor([0, 1])), "answers: expected a Tensor, got list"),
+        (lambda: plots.solved([5], limit=9), "results: expected a dict from names to values, got list"),
+        (lambda: plots.accuracies({"GRU": 0.9}), "results: expected a list of values for 'GRU', got 0.9"),
         (lambda: plots.training(None), "histories: expected a History, as gru.fit returns it, or a list of them, got"),
         (lambda: plots.training([0.5, 0.4]), "histories: expected a History, as gru.fit returns it, or a list of them"),
         (lambda: plots.forecast([1.0], [2.0], x="x", y="y"), "lines: expected a dict from names to values, got list"),
@@ -209,6 +228,14 @@ def test_errors(trace):
         (lambda: plots.confusion(wrong, right), "answers: expected classes from 0 on, got -100"),
         (lambda: plots.confusion(right, wrong), "targets: expected classes from 0 on, got -100"),
         (lambda: plots.gates(trace, 4), "sequence: expected numbers from 0 to 3, got 4"),
+        (lambda: plots.gates(trace, 0.5), "sequence: expected numbers from 0 to 3, got 0.5"),
+        (lambda: plots.gates(trace, []), "sequence: expected numbers from 0 to 3, got []"),
+        (lambda: plots.gates(trace, 0, 7), "lengths: expected 4 integers from 1 to 10, got 7"),
+        (
+            lambda: plots.gates(trace, 0, [9.5, 1, 1, 1]),
+            "lengths: expected 4 integers from 1 to 10, got [9.5, 1, 1, 1]",
+        ),
+        (lambda: plots.confusion(torch.tensor(1), torch.tensor(1)), "answers: expected a class for each of 1 targets"),
         (lambda: plots.gates(trace, 0, [11, 1, 1, 1]), "lengths: expected 4 integers from 1 to 10"),
         (lambda: plots.gates(trace, 0, names=["a", "b"]), "names: expected 1, got 2"),
         (lambda: plots.sequences(torch.zeros(3, 2)), "x: expected shape (T, B, features), got (3, 2)"),

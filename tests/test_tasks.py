@@ -118,3 +118,12 @@ def test_devices_draw_the_same_numbers(task):
     assert b.x.is_cuda
     assert torch.equal(a.x, b.x.cpu())
     assert torch.equal(a.y, b.y.cpu())
+
+
+@pytest.mark.parametrize("task", [tasks.latch, tasks.adding, tasks.copy])
+def test_batches_have_the_dtype_that_models_start_with(task):
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert next(task(5, 2)).x.dtype == next(torch.nn.Linear(1, 1).parameters()).dtype
+    finally:
+        torch.set_default_dtype(torch.float32)
