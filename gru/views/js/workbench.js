@@ -398,7 +398,7 @@ const TRIALS = [
     name: "Break Adam",
     put: () => ({ text: AFTER, task: "latch", steps: 20, gate: "torch", lr: 0.003, epsilon: 1e-4 }),
     see: () =>
-      "This is the GRU, on Latch over 20 steps. The gradient at the first step is smaller than epsilon, so Adam hardly moves and it stays at guessing. Pin the run, set epsilon to 10⁻⁸ under Settings, and train again.",
+      "This is the GRU, on Latch over 20 steps. The gradient at the first step is smaller than epsilon, so Adam hardly moves, and for thousands of updates it stays at guessing. Pin the run, set epsilon to 10⁻⁸ under Settings, and train again.",
   },
 ];
 
