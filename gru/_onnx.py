@@ -21,7 +21,6 @@ def exporting(x: Tensor) -> bool:
 
 def operator(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     """The node that takes inputs x (T, B, D) and the state before the first step h0 (B, H) to all states (T, B, H)."""
-    weights.check(x.shape[2], h0.shape[1])
     W, R, b_i, b_h = weights.z_first()[:4]
     B = None if b_i is None else torch.cat((b_i, b_h)).unsqueeze(0)  # (1, 6H)
     lengths = None  # all of them T

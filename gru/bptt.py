@@ -99,6 +99,11 @@ def run(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
     True
     """
     _check(x, h0, weights)
+    return run_unchecked(x, h0, weights)
+
+
+def run_unchecked(x: Tensor, h0: Tensor, weights: Weights) -> Tensor:
+    """:func:`run` of what is known to fit, as it is to a layer."""
     if torch.compiler.is_exporting() or torch.jit.is_tracing():
         return loop(x, h0, weights)
     if torch.compiler.is_compiling():

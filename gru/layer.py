@@ -161,7 +161,7 @@ def run_layers(
     input: Tensor | PackedSequence,
     hx: Tensor | None,
     weights_of: Callable[[int, bool], Weights],
-    engine: Engine = bptt.run,
+    engine: Engine = bptt.run_unchecked,
     names: tuple[str, str] = ("input", "hx"),
 ) -> tuple[Tensor | PackedSequence, Tensor]:
     """Layer by layer, each in its directions: the forward of anything with the options of ``torch.nn.GRU``.
@@ -194,6 +194,7 @@ def sweep(
     x: Tensor, h0: Tensor, weights: Weights, layout: "Dense | Packed", reverse: bool, engine: Engine
 ) -> tuple[Tensor, Tensor]:
     """One layer in one direction: states (T, B, H) in the order of the input, and those after the last valid step."""
+    weights.check(x.shape[-1], h0.shape[-1])
     run = _onnx.operator if _onnx.exporting(x) else engine
     x, dtype = layout.reverse(x) if reverse else x, weights.weight_ih.dtype
     if h0.dtype is x.dtype is dtype:
