@@ -68,7 +68,7 @@ def test_it_trains_pauses_and_starts_again(bench):
     page.evaluate(FRAME)
     now, words = updates(root), says(root)
     assert re.match(
-        rf"Update {now}: \d+ % within 0.1 \(without memory 19 %(, GRU beside it \d+ %)?\)\. (The|No) gradient", words
+        rf"Update {now}: \d+ % within 0.1 \(no memory 19 %(, GRU beside it \d+ %)?\)\. (The|No) gradient", words
     )
     assert "Loss " in words
     page.wait_for_timeout(200)

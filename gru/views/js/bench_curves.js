@@ -111,7 +111,7 @@ function lossCurve() {
       });
       const [end] = run.moments.slice(-1);
       drawing.describe(
-        `${isLoss ? "Loss" : "Share right"} over ${updates} updates${end ? `, now ${isLoss ? short(end.loss) : percent(end.right)}` : ""}; without memory ${isLoss ? short(base) : percent(base)}`,
+        `${isLoss ? "Loss" : "Share right"} over ${updates} updates${end ? `, now ${isLoss ? short(end.loss) : percent(end.right)}` : ""}; no memory ${isLoss ? short(base) : percent(base)}`,
       );
     },
   };

@@ -346,7 +346,7 @@ function sentence(now, { beside, reading }) {
   if (run.stuck) return [run.stuck, looked];
   const recent = mean(run, update);
   const other = beside?.run.updates ? mean(beside.run, Math.min(update, beside.run.updates)) : null;
-  const rivals = [`without memory ${percent(guess.right)}`, ...(other ? [`${beside?.name} beside it ${percent(other.right)}`] : [])];
+  const rivals = [`no memory ${percent(guess.right)}`, ...(other ? [`${beside?.name} beside it ${percent(other.right)}`] : [])];
   const [verdict, length] = flow(recent);
   return [
     `Update ${update}: ${percent(recent.right)} ${run.task.unit} (${rivals.join(", ")}). ${verdict}.`,
