@@ -29,3 +29,33 @@ class Sum(Minimal):
     def gates(self, x, h):
         r, z, n, _ = super().gates(x, h)
         return gru.Gates(r, z, n, h + n)
+
+
+class Twice(gru.ResetAfterCell):
+    """A subclass whose forward makes another state of what its gates give."""
+
+    def forward(self, x, h=None):
+        return 2 * super().forward(x, h)
+
+
+class Shrunk(gru.ResetBeforeCell):
+    """A subclass whose gates give a state that is no mean."""
+
+    def gates(self, x, h=None):
+        found = super().gates(x, h)
+        return found._replace(h=0.5 * found.h)
+
+
+class HalfTorch(nn.GRUCell):
+    """A subclass of PyTorch's, which has no gates."""
+
+    def forward(self, x, h=None):
+        return 0.5 * super().forward(x, h)
+
+
+class Turned(gru.ResetBeforeCell):
+    """A subclass whose z keeps, though that of its class writes."""
+
+    def _gates(self, x, h):
+        r, z, n, _ = super()._gates(x, h)
+        return gru.Gates(r, z, n, (1 - z) * n + z * h)

@@ -131,6 +131,7 @@ def replay(
         if editor.steps != len(editor.run.before):
             expected = f"a forward that calls gates, where edits act, at each of its {len(editor.run.before)} steps"
             raise TypeError(f"{editor.run.name}: expected {expected}, got {editor.steps} calls")
+        editor.check_states(found.runs[editors.index(editor)])
     return found.outputs, trace_of(found.runs)
 
 
@@ -162,6 +163,13 @@ class _Editor:
         held, values = (steps[place].view(quantity.shape) for steps in self.held[name])
         return torch.where(held, values, quantity)
 
+    def check_states(self, run: Run) -> None:
+        """Raise TypeError unless the states of a run are what they are held at."""
+        where, values = self.held.get("h", (None, None))
+        if where is not None and not torch.allclose(run.states[1:][where], values[where], equal_nan=True):
+            expected = "a forward that gives the state as gates has it, where edits act"
+            raise TypeError(f"{self.run.name}: expected {expected}, got another one")
+
     def step(self, gates: Gates, x: Tensor, h: Tensor) -> Gates:
         """One step with its edits, z as the cell has it, from the gates of one without."""
         r = self.hold("r", gates.r)
@@ -186,20 +194,22 @@ class _Editor:
 
     def methods(self) -> dict[str, Callable]:
         """What stands in the place of a cell's methods; a forward of the user's own calls gates itself."""
-        cell = self.run.module
-        if count_of(cell) > 1 or not (isinstance(cell, nn.GRUCell) or hasattr(cell, "gates")):
+        cell, known = self.run.module, class_of(self.run.module)
+        has_gates = isinstance(cell, nn.GRUCell) or hasattr(cell, "gates")
+        own = known is not None and ("forward" in vars(cell) or type(cell).forward is not known.forward)
+        if count_of(cell) > 1 or not has_gates or (own and self.held.keys() == {"h"}):
             return {"forward": self.first_held(cell.forward)}
         gates_of = gates_function(cell)
 
         def gates(x: Tensor, h: Tensor) -> Gates:
             return self.step(gates_of(x, h), x, h)
 
-        is_known = class_of(cell) is not None or (isinstance(cell, FormulaCell) and hasattr(cell, "gates"))
+        is_known = (known is not None and not own) or (isinstance(cell, FormulaCell) and hasattr(cell, "gates"))
         forward = {"forward": lambda x, h=None: cell.gates(x, h).h} if is_known else {}
         return {"gates": gates, **forward}
 
     def first_held(self, forward: Callable) -> Callable:
-        """The forward of a FormulaCell with its new state held, of several the first: all that is known to be h."""
+        """A forward with the new state that it gives held, of several the first: where that is not what gates give."""
         cell = self.run.module
 
         def held(x: Tensor, h: object = None) -> object:

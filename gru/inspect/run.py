@@ -96,16 +96,18 @@ class Run:
         *_, r, z, n = blocks.chunk(blocks.shape[2] // self.states.shape[2], 2)
         return r, z if getattr(type(self.module), "z_keeps", True) else 1 - z, n
 
-    @property
+    @cached_property
     def z_keeps(self) -> bool | None:
         """Whether h' = (1 - z) n + z h, or else (1 - z) h + z n; None where it is neither."""
-        if self.weights is not None or hasattr(self.module, "z_keeps"):
-            return getattr(self.module, "z_keeps", True)
+        says = getattr(self.module, "z_keeps", True)  # where both fit; what a class says, a subclass may change
+        if self.weights is not None:
+            return says
         _, z, n = self.gates
         if z is None:
             return None
-        keeps, writes = (((1 - a) * n + a * self.before - self.states[1:]).abs().amax() for a in (z, 1 - z))
-        return bool(keeps <= writes) if min(keeps, writes) <= tolerance(n) else None
+        gaps = (((1 - a) * n + a * self.before - self.states[1:]).abs() for a in ((z, 1 - z) if says else (1 - z, z)))
+        as_said, other = (float(gap.max()) if gap.numel() else 0.0 for gap in gaps)
+        return says if as_said <= tolerance(n) else not says if other <= tolerance(n) else None
 
     def check_mixes(self) -> None:
         """Raise TypeError unless a new state is a mean of the old one and n: else it is no sum over steps.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from own_cells import Minimal, Sum
+from own_cells import HalfTorch, Minimal, Shrunk, Sum, Turned, Twice
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -266,6 +266,44 @@ def test_of_a_mean_of_several_states_h_alone_is_held():
             TypeError, match="FormulaCell: expected edits of h alone in a cell with states h, c, got one"
         ):
             gru.replay(cell, random(T, B, D), edits=[gru.Edit(quantity, 0.5)])
+
+
+@pytest.mark.parametrize("in_model", [False, True])
+@pytest.mark.parametrize("kind", [Twice, Shrunk, HalfTorch])
+def test_a_subclass_with_a_state_of_its_own_is_held_at_that_state(kind, in_model):
+    """What it inherits says nothing about its state: z and n are refused, h is held, and its own forward goes on."""
+    cell, x = kind(D, H).double(), random(T, B, D)
+    model = gru.FormulaClassifier(cell, 2) if in_model else cell
+    seen = gru.replay(model, x, edits=[gru.Edit("h", 0.5, steps=3, units=1)])[1]
+    h, expected = x.new_zeros(B, H), []
+    for t, x_t in enumerate(x):
+        h = (cell(x_t, h) if kind is not Shrunk else cell.gates(x_t, h).h).detach().clone()
+        if t == 3:
+            h[:, 1] = 0.5
+        expected.append(h)
+    close(seen.h, torch.stack(expected))
+    for quantity in "zn":
+        with pytest.raises(TypeError, match="only h can be held"):
+            gru.replay(model, x, edits=[gru.Edit(quantity, 0.5)])
+
+
+def test_of_a_subclass_the_numbers_say_what_z_does():
+    cell, x = Turned(D, H).double(), random(T, B, D)
+    outputs, _ = gru.replay(cell, x, edits=[gru.Edit("z", 1.0, steps=slice(2, None))])
+    close(outputs[-1], gru.trace(cell, x).h[1])
+
+
+class Doubling(Minimal):
+    """A forward that gives another state than gates."""
+
+    def forward(self, x, h):
+        return 2 * self.gates(x, h).h
+
+
+def test_a_state_that_cannot_be_held_is_refused():
+    model = Loop(Doubling(D, H)).double()
+    with pytest.raises(TypeError, match="cell: expected a forward that gives the state as gates has it"):
+        gru.replay(model, random(T, B, D), edits=[gru.Edit("h", 0.5, steps=2)])
 
 
 class FromNothing(Minimal):
