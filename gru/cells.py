@@ -319,6 +319,12 @@ def class_of(cell: nn.Module) -> type[nn.Module] | None:
     return next((one for one in known if isinstance(cell, one)), None)
 
 
+def has_own_forward(cell: nn.Module) -> bool:
+    """Whether a cell of a known class has another forward than that class, so that gates need not give its state."""
+    known = class_of(cell)
+    return known is not None and ("forward" in vars(cell) or type(cell).forward is not known.forward)
+
+
 def has_plain_linears(cell: nn.Module) -> bool:
     """Whether a cell's linear layers are what they were made as, without hooks but those that make weights."""
     linears = [linear for layers in cell.linears().values() for linear in layers] if isinstance(cell, _Cell) else []

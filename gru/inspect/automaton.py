@@ -172,6 +172,8 @@ class _Teacher:
         if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[0] != len(group):
             got = _arguments.shape(logits) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"model: expected logits ({len(group)}, C) for {len(group)} words, got {got}")
+        if logits.isnan().any():
+            raise ValueError("model: expected logits that are numbers, got NaN")
         if not 0 <= self.accept < logits.shape[1]:
             raise ValueError(f"accept: expected a class from 0 to {logits.shape[1] - 1}, got {self.accept}")
         said = (logits.argmax(1) == self.accept).tolist()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from gru import _arguments
-from gru.cells import cell_weights, check_step, keeps_equations
+from gru.cells import cell_weights, check_step, has_own_forward, keeps_equations
 from gru.equations import Gates, Weights, step
 from gru.formula import FormulaCell
 from gru.layer import GRU, places_of, weights_of
@@ -97,10 +97,10 @@ def gates_function(cell: nn.Module) -> Callable[..., Gates]:
 
 def step_function(cell: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
     """A function (x, h) -> h' for any cell with one state that :func:`recurrences` finds."""
-    if isinstance(cell, nn.GRUCell) or hasattr(cell, "gates"):
+    if not has_own_forward(cell) and (isinstance(cell, nn.GRUCell) or hasattr(cell, "gates")):
         gates_of = gates_function(cell)
         return lambda x, h: gates_of(x, h).h
-    return cell  # a FormulaCell whose text sets no gates
+    return cell  # or a FormulaCell whose text sets no gates
 
 
 def as_gates(cell: nn.Module, found: object) -> Gates:

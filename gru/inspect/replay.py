@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gru import _arguments
-from gru.cells import class_of
+from gru.cells import class_of, has_own_forward
 from gru.equations import Gates, Weights, candidate, step
 from gru.formula import FormulaCell
 from gru.inspect.record import eval_mode, other_methods, record, recording
@@ -194,9 +194,8 @@ class _Editor:
 
     def methods(self) -> dict[str, Callable]:
         """What stands in the place of a cell's methods; a forward of the user's own calls gates itself."""
-        cell, known = self.run.module, class_of(self.run.module)
+        cell, own = self.run.module, has_own_forward(self.run.module)
         has_gates = isinstance(cell, nn.GRUCell) or hasattr(cell, "gates")
-        own = known is not None and ("forward" in vars(cell) or type(cell).forward is not known.forward)
         if count_of(cell) > 1 or not has_gates or (own and self.held.keys() == {"h"}):
             return {"forward": self.first_held(cell.forward)}
         gates_of = gates_function(cell)
@@ -204,7 +203,9 @@ class _Editor:
         def gates(x: Tensor, h: Tensor) -> Gates:
             return self.step(gates_of(x, h), x, h)
 
-        is_known = (known is not None and not own) or (isinstance(cell, FormulaCell) and hasattr(cell, "gates"))
+        is_known = (class_of(cell) is not None and not own) or (
+            isinstance(cell, FormulaCell) and hasattr(cell, "gates")
+        )
         forward = {"forward": lambda x, h=None: cell.gates(x, h).h} if is_known else {}
         return {"gates": gates, **forward}
 

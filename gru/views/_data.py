@@ -144,7 +144,8 @@ def parts_of(module: nn.Module, count: int) -> list[Part]:
             name = ", ".join(word for word in words if word) or type(inner).__name__
             own = _weights(inner, layer, reverse)
             alone = len(found) == 1
-            parts.append(Part(name, layer if alone else i, reverse, own if alone else None, own, inner))
+            known = own if alone and not inner._forward_hooks else None  # a hook may change what the equations give
+            parts.append(Part(name, layer if alone else i, reverse, known, own, inner))
     if len(parts) != count:  # some part was never called: its name cannot be told from the others'
         return [Part(f"recurrence {i + 1}", i, False, None) for i in range(count)]
     return parts
@@ -154,7 +155,7 @@ def _weights(inner: nn.Module, layer: int, reverse: bool) -> Callable[[], Weight
     def read() -> Weights:
         return weights_of(inner, layer, reverse)
 
-    if inner._forward_hooks:  # they may change what the equations give
+    if inner._forward_hooks and not isinstance(inner, nn.RNNBase):  # a cell reads again what they make of its state
         return None
     try:
         read()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gru.cells import ElmanCell
 from gru.equations import Weights, step
 from gru.inspect.flow import PATHS, Flow, gradient_flow, step_jacobian
-from gru.inspect.recurrences import gates_function
+from gru.inspect.recurrences import step_function
 from gru.layer import GRU
 from gru.views._base import View
 from gru.views._data import (
@@ -324,10 +324,10 @@ def _apart(part: Part, entry: Entry) -> float:
 def _jacobians(part: Part, entry: Entry) -> Tensor:
     """dh_t/dh_{t-1} of every step (T, H, H), of a cell that has no four paths."""
     before = torch.cat([entry.h0.unsqueeze(0), entry.h[:-1]])
-    gates_of = gates_function(part.inner)
+    forward = step_function(part.inner)
 
     def next_state(x: Tensor, h: Tensor) -> Tensor:
-        return gates_of(x.unsqueeze(0), h.unsqueeze(0)).h.squeeze(0)
+        return forward(x.unsqueeze(0), h.unsqueeze(0)).squeeze(0)
 
     with torch.no_grad():
         off = max((next_state(*pair) - h).abs().max() for *pair, h in zip(entry.x, before, entry.h, strict=True))

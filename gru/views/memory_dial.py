@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from gru.equations import step
-from gru.inspect.recurrences import gates_function
+from gru.inspect.recurrences import step_function
 from gru.views._base import View
 from gru.views._data import (
     TOLERANCE,
@@ -310,8 +310,8 @@ class MemoryDial(View, module="memory_dial", state=STATE):
         if part.inner is None:
             return None
         weights = None if part.own is None else part.own()
-        gates_of = gates_function(part.inner) if weights is None else lambda x, h: step(x, h, weights)
-        whole = memory(lambda x, h: gates_of(x, h).h, [entry.x for entry in entries], self._signs[i])
+        forward = step_function(part.inner) if weights is None else lambda x, h: step(x, h, weights).h
+        whole = memory(forward, [entry.x for entry in entries], self._signs[i])
         if convention is None:
             return Memory(whole, None, None)
         keeps = [entry.z if convention == "keeps" else 1 - entry.z for entry in entries]

@@ -124,6 +124,8 @@ def test_bad_arguments():
         gru.automaton(model, "aa", encode=encode)
     with pytest.raises(ValueError, match=r"encode: expected the model's input of one word, \(T, 1, D\), got \(3,\)"):
         gru.automaton(model, "ab", encode=lambda word: torch.zeros(3))
+    with pytest.raises(ValueError, match="model: expected logits that are numbers, got NaN"):
+        gru.automaton(nn.Flatten(0, 1), "ab", encode=lambda word: torch.full((1, 1, 2), torch.nan))
     with pytest.raises(ValueError, match="accept: expected a class from 0 to 1, got 2"):
         gru.automaton(model, "ab", encode=encode, accept=2)
     with pytest.raises(ValueError, match=r"model: expected logits \(1, C\) for 1 words, got \(1, 1, 3\)"):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from own_cells import HalfTorch, Twice
 from torch import nn
 
 import gru
@@ -256,3 +257,15 @@ def test_solve_of_an_empty_batch():
     found = gru.solve(gru.GRU(D, H), torch.randn(5, 0, D))
     assert found.states.shape == (5, 0, H)
     assert (found.iterations, found.residuals) == (0, [0.0])
+
+
+@pytest.mark.parametrize("kind", [Twice, HalfTorch])
+def test_a_subclass_s_own_forward_is_the_map(kind):
+    cell, x = kind(D, H).double(), random(6, 1, D)
+    states = gru.trace(cell, x).h
+    torch.testing.assert_close(gru.solve(cell, x).states, states, rtol=0, atol=1e-9)
+    last = torch.autograd.functional.jacobian(lambda h: cell(x[-1], h), states[-2])[0, :, 0]  # (H, H)
+    found = gru.lyapunov(cell, x[-1:], states[-2])
+    torch.testing.assert_close(found.sum(), torch.linalg.det(last).abs().log())
+    rests = gru.fixed_points(cell, x[0, 0], torch.zeros(1, H).double()).h
+    torch.testing.assert_close(cell(x[0].expand(len(rests), D), rests), rests)

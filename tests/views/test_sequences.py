@@ -63,3 +63,34 @@ def test_two_axes_stay_a_batch_of_what_a_model_counts_or_widens(view, x):
 def test_lengths_are_several(view, lengths):
     with pytest.raises(TypeError, match=r"^lengths: expected 1 integers, one per sequence, got "):
         view(MODULES["layer"], X, lengths=lengths)
+
+
+@pytest.mark.parametrize("make", [gru.GRU, nn.GRU])
+def test_a_layer_that_someone_listens_to_is_still_read(make):
+    """A forward hook sees what a layer gives; its states are its own all the same."""
+    layer = make(D, H)
+    loom, dial = views.GradientLoom(layer, X), views.MemoryDial(layer, X)
+    layer.register_forward_hook(lambda *_: None)
+    assert torch.equal(views.GradientLoom(layer, X).flow.grads, loom.flow.grads)
+    assert torch.equal(views.MemoryDial(layer, X).measured.whole, dial.measured.whole)
+
+
+class Damped(gru.ResetAfterCell):
+    """A forward of its own, which gives another state than gates."""
+
+    def forward(self, x, h=None):
+        return 0.5 * super().forward(x, h)
+
+
+def test_of_a_subclass_its_own_forward_is_read():
+    cell = Damped(D, H)
+    dial = views.MemoryDial(cell, X)
+    h = torch.stack((dial._signs[0][0], -dial._signs[0][0])) / 2  # (2, H)
+    first, left = (h[0] - h[1]).norm(), [1.0]
+    for x_t in X:
+        h = cell(x_t.expand(2, D), h).detach()
+        left.append(((h[0] - h[1]).norm() / first).item())
+    torch.testing.assert_close(dial.measured.whole, torch.tensor(left))
+    expected = gru.gradient_flow(cell, X).norms[:, 0]
+    found = views.GradientLoom(cell, X).flow.norms[:, 0]
+    torch.testing.assert_close(found.to(expected), expected)
