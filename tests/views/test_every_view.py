@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cost import processor_seconds
+from playwright.sync_api import expect
 from views.conftest import FRAME
 from views.models import SMALL
 from views.shown import ACTING, KNOWN, Shown, by_keyboard, by_mouse
@@ -694,6 +695,18 @@ def test_a_phone_shows_the_headline_while_a_control_that_sticks_is_moved(open_vi
     assert not view.root.evaluate(IN_SIGHT)
 
 
+# Until the page has stopped: three frames in which it stays where it is. How far it ran.
+STOPPED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const from = scrollY;
+  for (let still = 0, last = from; still < 3; last = scrollY) {
+    await frame();
+    still = scrollY === last ? still + 1 : 0;
+  }
+  return scrollY - from;
+}"""
+
+
 @pytest.mark.parametrize("name", [name for name in REDRAWN if name not in ("vowel-player", "weight-layouts")])
 def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
     """It may begin on a drawing; a tap there, and a finger that goes across, do set what they point at."""
@@ -734,7 +747,7 @@ def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
     )
     for gesture in ("tap", "drag"):
         plot.evaluate("(one) => one.scrollIntoView({ block: 'center' })")
-        page.evaluate(FRAME)
+        page.evaluate(STOPPED)  # a touch that stops the page is no tap
         box = plot.bounding_box()
         left, right, y = box["x"] + 0.01 * box["width"], box["x"] + 0.99 * box["width"], box["y"] + 0.5 * box["height"]
         if gesture == "tap":
@@ -746,7 +759,86 @@ def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
             touch("End")
         page.evaluate(FRAME)
         end = slider.get_attribute("min" if gesture == "tap" else "max")
-        assert slider.input_value() == end, gesture
+        expect(slider, gesture).to_have_value(end)
+
+
+@every_view
+def test_a_finger_that_flicks_the_page_sets_nothing(open_view, name):
+    """Wherever it is put: the browser has moved a slider when it sees that the finger scrolls."""
+    view = open_view(name, width=375, has_touch=True, is_mobile=True, reduced_motion="reduce")
+    page, cdp = view.page, view.page.context.new_cdp_session(view.page)
+    page.set_viewport_size({"width": 375, "height": 560})
+    page.evaluate("() => (document.body.style.paddingBlock = '60rem')")
+
+    def touch(kind, *point):
+        points = [dict(zip("xy", point, strict=True))] if point else []
+        cdp.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    places = view.root.locator("input[type=range], .gru-plot")
+    flicked = set()
+    for i in range(places.count()):
+        place = places.nth(i)
+        free = place.evaluate("""(one) => one.checkVisibility() && !one.disabled
+          && getComputedStyle(one).touchAction !== "none" && `${one.localName} ${one.className}`""")
+        if not free or free in flicked:
+            continue
+        place.evaluate("(one) => one.scrollIntoView({ block: 'center', behavior: 'instant' })")
+        page.evaluate(STOPPED)
+        before, box, top = view.seen(), place.bounding_box(), page.evaluate("scrollY")
+        x, y = box["x"] + 0.83 * box["width"], box["y"] + 0.5 * box["height"]
+        touch("Start", x, y)
+        for by in range(28, 140, 28):
+            touch("Move", x + 1, y - by)
+        touch("End")
+        page.evaluate(STOPPED)
+        if page.evaluate("scrollY") == top:
+            continue  # here a finger draws
+        flicked.add(free)
+        now = view.seen()
+        assert [part for part in ("says", "controls") if now[part] != before[part]] == [], free
+    assert flicked or name in ("jacobian-plane", "phase-plane", "weight-layouts")
+
+
+STOPS = """([kind, x, moved]) => {
+  const view = document.querySelector(".gru-view");
+  const one = [...view.querySelectorAll(kind)].find((one) => one.checkVisibility() && !one.disabled);
+  const { left, top, width, height } = one.getBoundingClientRect();
+  const place = { clientX: left + x * width, clientY: top + height / 2 };
+  const at = { ...place, pointerType: "touch", pointerId: 7, bubbles: true };
+  const before = one.value;
+  one.dispatchEvent(new PointerEvent("pointerdown", at));
+  if (kind !== ".gru-plot") {
+    one.value = one.max; // what a browser does with a slider that is touched
+    one.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  one.dispatchEvent(new PointerEvent("pointerup", { ...at, clientX: at.clientX + moved }));
+  return before;
+}"""
+
+
+def test_a_finger_that_stops_the_page_sets_nothing(open_view):
+    """It lifts where it was put, without a click, and the page was scrolling: three things that a tap is not."""
+    view = open_view("gate-explorer", width=375)
+    page = view.page
+    page.evaluate("() => (document.body.style.paddingBlock = '60rem')")
+    running = "async () => (scrollBy(0, 40), await new Promise(requestAnimationFrame))"
+    for kind in ("input[type=range]", ".gru-plot"):
+        view.restart()
+        page.evaluate(FRAME)
+        before = view.seen()
+        page.evaluate(running)
+        page.evaluate(STOPS, [kind, 0.2, 0])
+        now = view.seen()
+        assert [part for part in ("says", "controls") if now[part] != before[part]] == [], kind
+    page.wait_for_timeout(200)  # at rest, and where it is drawn along a slider, it does set it
+    for moved, running_on in ((0, False), (30, True)):
+        view.restart()
+        page.evaluate(FRAME)
+        before = view.seen()
+        if running_on:
+            page.evaluate(running)
+        page.evaluate(STOPS, ["input[type=range]", 0.2, moved])
+        assert view.changed(before, "controls") == ["controls"], moved
 
 
 # What a reader sees of a view's controls, and the names of those that are there.

@@ -6,7 +6,7 @@ import { reset, tick, tries } from "./bound.js";
 import { origin } from "./controls.js";
 import { labelled, make, write } from "./dom.js";
 import { counted, percent } from "./draw.js";
-import { memo, stateOf } from "./state.js";
+import { memo, pointing, stateOf } from "./state.js";
 import { playOnce, transport } from "./transport.js";
 import { view } from "./view.js";
 import { numbersOf, plain } from "./words.js";
@@ -116,11 +116,9 @@ function pictureOf(state) {
     const { left, top, width, height } = plot.getBoundingClientRect();
     const tall = getComputedStyle(plot).getPropertyValue("--tall").trim() === "1";
     const share = tall ? (event.clientY - top) / height : (event.clientX - left) / width;
-    return count ? { step: Math.min(count - 1, Math.max(0, Math.floor(share * count))) } : {};
+    return count ? { step: Math.min(count - 1, Math.max(0, Math.floor(share * count))) } : null;
   };
-  state.on(plot, "pointerdown", (/** @type {PointerEvent} */ event) => event.button <= 0 && state.put(at(event)));
-  state.on(plot, "pointermove", (/** @type {PointerEvent} */ event) => event.pointerType !== "touch" && state.preview(at(event)));
-  state.on(plot, "pointerleave", () => state.preview(null));
+  pointing(state, element, at);
   state.on(plot, "keydown", (/** @type {KeyboardEvent} */ event) => {
     const { step, count } = state.pinned();
     const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -count, End: count }[event.key];

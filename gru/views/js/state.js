@@ -166,7 +166,7 @@ export function showing(state, value) {
   };
 }
 
-const FIRM = 4; // pixels from which a finger drags; where it goes rather up or down, the page scrolls
+export const FIRM = 4; // pixels from which a finger drags; where it goes rather up or down, the page scrolls
 
 /**
  * Whether a finger that is put here may be about to scroll the page.
@@ -195,6 +195,7 @@ export function pointing({ on, put, preview }, area, at) {
   const under = (/** @type {PointerEvent} */ event) =>
     /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".gru-plot"));
   on(area, "pointerdown", (/** @type {PointerEvent} */ event) => {
+    waiting = null;
     const plot = under(event);
     const values = plot && event.button <= 0 ? at(event, plot) : null;
     if (!values) return;
@@ -206,7 +207,7 @@ export function pointing({ on, put, preview }, area, at) {
   on(area, "pointermove", (/** @type {PointerEvent} */ event) => {
     const plot = dragged ?? under(event);
     const values = plot && at(event, plot);
-    if (waiting) {
+    if (waiting && dragged) {
       const [across, along] = [Math.abs(event.clientX - waiting.x), Math.abs(event.clientY - waiting.y)];
       if (across < FIRM || across < along) return;
       put(waiting.values);
@@ -216,8 +217,12 @@ export function pointing({ on, put, preview }, area, at) {
     else if (event.pointerType !== "touch") preview(values);
   });
   on(area, "pointerup", () => {
-    if (waiting) put(waiting.values);
-    dragged = waiting = null;
+    dragged = null;
+  });
+  // A tap. The finger that stops a page which runs on lifts as well, and is no click.
+  on(area, "click", (/** @type {MouseEvent} */ { detail }) => {
+    if (waiting && detail) put(waiting.values); // not of a key
+    waiting = null;
   });
   on(area, "pointercancel", () => {
     dragged = waiting = null;

@@ -6,6 +6,7 @@
  */
 
 import { fail } from "./dom.js";
+import { FIRM } from "./state.js";
 
 /**
  * The part of a model that both hosts have: anywidget's, with Python behind it, and that of a page (host.js).
@@ -87,6 +88,7 @@ export function view(name, traits, build) {
       if (missing.length) throw new Error(`its state has no ${missing.join(", ")}`);
       update = build(context);
       keepInSight(context);
+      spareSliders(context, traits);
       for (const trait of traits) model.on(`change:${trait}`, redraw);
       onThemeChange(redraw, signal);
       onSize(root, () => early && redraw(), signal); // JupyterLab may make a view first and place it afterwards
@@ -114,6 +116,39 @@ function keepInSight({ root, signal, on }) {
     root.classList.add("gru-moved");
   });
   document.addEventListener("scroll", () => root.classList.remove("gru-moved"), { signal, capture: true, passive: true });
+}
+
+const RUNS_ON = 100; // ms after its last move in which a page may still be scrolling by itself
+
+/**
+ * A slider goes to where a finger is put, though it be to scroll past or to stop the page: all is as it was before, then.
+ * @param {Context} context
+ * @param {readonly string[]} traits  that a slider may set
+ */
+function spareSliders({ model, root, signal, on, put }, traits) {
+  const standing = () => traits.map((name) => /** @type {const} */ ([name, model.get(name)]));
+  /** @type {{ slider: HTMLInputElement, value: string, before: ReturnType<typeof standing>, x: number, stops: boolean } | null} */
+  let touched = null;
+  let scrolled = -Infinity;
+  const restore = () => {
+    if (!touched) return;
+    touched.slider.value = touched.value;
+    put(Object.fromEntries(touched.before.filter(([name, value]) => model.get(name) !== value)));
+    touched = null;
+  };
+  const scrolls = (/** @type {Event} */ { timeStamp }) => {
+    scrolled = timeStamp;
+  };
+  document.addEventListener("scroll", scrolls, { signal, capture: true, passive: true });
+  on(root, "pointerdown", (/** @type {PointerEvent} */ { target, pointerType, clientX, timeStamp }) => {
+    const slider = target instanceof HTMLInputElement && target.type === "range" && pointerType === "touch" ? target : null;
+    touched = slider && { slider, value: slider.value, before: standing(), x: clientX, stops: timeStamp - scrolled < RUNS_ON };
+  });
+  on(root, "pointercancel", restore);
+  on(root, "pointerup", (/** @type {PointerEvent} */ { clientX }) => {
+    if (touched?.stops && Math.abs(clientX - touched.x) < FIRM) restore();
+    touched = null;
+  });
 }
 
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
