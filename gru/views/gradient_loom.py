@@ -47,10 +47,11 @@ class GradientLoom(View, module="gradient_loom", state=STATE):
         g_{t-1} = carry + candidate + update + reset          through step t: see gru.inspect.flow
 
     For one unit, a thread's part is its share of that unit's gradient, with its sign. For all units it is the thread's
-    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. All are drawn on one logarithmic
-    scale; a thread that is hollow works against the whole. A muted thread carries nothing on, at any step, and
-    everything before it is computed anew. A layer of a stack is shown with its own inputs held fixed and with the loss
-    on its own state. Beside it is a tanh RNN: the same layer without its gates, r = 1 and z = 0, with the same loss.
+    part along g, ``<thread, g> / |g|``, and the four add up to the length ``|g|``. Both are drawn on logarithmic
+    scales; a thread that is hollow works against the whole. A muted thread carries nothing on, at any step, and
+    everything before it is computed anew; the others are drawn on the scale that they had, so that less is thinner. A
+    layer of a stack is shown with its own inputs held fixed and with the loss on its own state. Beside it is a tanh
+    RNN: the same layer without its gates, r = 1 and z = 0, with the same loss.
 
     Args:
         module: a cell, a layer, or a model, as :func:`gru.trace` takes it, on any device; None for a small

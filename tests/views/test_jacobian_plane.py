@@ -106,11 +106,15 @@ DRAWN = """() => {
         ([0.9, 0.2, 0.2, 0.6], 6, "One direction is kept, the other is forgotten", ["kept", "forgotten"]),
         ([0.8, -0.6, 0.6, 0.8], 9, "Nothing is forgotten: every direction is kept", ["every way kept"]),
         ([1.0, 1.0, 0.0, 1.0], 2, "Nothing is forgotten: each step shears it further", ["longer", "shorter"]),
+        ([0.0, 2.0, -0.5, 0.0], 1, "Nothing is forgotten in the long run: lengths go up", ["longer", "shorter"]),
+        ([1.0, 1.0, 0.0, -1.0], 1, "Nothing is forgotten in the long run: lengths go up", ["longer", "shorter"]),
+        # An ellipse that turns slowly is longer after 20 steps than after 10, and comes back all the same.
+        ([0.85, -1.85, 0.15, 0.85], 2, "Nothing is forgotten in the long run: lengths go up", ["longer", "shorter"]),
         ([0.7, 2.0, 0.0, 0.7], 1, "A step can stretch, and still all is forgotten", ["longer", "shorter"]),
         ([0.5, 0.0, 0.0, 0.4], 9, "All is forgotten, step by step", ["all forgotten"]),
         ([1.5, 0.0, 0.0, 1.2], 2, "Every direction grows", ["longer", "longer"]),
         ([1.5, 0.0, 0.0, -1.0], 2, "One direction grows, the other is kept", ["longer", "kept"]),
-        ([0.0, 0.0, 0.0, 0.0], 1, "All is forgotten", ["all forgotten"]),
+        ([0.0, 0.0, 0.0, 0.0], 1, "All is forgotten at once", ["all forgotten"]),
     ],
 )
 def test_the_drawing_says_what_becomes_of_its_directions(open_views, matrix, power, verdict, fates):
@@ -154,6 +158,67 @@ def test_the_ellipse_is_never_cut(open_views, matrix, power):
     assert number(said) == pytest.approx(zoom, rel=0.05)
     assert number(drawn["across"][4]) == pytest.approx(2 * zoom, rel=0.05)
     assert "zoomed out" in page.locator(".gru-plane").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize(("matrix", "power", "length"), [([0.8, -0.6, 0.6, 0.8], 4, "1.0"), ([0.0] * 4, 1, "0")])
+def test_one_length_is_said_once(open_views, matrix, power, length):
+    page = open_views(views.JacobianPlane(matrix=matrix, power=power))
+    assert f"a vector of length 1 is {length} long." in page.locator(".gru-says").inner_text()
+    assert page.locator(".gru-panel-powers .gru-head .gru-value").text_content() == length
+
+
+# The names beside the chart of lengths: text, and how far its middle is from the top, as a share of the plot's height.
+NAMED = """() => {
+  const { top, height } = document.querySelector(".gru-panel-powers .gru-plot").getBoundingClientRect();
+  return [...document.querySelectorAll(".gru-panel-powers .gru-end")].map((one) => {
+    const box = one.getBoundingClientRect();
+    return [one.innerText.trim(), (box.top + box.height / 2 - top) / height];
+  });
+}"""
+
+
+TICKS = """() => [...document.querySelectorAll(".gru-panel-powers .gru-tick")].map((one) =>
+  [one.textContent, Number(one.style.getPropertyValue("--at"))])"""
+
+
+def exponent(tick):
+    return {"1": 0, "10": 1}[tick] if tick in ("1", "10") else round(math.log10(number(f"1·{tick}")))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "names"),
+    [
+        ([0.9, 0.2, 0.2, 0.6], {"longest, ρᵏ, σ₁ᵏ": 1.0, "shortest": 0.5}),
+        ([0.8, -0.6, 0.6, 0.8], {"longest, shortest, ρᵏ, σ₁ᵏ": 1.0}),
+        ([0.0, 2.0, -0.5, 0.0], {"longest, shortest, ρᵏ": 1.0, "↑ σ₁ᵏ, a bound": None}),
+        ([2.0, 2.0, 2.0, 2.0], {"longest, ρᵏ, σ₁ᵏ": 4.0, "↓ shortest": None}),
+        ([0.5, 0.0, 0.0, 0.05], {"longest, ρᵏ, σ₁ᵏ": 0.5, "↓ shortest": None}),
+    ],
+)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_name_stands_where_its_line_ends(open_views, matrix, names, width):
+    """Lines that end at one place have one name; an arrow leads to what ends off the chart."""
+    page = open_views(views.JacobianPlane(matrix=matrix), width=width)
+    named = dict(page.evaluate(NAMED))
+    assert named.keys() == names.keys()
+    (word, place), (other, there) = page.evaluate(TICKS)[:2]
+    for name, base in names.items():
+        if base is None:
+            assert named[name] == pytest.approx(1 if "↓" in name else 0, abs=0.09)
+        else:
+            share = (20 * math.log10(base) - exponent(word)) / (exponent(other) - exponent(word))
+            assert named[name] == pytest.approx(place + share * (there - place), abs=0.09)
+
+
+def test_numbers_of_the_axes_are_not_cut(open_views):
+    page = open_views(views.JacobianPlane(matrix=[2.0] * 4, power=20), width=390)
+    cut = """() => {
+      const { left, right } = document.querySelector(".gru-plane svg").getBoundingClientRect();
+      const all = [...document.querySelectorAll(".gru-plane .gru-unit")];
+      const cut = (box) => box.left < left || box.right > right;
+      return all.filter((one) => cut(one.getBoundingClientRect())).map((one) => one.textContent);
+    }"""
+    assert page.evaluate(cut) == []
 
 
 MEETING = """() => {
@@ -244,6 +309,18 @@ def test_a_column_can_be_dragged(open_views):
     page.evaluate(FRAME)
     values = [page.locator(".gru-matrix output").nth(i).inner_text() for i in range(4)]
     assert values == ["0.50", "0.00", "0.50", "1.00"]
+
+
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_the_drawing_stays_where_it_is_whatever_is_said(open_views, width):
+    """What is dragged would leave the pointer."""
+    page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0]), width=width)
+    top = "() => document.querySelector('.gru-plane').getBoundingClientRect().top + scrollY"
+    first = page.evaluate(top)
+    for name, value in [("b", 2.0), ("c", -0.5), ("a", 0.0), ("d", 0.0), ("c", 2.0), ("d", 2.0), ("a", 2.0)]:
+        page.get_by_label(name, exact=True).fill(str(value))
+        page.evaluate(FRAME)
+        assert page.evaluate(top) == first, page.locator(".gru-says").inner_text()
 
 
 def test_bad_values_are_named():

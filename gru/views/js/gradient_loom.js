@@ -118,16 +118,16 @@ function numbersOf() {
 }
 
 /**
- * The scales of the lines, and of the four ribbons.
+ * The scales of the lines, and of the four ribbons: their hair stays as it is when a thread is muted, so that less is thinner.
  * @param {{ totals: Float64Array, threads: import("./loom.js").Threads }} drawn
  * @param {{ totals: Float64Array, threads: import("./loom.js").Threads }} before  with no thread muted
  * @param {Float64Array | null} tanh
  * @param {boolean} log
  */
-function scales(drawn, before, tanh, log) {
-  const sizes = [drawn.totals, before.totals];
-  const most = [drawn, before].map(({ threads }) => Math.max(...Object.values(threads).flatMap((one) => Array.from(one, Math.abs))));
-  return { scale: scaleOf([...sizes, ...(tanh ? [tanh] : [])], log), thick: scaleOf([...sizes, most.filter(Number.isFinite)], log) };
+function scales({ totals, threads }, before, tanh, log) {
+  const most = (/** @type {ArrayLike<number>[]} */ ...all) => Math.max(...all.flatMap((one) => Array.from(one, Math.abs)));
+  const largest = [most(totals, ...Object.values(threads)), most(...Object.values(before.threads))].filter(Number.isFinite);
+  return { scale: scaleOf([totals, before.totals, ...(tanh ? [tanh] : [])], log), thick: scaleOf([before.totals, largest], log) };
 }
 
 /**
@@ -197,7 +197,7 @@ function drawingsOf(state) {
       const [z, r] = run && step < end ? [gateAt(run.z, step, H, unit), gateAt(run.r, step, H, unit)] : [null, null];
       const words = {
         carry: z === null ? "h, kept by z" : `z keeps ${percent(z)} of h`,
-        candidate: part.single ? "h, read by the tanh" : r === null ? "h, read by n" : `n reads ${percent(r)} of h`,
+        candidate: part.single ? "h, read by the tanh" : r === null ? "h, let in by r" : `r lets in ${percent(r)} of h`,
         update: "h, read by gate z",
         reset: "h, read by gate r",
       };
@@ -207,7 +207,7 @@ function drawingsOf(state) {
         read(brought, sum, muted.includes(path), words[path]);
       }
       stack.show(now, now.data.loss ? [] : [end]);
-      lead.at(step);
+      lead.at(step, unit < 0 && Boolean(run));
       size.read(now);
       input.read(step - 1);
     },
@@ -216,8 +216,8 @@ function drawingsOf(state) {
 
 /** What the ribbons are, above them: how many, what their thickness says, and over the numbers beside them what those are. */
 function leadOf() {
-  const [what, how, at] = [make("b"), make("span"), make("span")];
-  const element = make("div", { class: "gru-lead gru-note" }, make("span", {}, what, how), at);
+  const [what, how, gates, at] = [make("b"), make("span"), make("span"), make("span")];
+  const element = make("div", { class: "gru-lead gru-note" }, make("span", {}, what, how, gates), at);
   return {
     element,
     /** @param {number} count  of threads @param {[number, number]} scale @param {boolean} log */
@@ -226,10 +226,13 @@ function leadOf() {
       const [hair, whole] = log ? scale.map((end) => power(Math.round(Math.log10(end)))) : ["", short(Math.max(scale[1], -scale[0]))];
       write(what, `Its ${count > 1 ? "four ways" : "one way"} back through each step.`);
       const hollow = count > 1 ? "hollow works against the rest" : "hollow is against it";
-      write(how, ` Thicker is more: ${hair && `a hair is ${hair}, `}the full height ${hair ? "" : "is "}${whole}; ${hollow}.`);
+      write(how, ` Thicker is more: ${hair && `a hair is ${hair} or less, `}the full height ${hair ? "" : "is "}${whole}; ${hollow}.`);
     },
-    /** @param {number} step */
-    at: (step) => write(at, `share at step ${step}`),
+    /** @param {number} step @param {boolean} means  of the gates stand beside the ribbons */
+    at(step, means) {
+      write(at, `share at step ${step}`);
+      write(gates, means ? " z and r: means of all units." : "");
+    },
   };
 }
 
@@ -353,17 +356,19 @@ function sentence(now, found) {
     ];
 
   const shares = u < 0 && !data.loss;
-  const amount = (/** @type {number} */ value) => (shares ? percentOf(value / found.begin) : short(value));
+  const share = (/** @type {number} */ value) => percentOf(value / found.begin);
+  const grown = (/** @type {number} */ value) => value > 1.005 * found.begin;
+  const would = (/** @type {number} */ value) =>
+    !shares ? `it would be ${short(value)}` : grown(value) ? `it would have grown to ${share(value)}` : `${share(value)} would be left`;
   const order = part.reverse ? ", which takes its steps from the end," : of && ",";
   const back = data.loss
     ? `Of your loss,${of && ` in ${part.name}${order}`}`
     : `${s - t} step${s - t > 1 ? "s" : ""} back from the loss${of}${order || ","}`;
-  const left =
-    totals[t] > 1.005 * found.begin ? `its gradient has grown to ${amount(totals[t])}` : `${amount(totals[t])} of its gradient is left`;
+  const left = grown(totals[t]) ? `its gradient has grown to ${share(totals[t])}` : `${share(totals[t])} of its gradient is left`;
   const said = [mostOf(now, found)];
   if (muted.length && Object.keys(threads).length)
-    said.push(`Muted: ${muted.join(", ")}; with all threads it would be ${amount(found.before.totals[t])}.`);
-  else if (found.tanh) said.push(`Without its gates, as a tanh RNN, it would be ${amountBeside(totals[t], found.tanh[t], amount)}.`);
+    said.push(`Muted: ${muted.join(", ")}; with all threads ${would(found.before.totals[t])}.`);
+  else if (found.tanh) said.push(`Without its gates, as a tanh RNN, ${compared(totals[t], found.tanh[t]) || would(found.tanh[t])}.`);
   if (!part.weights) {
     said.push(
       part.single
@@ -376,16 +381,15 @@ function sentence(now, found) {
 }
 
 /**
- * What the tanh RNN has: so many times less or more, where that is plain.
+ * How many times smaller or larger than the GRU's the tanh RNN's is, where that is plain.
  * @param {number} own
  * @param {number} tanh
- * @param {(value: number) => string} amount
  */
-function amountBeside(own, tanh, amount) {
+function compared(own, tanh) {
   const less = Math.abs(own / tanh);
   const times = (/** @type {number} */ ratio) => short(Number(ratio.toPrecision(2)));
-  if (less >= 10 && Number.isFinite(less)) return `${times(less)} times less`;
-  return less <= 0.1 && less > 0 ? `${times(1 / less)} times more` : amount(tanh);
+  if (less >= 10 && Number.isFinite(less)) return `it would be ${times(less)} times smaller`;
+  return less <= 0.1 && less > 0 ? `it would be ${times(1 / less)} times as large` : "";
 }
 
 /** By which thread the most has come to the state at the cursor. @param {Now} now @param {Numbers} found */
@@ -411,7 +415,7 @@ function trials() {
       when: four,
       put: ({ T }) => ({ muted: ["carry"], loss_step: T }),
       see: () =>
-        "What it would have kept is missing at every step, and no other thread can carry on what has not come so far. Dotted: with all four.",
+        "Now all must pass through the weights, step after step. Where each lets only a part through, soon next to nothing is left: a part of a part of a part. Dotted: with all four.",
     },
     {
       name: "The carry alone",

@@ -26,7 +26,9 @@ const LONGEST = 20; // the highest power
 const LARGEST = 2; // an entry, and with it what a handle can reach
 const HALF = 2.4; // half the plane's width, where it is not zoomed out
 const LETTERS = 0.19; // how tall a word is in the plane
-const LOWEST = -12; // the lowest power of ten that is drawn
+const LOWEST = -13; // the lowest power of ten that is drawn; no power of J reaches the highest, as far up
+const FOLLOWED = -7; // and the lowest to which the scale follows the shorter line, so that the longer one keeps its shape
+const SAME = 0.025; // of the chart's height: lines that end so near to each other end at one place
 const ENTRIES = ["a", "b", "c", "d"];
 
 /** The state, from the traits. */
@@ -46,7 +48,7 @@ function build(context) {
   const state = stateOf(context, reader());
   const plane = planeOf();
   const norms = chart("powers", ["how long vectors become"], { along: "steps k" });
-  const says = make("p", { class: "gru-says gru-short", "aria-live": "polite" });
+  const says = make("p", { class: "gru-says", "aria-live": "polite" });
   let playing = false;
   const steps = transport(state, "power", {
     count: () => LONGEST,
@@ -89,7 +91,7 @@ function build(context) {
     drawPlane(found, k);
     plane.say(found, k);
     drawNorms(found);
-    norms.mark(k, `${short(found.least[k - 1])} to ${short(found.powers[k - 1])}`);
+    norms.mark(k, lengthsOf(found, k));
     says.setAttribute("aria-live", playing ? "off" : "polite");
     say(says, found, k);
   };
@@ -139,31 +141,46 @@ function dragged(state, under) {
 function drawPowers(norms, { matrix, powers, least, sizes: [largest], radius }, first) {
   const of = (/** @type {number} */ base) => Array.from({ length: LONGEST }, (_, i) => base ** (i + 1));
   const log = (/** @type {number} */ value) => clamp(Math.log10(value || 1e-300), LOWEST, -LOWEST);
-  const low = Math.min(-2, Math.floor(Math.min(...powers.map(log))));
+  const seen = least.map(log).filter((one) => one >= FOLLOWED);
+  const low = Math.min(-2, Math.floor(Math.min(...powers.map(log), ...seen)));
   const high = Math.max(1, Math.ceil(Math.max(...powers.map(log))));
   const within = (/** @type {number} */ value) => 10 ** clamp(Math.log10(value || 1e-300), low - 1, high + 1);
-  const line = (/** @type {number[]} */ values, /** @type {string} */ kind, /** @type {string} */ name) => ({
+  const line = (/** @type {number[]} */ values, /** @type {string} */ kind, /** @type {string} */ name, more = "") => ({
     values: values.map(within),
     from: 1,
     kind,
     name,
+    more,
   });
-  norms.draw({
-    x: [1, LONGEST],
-    y: [10 ** low, 10 ** high],
-    log: true,
-    lines: [
-      ...(matrix.join() === first.matrix.join() ? [] : [line(first.powers, "gru-ghost", "before")]),
-      line(of(largest), "gru-line-bound", "σ₁ᵏ, a bound"),
-      line(of(radius), "gru-line-radius", "ρᵏ"),
-      line(least, "gru-line-least", "shortest"),
-      line(powers, "gru-line-norm", "longest, |Jᵏ|"),
-    ],
-  });
+  const lines = [
+    line(powers, "gru-line-norm", "longest", ", |Jᵏ|"),
+    line(least, "gru-line-least", "shortest"),
+    line(of(radius), "gru-line-radius", "ρᵏ"),
+    line(of(largest), "gru-line-bound", "σ₁ᵏ", ", a bound"),
+    ...(matrix.join() === first.matrix.join() ? [] : [line(first.powers, "gru-ghost", "before")]),
+  ];
+  norms.draw({ x: [1, LONGEST], y: [10 ** low, 10 ** high], log: true, lines: named(lines, low, high).reverse() }); // the longest on top
   norms.describe(
     `Logarithmic chart: the norm of the powers of J, from ${short(powers[0])} for k = 1 to ${short(powers[LONGEST - 1])} for k = ${LONGEST}, ` +
       `below the bound, ${format(largest)} to the power k; the spectral radius ${format(radius)} to the power k beside it`,
   );
+}
+
+/**
+ * The lines, of which those that end at one place have one name there, and those that end off the chart an arrow that way.
+ * @param {(import("./chart.js").Line & { name: string, more: string })[]} lines
+ * @param {number} low  the exponent at the chart's lower end
+ * @param {number} high
+ */
+function named(lines, low, high) {
+  const ends = lines.map(({ values }) => (Math.log10(values[LONGEST - 1]) - low) / (high - low)).map((end) => clamp(end, -SAME, 1 + SAME));
+  return lines.map(({ name, more, ...line }, i) => {
+    const here = lines.filter((_, j) => Math.abs(ends[j] - ends[i]) < SAME);
+    const arrow = ends[i] < -1e-9 ? "↓ " : ends[i] > 1 + 1e-9 ? "↑ " : "";
+    return here[0] === lines[i]
+      ? { ...line, name: arrow + (here.length > 1 ? here.map((one) => one.name).join(", ") : name + more) }
+      : line;
+  });
 }
 
 /** Both, as one writes them. @param {Eigenvalue[]} values */
@@ -173,6 +190,9 @@ const eigenvaluesOf = ([[re, im], [other]]) =>
 /** @param {number} k */
 const steps = (k) => `${k} step${k > 1 ? "s" : ""}`;
 
+/** How long vectors of length 1 are after k steps. @param {Numbers} found @param {number} k */
+const lengthsOf = ({ powers, least }, k) => [...new Set([least, powers].map((sizes) => short(sizes[k - 1])))].join(" to ");
+
 /**
  * The headline.
  * @param {HTMLElement} says
@@ -180,28 +200,32 @@ const steps = (k) => `${k} step${k > 1 ? "s" : ""}`;
  * @param {number} k
  */
 function say(says, found, k) {
-  const { sizes, radius, powers, least } = found;
+  const { sizes, radius } = found;
   const [largest, smallest] = sizes.map((size) => format(size));
   headline(
     says,
     verdictOf(found),
-    ` After ${steps(k)} a vector of length 1 is ${short(least[k - 1])} to ${short(powers[k - 1])} long.`,
+    ` After ${steps(k)} a vector of length 1 is ${lengthsOf(found, k)} long.`,
     ` J stretches it at most by ${largest} and at least by ${smallest}; its eigenvalues are at most ${format(radius)} in size.`,
   );
 }
 
 /** What becomes of the directions in the long run. @param {Numbers} found */
-function verdictOf({ values, sizes, powers }) {
+function verdictOf({ values, sizes }) {
   const [first, second] = values.map(([re, im]) => {
     const size = Math.hypot(re, im);
     return Math.abs(size - 1) < 0.005 ? "kept" : size < 1 ? "forgotten" : "grows";
   });
   if (first === "kept" && second === "kept") {
-    const sheared = powers[LONGEST - 1] > 1.2 * powers[LONGEST / 2 - 1]; // two equal eigenvalues, and one direction
-    return sheared ? "Nothing is forgotten: each step shears it further." : "Nothing is forgotten: every direction is kept.";
+    if (sizes[0] <= 1.005) return "Nothing is forgotten: every direction is kept.";
+    const [[x, y], [u, v]] = values; // two equal ones, and one direction
+    if (Math.hypot(x - u, y - v) < 0.01) return "Nothing is forgotten: each step shears it further.";
+    return "Nothing is forgotten in the long run: lengths go up and down, and come back.";
   }
   if (first === "forgotten")
-    return sizes[0] > 1.005 ? "A step can stretch, and still all is forgotten in the end." : "All is forgotten, step by step.";
+    return sizes[0] > 1.005
+      ? "A step can stretch, and still all is forgotten in the end."
+      : `All is forgotten${sizes[0] ? ", step by step" : " at once"}.`;
   if (second === "grows") return "Every direction grows.";
   return `One direction ${first === "kept" ? "is kept" : "grows"}, the other is ${second}${second === "kept" ? "" : ", step by step"}.`;
 }
@@ -308,7 +332,7 @@ function wordsOf() {
           ...places.map(([x, y]) => /** @type {Box} */ ([x, y, widthOf("Je₁"), LETTERS])),
           ...[...ends, ...columns].flatMap(along),
           [0, -HALF, 2 * HALF, 0.5], // the numbers along the edges
-          [-HALF, 0, 0.7, 2 * HALF],
+          [-HALF, 0, Math.max(0.7, 0.2 * tidied(-2 / unit).length), 2 * HALF],
           ...(unit < 1 ? [/** @type {Box} */ ([0, HALF - 0.2, 3.4, LETTERS])] : []),
         ],
         HALF,
@@ -331,7 +355,8 @@ function axesOf() {
   const at = [-2, -1, 0, 1, 2];
   const lines = make("path", { class: "gru-grid", d: at.map((v) => `M${-HALF} ${v}H${HALF}M${v} ${-HALF}V${HALF}`).join("") });
   const number = (/** @type {number} */ x, /** @type {number} */ y) => make("text", { class: "gru-unit", "font-size": 0.16, x, y });
-  const [across, up] = [at.map((v) => number(v, HALF - 0.12)), at.map((v) => number(0.16 - HALF, -v))];
+  const [across, up] = [at.map((v) => number(v, HALF - 0.12)), at.map((v) => number(0.05 - HALF, -v))];
+  for (const one of up) one.classList.add("gru-first");
   const name = (/** @type {string} */ text, /** @type {string} */ kind, /** @type {number} */ x, /** @type {number} */ y) =>
     make("text", { class: `gru-unit ${kind}`, "font-size": LETTERS, x, y }, text);
   const names = [name("unit 1", "gru-last", HALF - 0.05, HALF - 0.36), name("unit 2", "gru-first", 0.05 - HALF, 0.14 - HALF)];
