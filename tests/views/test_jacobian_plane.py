@@ -317,8 +317,8 @@ def test_the_drawing_stays_where_it_is_whatever_is_said(open_views, width):
     page = open_views(views.JacobianPlane(matrix=[1.0, 0.0, 0.0, 1.0]), width=width)
     top = "() => document.querySelector('.gru-plane').getBoundingClientRect().top + scrollY"
     first = page.evaluate(top)
-    for name, value in [("b", 2.0), ("c", -0.5), ("a", 0.0), ("d", 0.0), ("c", 2.0), ("d", 2.0), ("a", 2.0)]:
-        page.get_by_label(name, exact=True).fill(str(value))
+    for entry, value in [(1, "2"), (2, "-0.5"), (0, "0"), (3, "0"), (2, "2"), (3, "2"), (0, "2")]:
+        page.locator(".gru-matrix input").nth(entry).fill(value)
         page.evaluate(FRAME)
         assert page.evaluate(top) == first, page.locator(".gru-says").inner_text()
 
