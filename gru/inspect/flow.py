@@ -309,6 +309,8 @@ def _largest_norm(jacobians: Tensor) -> Tensor:
     if jacobians.shape[1] == 0:
         return jacobians.new_zeros(len(jacobians))
     wide = jacobians.float() if jacobians.dtype.itemsize < 4 else jacobians  # there is no SVD in half precision
+    if wide.sum().isfinite():
+        return torch.linalg.matrix_norm(wide, ord=2).amax(-1).to(jacobians.dtype)
     finite = wide.isfinite().all(-1).all(-1)  # (C, B): the SVD of others fails
     norms = torch.linalg.matrix_norm(wide.where(finite[..., None, None], 0), ord=2)
     return norms.where(finite, wide.abs().amax((-2, -1))).amax(-1).to(jacobians.dtype)
