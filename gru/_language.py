@@ -29,7 +29,8 @@ from typing import NamedTuple
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 100  # of parentheses
 
-# The functions, and the names that a cell may not use: Python's words, and what every FormulaCell has already.
+# The functions; signs of the book that are written otherwise here; and the names that a cell may not use: Python's
+# words, and what every FormulaCell has already.
 _WORDS = json.loads(Path(__file__).with_name("_language.json").read_text(encoding="utf-8"))
 FUNCTIONS = tuple(_WORDS["functions"])
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "@": 2}
@@ -219,7 +220,9 @@ class _Line:
 
 def _shown(character: str) -> str:
     """A character that no equation has: as it is, or by its number where it could not be told from others."""
-    return f"'{character}'" if "!" <= character <= "~" else f"U+{ord(character):04X}"
+    written = _WORDS["signs"].get(character)
+    shown = f"'{character}'" if written or "!" <= character <= "~" else f"U+{ord(character):04X}"
+    return shown + (f"; write {written}" if written else "")
 
 
 class _Shapes:
@@ -278,7 +281,8 @@ class _Shapes:
         lengths = {width for width in widths if width is not None}
         if len(lengths) > 1:
             left, right = (self.said(self.nodes[i], line, self.widths[i]) for i in node.parts)
-            raise error(line, node.column, f"two vectors of one length around {node.op}", f"{left} and {right}")
+            advice = self.advice(*(self.nodes[i] for i in node.parts), line) if node.op == "*" else ""
+            raise error(line, node.column, f"two vectors of one length around {node.op}", f"{left} and {right}{advice}")
         return next(iter(lengths), None)
 
     def name(self, node: Node, line: int) -> int | None:
@@ -331,9 +335,15 @@ class _Shapes:
         return self.H
 
     def advice(self, left: Node, right: Node, line: int) -> str:
-        """How ``r * U @ h`` or ``-U @ h`` is written, if that is what stands there."""
-        before = {"*": "{} * ", "@": "{} @ ", "neg": "-", "pos": "+"}.get(left.op)
-        if before is None or self.nodes[left.parts[-1]].op != "name":
+        """How ``W * x``, ``r * U @ h`` or ``-U @ h`` is written, if that is what stands there."""
+        form = {
+            "name": "{} @ {}",
+            "*": "{} * ({} @ {})",
+            "@": "{} @ ({} @ {})",
+            "neg": "-({} @ {})",
+            "pos": "+({} @ {})",
+        }
+        operands = [self.nodes[i] for i in left.parts] or [left]
+        if left.op not in form or operands[-1].text not in self.parameters:
             return ""
-        *first, matrix = (self.source(self.nodes[i], line) for i in left.parts)
-        return f"; write {before.format(*first)}({matrix} @ {self.source(right, line)})"
+        return f"; write {form[left.op].format(*(self.source(node, line) for node in (*operands, right)))}"

@@ -107,6 +107,7 @@ def test_a_senseless_cell_is_a_cell(text):
     assert gru.FormulaCell(text, 4, 5)(torch.ones(2, 4)).shape == (2, 5)
 
 
+SIGN = "expected a name, a number or one of + - * @ ( ) , = #"
 FAULTS = {
     "h = tanh(W @ x": "line 1, column 15: expected ')', got the end of the line",
     "\nh = r * U @ h": "line 2, column 5: expected the name of a matrix left of @, got r * U; write r * (U @ h)",
@@ -118,6 +119,15 @@ FAULTS = {
     "z = sigmoid(W @ x)": "line 1, column 19: expected a line that sets h, got the end of the text",
     "h = half * h": "line 1, column 5: expected another name, got 'half', which every cell has already",
     "h = x.to": "line 1, column 6: expected a name, a number or one of + - * @ ( ) , = #, got '.'",
+    "h = σ(W @ x)": f"line 1, column 5: {SIGN}, got 'σ'; write sigmoid(...)",
+    "h = W · x": f"line 1, column 7: {SIGN}, got '·'; write *, or @ after a matrix",
+    "h' = h": f"line 1, column 2: {SIGN}, got '''; write the name alone",
+    "h = tanh(W * x)": "line 1, column 12: expected two vectors of one length around *, "
+    "got W (5,) and x (4,); write W @ x",
+    "z = h\nh = z * U * x": "line 2, column 11: expected two vectors of one length around *, "
+    "got z * U (5,) and x (4,); write z * (U @ x)",
+    "h = h * x": "line 1, column 7: expected two vectors of one length around *, got h (5,) and x (4,)",
+    "z = h\nh = h * z @ h": "line 2, column 5: expected the name of a matrix left of @, got h * z",
     "h = tanh * h": "line 1, column 10: expected '(', got '*'",
     "h = sin(h)": "line 1, column 5: expected one of sigmoid, tanh, relu, exp, softplus, cat before '(', got 'sin'",
     "x = h": "line 1, column 1: expected a name to set, got x, which is the input",

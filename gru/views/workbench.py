@@ -33,8 +33,9 @@ class Workbench(View, module="workbench", state=STATE):
     r"""Write a recurrent cell as equations, train it where it stands, and watch loss, gates and gradients.
 
     The language is that of :class:`gru.FormulaCell`. The page reads the equations while they are typed, says under each
-    line what it sets or what is wrong, and in one sentence what the cell is: by seeded numbers against the catalogue of
-    :mod:`gru.checks`. *Train* then teaches it a task, in double precision, with Adam, in slices of a frame; the same
+    line what it sets or what is wrong, and in a sentence what the cell is: by seeded numbers against the catalogue of
+    :mod:`gru.checks`. It lists what is learned, and names what nothing sets, which lines do nothing, and a cell that
+    remembers nothing. *Train* then teaches it a task, in double precision, with Adam, in slices of a frame; the same
     seed gives the same curve in the same browser. Nothing of it needs a kernel.
 
     Args:

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 FUNCTIONS = ("sigmoid", "tanh", "relu", "softplus", "exp")
-ALPHABET = "xhzrcWUb01.e+-*@(),= #_\n\r\t/'\"[]{};:!é∑\x0b\x00\U0001f600if"
+ALPHABET = "xhzrcWUb01.e+-*@(),= #_\n\r\t/'\"[]{};:!é∑σ·⊙×−′\x0b\x00\U0001f600if"
 
 
 class _Writer:

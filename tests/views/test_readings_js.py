@@ -76,9 +76,9 @@ def test_a_right_gru_is_said_to_be_one(page, place, role):
             "What torch.nn.GRU computes",
         ),
         ("both = cat(h, x)\nh = tanh(W @ both + b)", "without gates"),
-        ("h = tanh(W @ x)", "A cell of its own"),
+        ("h = tanh(W @ x)", "h is never read: this cell remembers nothing."),
         ("h = (W @ x", ""),
-        ("h = 0", "A cell of its own"),
+        ("h = 0", "h is never read: this cell remembers nothing."),
         ("h = h + 1", "A cell of its own"),
         (AFTER.replace("(U_n @ h + b_hn)", "U_n @ h"), ""),
     ],
@@ -99,6 +99,86 @@ def test_other_texts(page, text, words):
     (reading,) = page.evaluate(READ, [text])
     assert words in reading["sentence"], reading
     assert bool(words) == bool(reading["sentence"])
+
+
+R, Z, N, H = AFTER.strip().split("\n")
+BEFORE = "n = tanh(W_n @ x + U_n @ (r * h) + b_n)"
+NO_GATES = "A recurrent network without gates: what torch.nn.RNN computes."
+FORGETS = "h is never read: this cell remembers nothing."
+
+
+def unset(name):
+    return f"{name} is read and never set: it is learned, the same at every step."
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([R, N, H], unset("z")),
+        ([Z, N, H], unset("r")),
+        (["h = nan"], f"{FORGETS} {unset('nan')}"),
+        (["h = tanh(W @ x + U * h)"], unset("U") + " A matrix multiplies with @."),
+        (
+            ["h = p * h + q * tanh(W @ x + bias + B1)"],
+            "p and q are read and never set: they are learned, the same at every step.",
+        ),
+        (["h = tanh(W @ x + U @ h + b + toString)"], f"{NO_GATES} {unset('toString')}"),
+        (
+            [R, "h = tanh(W @ x + U @ h + b)"],
+            f"{NO_GATES} Line 1 (r) does nothing: h does not depend on it.",
+        ),
+        (
+            ["q = W @ x", "p = sigmoid(q)", "h = h", "p = h", "h = tanh(V @ x + U @ h + b)"],
+            f"{NO_GATES} Lines 1 (q), 2 (p) and 4 (p) do nothing: h does not depend on them.",
+        ),
+        (
+            [R, "h = tanh(W @ x)"],
+            "No line that h needs reads an old state: this cell remembers nothing. "
+            "Line 1 (r) does nothing: h does not depend on it.",
+        ),
+        (["h = tanh(W @ x + V @ last)", "last = x_0 + W @ x"], unset("x_0")),
+        (
+            ["q = W @ x", "h = tanh(V @ last)", "last = q"],  # it remembers one step
+            "A cell of its own: none that this page knows computes the same.",
+        ),
+    ],
+)
+def test_what_is_not_set_not_needed_or_not_remembered_is_named(page, lines, sentence):
+    (reading,) = page.evaluate(READ, ["\n".join(lines)])
+    assert reading["sentence"] == sentence
+
+
+@pytest.mark.parametrize("text", ["h = relu(W @ x + U @ h)", "h = relu(W @ x + U @ h + b)"])
+def test_the_irnn_is_known_with_and_without_a_bias(page, text):
+    (reading,) = page.evaluate(READ, [text])
+    assert "the IRNN (Le et al. 2015)" in reading["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ([R, N, "h = (1 - r) * n + r * h"], ["reset_gate_in_blend"]),
+        ([R, N, "h = (1 - r) * h + r * n"], ["reset_gate_in_blend"]),
+        ([R, BEFORE, "h = (1 - r) * n + r * h"], ["reset_gate_in_blend"]),
+        ([R, BEFORE, "h = (1 - r) * h + r * n"], ["Minimal gated unit", "reset_gate_in_blend"]),
+        ([Z, N.replace("r *", "z *"), H], ["update_gate_in_candidate"]),
+        ([Z, BEFORE.replace("r *", "z *"), H], ["update_gate_in_candidate"]),
+        (["f = sigmoid(W_f @ x + U_f @ h + b_f)", N.replace("r *", "f *"), "h = (1 - f) * n + f * h"], []),
+    ],
+)
+def test_one_gate_in_both_places_is_a_fair_cell_first(page, lines, names):
+    (reading,) = page.evaluate(READ, ["\n".join(lines)])
+    assert reading["names"] == names
+    one, *others = reading["sentence"].split(" Or: ")
+    assert "ne gate does the work of both" in one
+    assert others == [MISTAKES[name] for name in names if name in MISTAKES]
+
+
+def test_a_gate_in_the_place_of_another_that_is_there_is_a_mistake(page):
+    (reading,) = page.evaluate(READ, ["\n".join([R, Z, N, "h = (1 - r) * n + r * h"])])
+    assert reading["names"] == ["reset_gate_in_blend"]
+    unused = "Line 2 (z) does nothing: h does not depend on it."
+    assert reading["sentence"] == f"{MISTAKES['reset_gate_in_blend']} {unused}"
 
 
 PAIRS = [

@@ -91,7 +91,7 @@ def test_by_keyboard_alone(bench):
     area.focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("h = tanh(W @ x)")
-    until(page, lambda: "A cell of its own" in root.locator(".gru-reading").inner_text())
+    until(page, lambda: "h is never read" in root.locator(".gru-reading").inner_text())
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent") == "Train":
@@ -136,6 +136,56 @@ def test_it_says_what_the_cell_is(bench, change, words):
     root.get_by_label("Equations").fill(GRU.replace(*change))
     until(page, lambda: words in root.locator(".gru-reading").inner_text())
     until(page, lambda: words in says(root))
+
+
+def test_it_lists_what_is_learned(bench):
+    """By shapes; first, and in bold, what is no bias: a line that was forgotten, or a typing error."""
+    page, root = bench(text=GRU)
+    area, learned = root.get_by_label("Equations"), root.locator(".gru-learned")
+
+    def shown(text, words, bold=()):
+        area.fill(text)
+        until(page, lambda: learned.inner_text() == words)
+        assert learned.locator("b").all_inner_texts() == [*bold]
+
+    shown(GRU, "Learned: W_r, W_z, W_n (4, 2); U_r, U_z, U_n (4, 4); b_r, b_z, b_in, b_hn (4,)")
+    area.fill(GRU.replace("z * h ", "z * ("))
+    until(page, lambda: "cannot be read" in says(root))
+    assert not learned.is_visible()
+    assert learned.bounding_box()["height"] > 10, "nothing below it moves while one writes"
+    without = "\n".join(line for line in GRU.split("\n") if not line.startswith("z"))
+    shown(without, "Learned: z, b_r, b_in, b_hn (4,); W_r, W_n (4, 2); U_r, U_n (4, 4)", ["z"])
+    assert learned.is_visible()
+    words = "z is read and never set: it is learned, the same at every step."
+    until(page, lambda: root.locator(".gru-reading").inner_text() == words)
+    shown("h = h + toString * nan", "Learned: toString, nan (4,)", ["toString", "nan"])
+    shown("h = h + 1", "Learned: nothing but the layer that answers")
+    shown(
+        f"h = {' + '.join(f'b{i}' for i in range(30))} + surprising_by_its_length + h",
+        "Learned: surprising_…, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9 and 20 more (4,)",
+        ["surprising_…"],
+    )
+
+
+def test_a_cell_that_remembers_nothing_is_said_to_before_and_after(bench):
+    page, root = bench(text="h = tanh(W @ x)")
+    words = "h is never read: this cell remembers nothing."
+    until(page, lambda: root.locator(".gru-reading").inner_text() == words)
+    press(root, "One update")
+    until(page, lambda: says(root).startswith("Update 1:"))
+    assert words in says(root)
+    assert "gradient" not in says(root)
+
+
+def test_no_verdict_on_the_gradient_where_the_task_is_learned(bench):
+    page, root = bench(text="h = tanh(W @ x + U @ h + b)", task="latch", steps=3, units=16, batch=16)
+    press(root, "One update")
+    until(page, lambda: says(root).startswith("Update 1:"))
+    assert "gradient" in says(root)
+    press(root, "Train")
+    until(page, lambda: re.search(r": (9[6-9]|100) % right", says(root)))
+    assert "The task is learned." in says(root)
+    assert "gradient" not in says(root)
 
 
 def test_looking_back_shows_what_was_answered_then(bench):

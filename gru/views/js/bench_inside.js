@@ -8,6 +8,7 @@ import { colourOf, letter, make, renew, write } from "./dom.js";
 import { BELOW, counted, format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
+import { brief } from "./remarks.js";
 import { score } from "./score.js";
 import { memo } from "./state.js";
 
@@ -86,9 +87,7 @@ function quantityMaps(place) {
   const mapOf = (k, name) => {
     maps[k] ??= heatMap("quantity", [], ["ground", "ink"]);
     if (!maps[k].panel.isConnected) place.before(maps[k].panel);
-    const title = COLOURED.some((own) => own === name)
-      ? letter(name)
-      : make("b", { class: "gru-letter" }, name.length > 12 ? `${name.slice(0, 11)}…` : name);
+    const title = COLOURED.some((own) => own === name) ? letter(name) : make("b", { class: "gru-letter" }, brief(name));
     renew(/** @type {Element} */ (maps[k].panel.querySelector(".gru-title")), title);
     return maps[k];
   };

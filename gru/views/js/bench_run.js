@@ -10,6 +10,7 @@ import { TASKS } from "./bench_tasks.js";
 import { read } from "./language.js";
 import { uniform } from "./random.js";
 import { whatItIs } from "./readings.js";
+import { forgets } from "./remarks.js";
 
 /** @typedef {import("./bench.js").Settings} Settings */
 /** @typedef {import("./bench.js").Moment} Moment */
@@ -34,6 +35,8 @@ export class Run {
     const { program, faults } = read(text, this.task.D, settings.units);
     this.faults = faults.map(({ message, line }) => ({ message, line }));
     this.program = program;
+    /** Why it remembers nothing, in words; "" where it does. */
+    this.forgets = program ? forgets(program) : "";
     /** @type {Bench | null} */
     this.bench = null;
     /** Why it does not go on, in words. */

@@ -3,7 +3,8 @@
 
 /**
  * `sentence` says what a cell is that computes the same; empty where the catalogue of gru.checks says it better.
- * @type {{ name: string, title: string, text: string, sentence: string }[]}  title: beside other runs
+ * @type {{ name: string, title: string, text: string, known?: string, sentence: string }[]}  title: beside other runs;
+ *   known: the same with the bias that a reader's cell may have
  */
 export const CELLS = [
   {
@@ -70,6 +71,7 @@ h = o * tanh(c)`,
     name: "IRNN (start U as the identity)",
     title: "ReLU",
     text: "h = relu(W @ x + U @ h)",
-    sentence: "A recurrent network with a ReLU; with U the identity at first it is the IRNN (Le et al. 2015).",
+    known: "h = relu(W @ x + U @ h + b)",
+    sentence: "A recurrent network with a ReLU; with U the identity and no bias at first it is the IRNN (Le et al. 2015).",
   },
 ];

@@ -31,6 +31,8 @@ const MAX_CHARACTERS = 10_000;
 const MAX_DEPTH = 100; // of parentheses
 
 export const FUNCTIONS = words.functions;
+/** Of the book, that are written otherwise here. @type {Record<string, string>} */
+const SIGNS = words.signs;
 const [PYTHON, MODULE] = [new Set(words.python), new Set(words.module)];
 /** @type {Record<string, number>} */
 const PRECEDENCE = { "+": 1, "-": 1, "*": 2, "@": 2 };
@@ -237,7 +239,9 @@ class Line {
 
 /** A character that no equation has: as it is, or by its number where it could not be told from others. @param {number} code */
 function shown(code) {
-  return code > 32 && code < 127 ? `'${String.fromCodePoint(code)}'` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  const sign = String.fromCodePoint(code);
+  if (Object.hasOwn(SIGNS, sign)) return `'${sign}'; write ${SIGNS[sign]}`;
+  return code > 32 && code < 127 ? `'${sign}'` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** A shape as Python writes it. @param {number[]} shape */
@@ -316,7 +320,8 @@ class Shapes {
     const lengths = new Set(widths.filter((width) => width !== null));
     if (lengths.size > 1) {
       const [left, right] = node.parts.map((i) => this.said(nodes[i], line, this.widths[i]));
-      throw new Fault(line, node.column, `two vectors of one length around ${node.op}`, `${left} and ${right}`);
+      const advice = node.op === "*" ? this.advice(nodes[node.parts[0]], nodes[node.parts[1]], line) : "";
+      throw new Fault(line, node.column, `two vectors of one length around ${node.op}`, `${left} and ${right}${advice}`);
     }
     return [...lengths][0] ?? null;
   }
@@ -367,17 +372,19 @@ class Shapes {
     return this.H;
   }
 
-  /** How `r * U @ h` or `-U @ h` is written, if that is what stands there. @param {Node} left @param {Node} right @param {number} line */
+  /** How `W * x`, `r * U @ h` or `-U @ h` is written, if that is what stands there. @param {Node} left @param {Node} right @param {number} line */
   advice(left, right, line) {
-    const places = left.parts.map((i) => this.source(this.nodes[i], line));
-    const before = new Map([
-      ["*", `${places[0]} * `],
-      ["@", `${places[0]} @ `],
-      ["neg", "-"],
-      ["pos", "+"],
+    const operands = left.parts.length ? left.parts.map((i) => this.nodes[i]) : [left];
+    const matrix = operands[operands.length - 1];
+    const [first, name, vector] = [operands[0], matrix, right].map((node) => this.source(node, line));
+    const product = `${name} @ ${vector}`;
+    const form = new Map([
+      ["name", product],
+      ["*", `${first} * (${product})`],
+      ["@", `${first} @ (${product})`],
+      ["neg", `-(${product})`],
+      ["pos", `+(${product})`],
     ]).get(left.op);
-    const matrix = left.parts.length ? this.nodes[left.parts[left.parts.length - 1]] : left;
-    if (before === undefined || matrix.op !== "name") return "";
-    return `; write ${before}(${this.source(matrix, line)} @ ${this.source(right, line)})`;
+    return form && this.parameters.has(matrix.text) ? `; write ${form}` : "";
   }
 }

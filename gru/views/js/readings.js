@@ -9,6 +9,7 @@ import { CELLS } from "./cells.js";
 import { Formula } from "./formula.js";
 import { read } from "./language.js";
 import { normal } from "./random.js";
+import { forgets, remarks, unsetOf } from "./remarks.js";
 import { rolesOf } from "./roles.js";
 
 /** @typedef {import("./language.js").Program} Program */
@@ -46,6 +47,7 @@ const REFERENCES = {
     "The reset gate acts before the product, and z writes (Chung et al. 2014; the note's first cell); or, if z is to keep, z and 1 - z have changed places.",
 };
 const WRITES = " And z writes; or, if it is to keep, z and 1 - z have changed places.";
+const ONE_GATE = "One gate does the work of both, as in the minimal gated unit.";
 const NONE = "A cell of its own: none that this page knows computes the same.";
 
 /** The cells that have been made, and where the next come from: several texts may be read at a time. @type {Known[]} */
@@ -66,7 +68,7 @@ function* everyCell() {
 
 /** @returns {Generator<[name: string, text: string, sentence: string, place: string, role: string]>} */
 function* texts() {
-  for (const { name, text, sentence } of CELLS) if (sentence) yield [name, text, sentence, "", ""];
+  for (const { name, text, known: biased = text, sentence } of CELLS) if (sentence) yield [name, biased, sentence, "", ""];
   for (const both of Object.keys(REFERENCES)) {
     const [place, role] = both.split(" ");
     yield ["", textOf({}, place, role), REFERENCES[both], place, role];
@@ -228,7 +230,11 @@ export function* whatItIs(text) {
       yield;
     }
   }
-  return said(matches, roles);
+  const { names, sentence } = said(matches, roles);
+  const gap = forgets(program);
+  const isPlain = sentence === NONE && (gap || unsetOf(program).length);
+  const told = names.includes("reset_gate_unused") ? "r" : names.includes("update_gate_unused") ? "z" : "";
+  return { names, sentence: [isPlain ? "" : sentence, gap && `${gap}.`, ...remarks(program, told)].filter(Boolean).join(" ") };
 }
 
 /** How a known cell gives the reader's numbers: in which ways. @param {Known} cell @param {Formula} formula @param {Map<string, Role>} roles @param {Float64Array[]} wanted */
@@ -259,6 +265,12 @@ function said(matches, roles) {
   // A cell that is not a GRU may be one with a mistake too, if its gates are called r, z and n.
   const own = matches.find(({ cell }) => !cell.place);
   const mistakes = matches.filter(({ cell, byName }) => cell.place && (byName || !own));
+  // Where a cell has one gate, by whatever name, which stands in both places, it is a fair cell and a mistake only if two were meant.
+  if (roles.size === 2 && mistakes.some(({ cell }) => cell.name in { reset_gate_in_blend: 1, update_gate_in_candidate: 1 })) {
+    const meant = [own, ...mistakes.filter(({ byName }) => byName)].flatMap((match) => match?.cell ?? []);
+    const sentences = new Set([own ? [] : ONE_GATE, meant.map(({ sentence }) => sentence)].flat());
+    return { names: [...new Set(meant.map(({ name }) => name))], sentence: [...sentences].join(" Or: ") };
+  }
   // The same mistake may stand under several references; z's role is said where it is a mistake in one of them alone.
   /** @type {Map<string, boolean>} */
   const writes = new Map();

@@ -33,6 +33,7 @@ const BATCHES = [1, 4, 8, 16, 32, 64];
 const RATES = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1];
 const EPSILONS = [1e-16, 1e-12, 1e-8, 1e-4];
 const CLIPS = [0, 0.1, 1, 10];
+const LEARNED = 0.95; // share right, from which a gradient's way back says nothing: hardly any sets out
 const SPOKEN = 1000; // ms from one sentence to the next while it learns
 
 /** One of the keys. @template {string} K @param {Record<K, unknown>} all @param {string} key @returns {K} */
@@ -347,7 +348,7 @@ function sentence(now, { beside, reading }) {
   const recent = mean(run, update);
   const other = beside?.run.updates ? mean(beside.run, Math.min(update, beside.run.updates)) : null;
   const rivals = [`no memory ${percent(guess.right)}`, ...(other ? [`${beside?.name} beside it ${percent(other.right)}`] : [])];
-  const [verdict, length] = flow(recent);
+  const [verdict, length] = run.forgets ? [run.forgets, ""] : recent.right > LEARNED ? ["The task is learned", ""] : flow(recent);
   return [
     `Update ${update}: ${percent(recent.right)} ${run.task.unit} (${rivals.join(", ")}). ${verdict}.`,
     `${length} Loss ${short(recent.loss)}.${looked}`,
