@@ -113,8 +113,9 @@ class _Line:
             if self.text[at : at + 1] in ("", "#"):
                 return [*tokens, Token("end", "the end of the line", at + 1)]
             if not (match := _TOKEN.match(self.text, at)):
-                expected = "a name, a number or one of + - * @ ( ) , = #"
-                raise error(self.number, at + 1, expected, _shown(self.text[at]))
+                sign = self.text[at]
+                expected = _WORDS["signs"].get(sign, "a name, a number or one of + - * @ ( ) , = #")
+                raise error(self.number, at + 1, expected, _shown(sign))
             tokens.append(Token(match.lastgroup, match[0], at + 1))
             at = match.end()
 
@@ -219,10 +220,9 @@ class _Line:
 
 
 def _shown(character: str) -> str:
-    """A character that no equation has: as it is, or by its number where it could not be told from others."""
-    written = _WORDS["signs"].get(character)
-    shown = f"'{character}'" if written or "!" <= character <= "~" else f"U+{ord(character):04X}"
-    return shown + (f"; write {written}" if written else "")
+    """A character that no equation has: as it is, or by its number where it may not be told from others."""
+    known = "!" <= character <= "~" or character in _WORDS["signs"]
+    return f"'{character}'" if known else f"U+{ord(character):04X}"
 
 
 class _Shapes:

@@ -107,7 +107,6 @@ def test_a_senseless_cell_is_a_cell(text):
     assert gru.FormulaCell(text, 4, 5)(torch.ones(2, 4)).shape == (2, 5)
 
 
-SIGN = "expected a name, a number or one of + - * @ ( ) , = #"
 FAULTS = {
     "h = tanh(W @ x": "line 1, column 15: expected ')', got the end of the line",
     "\nh = r * U @ h": "line 2, column 5: expected the name of a matrix left of @, got r * U; write r * (U @ h)",
@@ -119,9 +118,9 @@ FAULTS = {
     "z = sigmoid(W @ x)": "line 1, column 19: expected a line that sets h, got the end of the text",
     "h = half * h": "line 1, column 5: expected another name, got 'half', which every cell has already",
     "h = x.to": "line 1, column 6: expected a name, a number or one of + - * @ ( ) , = #, got '.'",
-    "h = σ(W @ x)": f"line 1, column 5: {SIGN}, got 'σ'; write sigmoid(...)",
-    "h = W · x": f"line 1, column 7: {SIGN}, got '·'; write *, or @ after a matrix",
-    "h' = h": f"line 1, column 2: {SIGN}, got '''; write the name alone",
+    "h = σ(W @ x)": "line 1, column 5: expected sigmoid(...), got 'σ'",
+    "h = W · x": "line 1, column 7: expected *, or @ after a matrix, got '·'",
+    "h' = h": "line 1, column 2: expected the name alone, got '''",
     "h = tanh(W * x)": "line 1, column 12: expected two vectors of one length around *, "
     "got W (5,) and x (4,); write W @ x",
     "z = h\nh = z * U * x": "line 2, column 11: expected two vectors of one length around *, "

@@ -31,8 +31,7 @@ const MAX_CHARACTERS = 10_000;
 const MAX_DEPTH = 100; // of parentheses
 
 export const FUNCTIONS = words.functions;
-/** Of the book, that are written otherwise here. @type {Record<string, string>} */
-const SIGNS = words.signs;
+const SIGNS = new Map(Object.entries(words.signs)); // of the book, that are written otherwise here
 const [PYTHON, MODULE] = [new Set(words.python), new Set(words.module)];
 /** @type {Record<string, number>} */
 const PRECEDENCE = { "+": 1, "-": 1, "*": 2, "@": 2 };
@@ -121,8 +120,11 @@ class Line {
       }
       TOKEN.lastIndex = at;
       const match = TOKEN.exec(this.text);
-      if (!match)
-        throw new Fault(this.number, at + 1, "a name, a number or one of + - * @ ( ) , = #", shown(this.text.codePointAt(at) ?? 0));
+      if (!match) {
+        const code = this.text.codePointAt(at) ?? 0;
+        const expected = SIGNS.get(String.fromCodePoint(code)) ?? "a name, a number or one of + - * @ ( ) , = #";
+        throw new Fault(this.number, at + 1, expected, shown(code));
+      }
       const kind = KINDS[[1, 2, 3].findIndex((group) => match[group] !== undefined)];
       tokens.push({ kind, text: match[0], column: at + 1 });
       at += match[0].length;
@@ -237,11 +239,10 @@ class Line {
   }
 }
 
-/** A character that no equation has: as it is, or by its number where it could not be told from others. @param {number} code */
+/** A character that no equation has: as it is, or by its number where it may not be told from others. @param {number} code */
 function shown(code) {
   const sign = String.fromCodePoint(code);
-  if (Object.hasOwn(SIGNS, sign)) return `'${sign}'; write ${SIGNS[sign]}`;
-  return code > 32 && code < 127 ? `'${sign}'` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  return (code > 32 && code < 127) || SIGNS.has(sign) ? `'${sign}'` : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** A shape as Python writes it. @param {number[]} shape */
