@@ -21,11 +21,13 @@ export function rolesOf(program) {
   const known = new Set(["x", ...program.states]);
   /** The last node of what a name was set to, so far. @type {Map<string, number>} */
   const set = new Map();
+  /** And of what each name's node stands for: it may be set anew, also by itself. @type {Map<number, number>} */
+  const sources = new Map();
 
   /** What a vector is made of, from its first number on. @param {number} i @returns {{ isInput: boolean, width: number }[]} */
   const segments = (i) => {
     const { op, text, parts } = nodes[i];
-    const earlier = op === "name" ? set.get(text) : undefined;
+    const earlier = sources.get(i);
     if (earlier !== undefined) return segments(earlier);
     if (op === "cat") return parts.flatMap(segments);
     const width = widths[i] ?? 1;
@@ -36,6 +38,8 @@ export function rolesOf(program) {
     const role = equations.get(name) ?? { inputs: [], recurrent: [], biases: [] };
     for (let i = first; i <= last; i += 1) {
       const { op, text, parts } = nodes[i];
+      const source = set.get(text);
+      if (source !== undefined) sources.set(i, source);
       if (op === "name" && !known.has(text) && !set.has(text)) {
         known.add(text);
         role.biases.push(text);
