@@ -218,6 +218,31 @@ def test_hostile_texts_end_in_the_same_sentence(page, text):
     assert (faults[0] if faults else None) == fault_of(text, 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("h = tanh(W * x)", "; write W @ x"),
+        ("h = W * (x + x)", "; write W @ (x + x)"),
+        ("z = h\nh = z * U * x", "; write z * (U @ x)"),
+        ("h = z * U @ h", "; write z * (U @ h)"),
+        ("h = W @ U @ h", "; write W @ (U @ h)"),
+        ("h = -U @ h", "; write -(U @ h)"),
+        ("h = +U @ h", "; write +(U @ h)"),
+        ("h = h * x", "x (2,)"),  # and no more: what is set is no matrix
+        ("z = h\nh = h * z @ h", "got h * z"),
+        ("h = W + x", "x (2,)"),
+        ("h = (2 * 3) @ h", "got (2 * 3)"),
+        ("h = σ(h)", "expected sigmoid(...), got 'σ'"),
+        ("h = r ⊙ h", "expected *, got '⊙'"),
+        ("h = 1 − h", "expected -, got '−'"),
+    ],
+)
+def test_the_advice_is_the_same(page, text, advice):
+    (faults,) = page.evaluate(ERRORS, [[text, 2, 3]])
+    assert faults == [fault_of(text, 2, 3)]
+    assert faults[0].endswith(advice)
+
+
 def test_a_fault_is_said_under_each_line(page):
     text = textwrap.dedent(
         """\

@@ -117,6 +117,7 @@ def unset(name):
         ([R, N, H], unset("z")),
         ([Z, N, H], unset("r")),
         (["h = nan"], f"{FORGETS} {unset('nan')}"),
+        (["n = tanh(W @ x)", "h = n"], FORGETS),
         (["h = tanh(W @ x + U * h)"], unset("U") + " A matrix multiplies with @."),
         (
             ["h = p * h + q * tanh(W @ x + bias + B1)"],
