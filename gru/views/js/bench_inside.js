@@ -5,10 +5,9 @@ import { Look } from "./bench_run.js";
 import { list } from "./bound.js";
 import { linesIn } from "./chart.js";
 import { colourOf, letter, make, renew, write } from "./dom.js";
-import { BELOW, counted, format, power, short } from "./draw.js";
+import { BELOW, brief, counted, format, power, short } from "./draw.js";
 import { heatMap } from "./heat.js";
 import { strip } from "./panel.js";
-import { brief } from "./remarks.js";
 import { score } from "./score.js";
 import { memo } from "./state.js";
 

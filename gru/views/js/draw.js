@@ -24,6 +24,9 @@ export const signed = (value, digits = 2) => (Number(value.toFixed(digits)) > 0 
 /** So many of them: 1 step, 2 steps. @param {number} n @param {string} noun @param {string} [nouns] */
 export const counted = (n, noun, nouns = `${noun}s`) => `${n} ${n === 1 ? noun : nouns}`;
 
+/** A name that a reader has given, or as much of it as there is room for. @param {string} name */
+export const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
+
 export const BELOW = "grey: below\u00a00"; // what stands beside a drawing whose colours mean that
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";

@@ -2,8 +2,9 @@
 /** The equations as a reader writes them: under each line its shape or its fault, and below them what the cell learns and what it is. */
 
 import { make, write } from "./dom.js";
+import { brief } from "./draw.js";
 import { read } from "./language.js";
-import { brief, unsetOf } from "./remarks.js";
+import { unsetOf } from "./remarks.js";
 
 const MOST = 12; // names of a shape
 

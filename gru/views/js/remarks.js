@@ -4,6 +4,8 @@
  * not need, and whether it needs an old one. No DOM.
  */
 
+import { brief } from "./draw.js";
+
 /** @typedef {import("./language.js").Program} Program */
 
 const MOST = 4; // names that are said
@@ -11,9 +13,6 @@ const MOST = 4; // names that are said
 /** The vectors that are learned and are not called b, as a bias is: where a line is missing, its name is among them. @param {Program} program */
 export const unsetOf = ({ parameters }) =>
   [...parameters].filter(([name, shape]) => shape.length === 1 && !/^b/i.test(name)).map(([name]) => name);
-
-/** A name, or what there is room for. @param {string} name @param {number} [most] */
-export const brief = (name, most = 12) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
 /** @param {string[]} words */
 const listed = (words) => {
