@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' >/dev/null 2
 PORT ?= 8000
 # Passed on to jupyter-book, pytest and JupyterLab, e.g. BOOK="-W --keep-going", TESTS="tests/test_layer.py -x".
 BOOK :=
-TESTS := -n 2 --dist loadgroup
+TESTS := -n 3 --dist loadgroup
 LAB :=
 # The compiler reads the JSDoc types of the pages' scripts; it is the only thing here that needs Node.
 TYPES := npx --yes --package typescript@5.9.3 tsc --project jsconfig.json
@@ -45,7 +45,7 @@ book: $(INSTALLED)
 	$(BIN)/python scripts/build_book.py --quiet . $(BOOK)
 	@echo "The book: _build/html/index.html"
 
-# Two test processes with one thread each: on two cores, more threads only get into each other's way.
+# Three test processes with one thread each: two cores are busy, though one of them waits for a frame or the disk.
 test: book
 	@echo "Browser for the page tests: $$($(BIN)/python tests/browsers.py)"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
