@@ -183,7 +183,7 @@ def test_keras_computes_the_same(layer):
     x = some_input(layer)
     theirs = model(x.transpose(0, 1)).transpose(0, 1).detach()
     equal_to_keras(outputs(layer, x), theirs, layer.reset_after)
-    # Of two units a bias has the shape of a recurrent kernel: arrays may be read in twos or in threes, and that is refused.
+    # Of two units a bias has the shape of a recurrent kernel: arrays that may be read in twos or in threes are refused.
     said = layer.bias if layer.hidden_size == 2 else None
     again = convert.from_keras(
         *weights, reset_after=layer.reset_after, bidirectional=layer.bidirectional, use_bias=said
