@@ -159,7 +159,7 @@ def test_values_and_gradients_are_torch(page, cases, T, B, seed):
         shapes = [(name, list(one.shape)) for name, one in cell.named_parameters()]
         assert [(name, shape) for name, shape in got["shapes"]] == shapes
         if not all(one.isfinite().all() for one in (*states.values(), *flow.values(), *found.values())):
-            continue  # nothing to compare after an overflow: infinity times 0 is 0 for one of them and NaN for the other
+            continue  # nothing to compare after an overflow: infinity times 0 is 0 for one, NaN for the other
         for name in cell.states:
             assert close(got["states"][name], states[name], 1e-10), (cell.text, name)
             assert close(got["flow"][name], flow[name], 1e-8), (cell.text, name)
