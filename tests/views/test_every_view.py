@@ -708,17 +708,24 @@ STOPPED = """async () => {
 }"""
 
 
+def finger(page):
+    """touch("Start", x, y), touch("Move", x, y), touch("End"): a finger on the screen, as the browser meets one."""
+    cdp = page.context.new_cdp_session(page)
+
+    def touch(kind, *point):
+        points = [dict(zip("xy", point, strict=True))] if point else []
+        cdp.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    return touch
+
+
 @pytest.mark.parametrize("name", [name for name in REDRAWN if name not in ("vowel-player", "weight-layouts")])
 def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
     """It may begin on a drawing; a tap there, and a finger that goes across, do set what they point at."""
     view = open_view(name, width=375, has_touch=True, is_mobile=True, reduced_motion="reduce")
     view.page.set_viewport_size({"width": 375, "height": 420})
     view.page.evaluate("() => (document.body.style.paddingBottom = '40rem')")
-    page, cdp = view.page, view.page.context.new_cdp_session(view.page)
-
-    def touch(kind, *point):
-        points = [dict(zip("xy", point, strict=True))] if point else []
-        cdp.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    page, touch = view.page, finger(view.page)
 
     scrolled = 0
     kinds = {plot.get_attribute("class"): plot for plot in view.root.locator(".gru-plot").all() if plot.is_visible()}
@@ -767,13 +774,9 @@ def test_a_finger_that_scrolls_past_sets_nothing(open_view, name):
 def test_a_finger_that_flicks_the_page_sets_nothing(open_view, name):
     """Wherever it is put: the browser has moved a slider when it sees that the finger scrolls."""
     view = open_view(name, width=375, has_touch=True, is_mobile=True, reduced_motion="reduce")
-    page, cdp = view.page, view.page.context.new_cdp_session(view.page)
+    page, touch = view.page, finger(view.page)
     page.set_viewport_size({"width": 375, "height": 560})
     page.evaluate("() => (document.body.style.paddingBlock = '60rem')")
-
-    def touch(kind, *point):
-        points = [dict(zip("xy", point, strict=True))] if point else []
-        cdp.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
 
     places = view.root.locator("input[type=range], .gru-plot")
     flicked = set()
